@@ -1,0 +1,454 @@
+/* The tables of SNMPALERT-MIB as const data: what the store keeps, what the agent serves, what the
+ * XML file may hold and what the manual prints all derive from here. A test proves that this and
+ * SNMPALERT-MIB.txt agree in OID, type, range, enumeration, access and index. Column numbers are
+ * the tags on disk: once given they never change (mibs/numbers.txt lists them, a test compares).
+ *
+ * OIDs: ROOT.0.N notification; ROOT.1.T table T: ROOT.1.T.1.COLUMN.INDEX; the scalars are
+ * ROOT.1.1.COLUMN.0 (a "table" whose only row has the index 0 and which has no entry arc). */
+#ifndef MIBS_SCHEMA_H
+#define MIBS_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a value is kept and shown. The comment gives the SNMP type and the C form of a cell. */
+enum sa_syntax {
+    SA_INTEGER,      /* Integer32 with range; int64_t in C */
+    SA_ENUM,         /* INTEGER { names }; int64_t */
+    SA_TRUTH,        /* TruthValue: 1 true, 2 false; int64_t */
+    SA_ROW_STATUS,   /* RowStatus (RFC 2579); int64_t */
+    SA_STORAGE_TYPE, /* StorageType (RFC 2579); int64_t */
+    SA_UNSIGNED,     /* Unsigned32 (Gauge32 on the wire) with range; int64_t */
+    SA_GAUGE,        /* Gauge32; int64_t */
+    SA_COUNTER,      /* Counter32, wraps at 2^32; int64_t */
+    SA_MILLIS,       /* SaMillis: Counter64 on the wire, ms since 1970 UTC, 0 = never; int64_t */
+    SA_GAUGE64,      /* SaGauge64 (after RFC 2856 CounterBasedGauge64): Counter64; int64_t >= 0 */
+    SA_DATE,         /* DateAndTime, shown as 11 octets (or 8 zero octets form for "never"); kept
+                      * as ms since 1970, 0 = never; int64_t */
+    SA_TEXT,         /* SaText: OCTET STRING of valid UTF-8, length range; bytes */
+    SA_NAME,         /* SaName: OCTET STRING (SIZE (1..32)), name_valid(); bytes */
+    SA_NAME_OR_EMPTY,/* SaNameOrEmpty: (SIZE (0..32)); bytes */
+    SA_BITS,         /* BITS { names }: bit 0 is the top bit of octet 0; int64_t mask, bit n = 1 << n */
+    SA_OCTETS,       /* OCTET STRING, opaque bytes (hidden columns) */
+};
+
+enum sa_access {
+    SA_HIDDEN,      /* not in the MIB: a cell for our own use; column numbers from 200 up */
+    SA_NOT_ACCESSIBLE,
+    SA_NOTIFY,      /* accessible-for-notify */
+    SA_READ_ONLY,
+    SA_READ_WRITE,
+    SA_READ_CREATE,
+};
+
+enum sa_keep {
+    SA_DURABLE,  /* environment `state`, synced */
+    SA_VOLATILE, /* environment `samples`, unsynced, gone with the boot */
+    SA_COMPUTED, /* never stored: a function of the row answers (store/view.h) */
+};
+
+struct sa_name { /* of an enumeration's value or a bit's position; list ends with name NULL */
+    const char *name;
+    int32_t value;
+};
+
+/* A value that is larger than this is in no column (the wire, and snmpd's GETBULK, set it). */
+enum { SA_CELL_MAX = 1024, SA_COLUMN_MAX = 255, SA_INDEX_MAX = 3, SA_KEY_MAX = 496 };
+
+struct sa_column {
+    uint8_t number;
+    const char *name;     /* "saDefinitionCondition" */
+    const char *xml;      /* attribute and element name: "condition"; NULL: not from XML */
+    enum sa_syntax syntax;
+    enum sa_access access;
+    enum sa_keep keep;
+    int64_t min, max;     /* of the number, or of the length in octets */
+    bool required;        /* must be set before a row can be active */
+    bool frozen;          /* may not change while the row is active (else inconsistentValue) */
+    int64_t def;          /* DEFVAL of a number; what an absent cell reads as */
+    const char *def_text; /* DEFVAL of a text; NULL as "" */
+    const struct sa_name *names;
+    const char *help;     /* one sentence; DESCRIPTION, manual and schema show it */
+};
+
+struct sa_index {
+    const char *name;       /* the object's name, own or of another table: "saOwner" */
+    const char *xml;        /* "owner", "name", "group" */
+    enum sa_syntax syntax;  /* SA_NAME (length-prefixed, 1..32 octets) or SA_UNSIGNED */
+    int64_t min, max;
+};
+
+struct sa_table {
+    uint8_t id;        /* enum sa_table_id, = the arc below ROOT.1; 0: hidden, not served */
+    const char *name;  /* "saDefinitionTable"; the LMDB database has the same name */
+    const char *xml;   /* "definition"; NULL: rows do not come from XML */
+    bool scalars;
+    enum sa_keep keep; /* where rows live: SA_DURABLE, or SA_VOLATILE when no cell is durable */
+    uint8_t row_status, storage_type; /* column numbers, 0: none */
+    const struct sa_index *index;
+    size_t nindex;
+    const struct sa_column *columns; /* ascending by number */
+    size_t ncolumns;
+    const char *help;
+};
+
+enum sa_table_id {
+    SA_SYSTEM = 1,
+    SA_PROCESS = 2,
+    SA_OWNER = 3,
+    SA_HANDLER = 4,
+    SA_HANDLER_PROPERTY = 5,
+    SA_SOURCE = 6,
+    SA_TOPIC = 7,
+    SA_METRIC = 8,
+    SA_DEFINITION = 9,
+    SA_SCRIPT = 10,
+    SA_SCRIPT_TEXT = 11,
+    SA_GROUP = 12,
+    SA_GROUP_DEFINITION = 13,
+    SA_GROUP_TARGET = 14,
+    SA_TARGET = 15,
+    SA_TARGET_PROPERTY = 16,
+    SA_ALERT = 17,
+    SA_HISTORY = 19, /* 18 is kept for saRaiseTable */
+    SA_NOTICE = 20,
+    SA_NOTICE_RECIPIENT = 21,
+};
+
+/* All tables, ascending by id. */
+extern const struct sa_table *const sa_tables[];
+extern const size_t sa_ntables;
+/* NULL when there is none. */
+const struct sa_table *sa_table_by_id(unsigned id);
+const struct sa_table *sa_table_by_xml(const char *xml);
+const struct sa_column *sa_column_by_number(const struct sa_table *t, unsigned number);
+const struct sa_column *sa_column_by_xml(const struct sa_table *t, const char *xml);
+/* The name of an enumeration's value (or bit), or NULL; and back: -1 when unknown. */
+const char *sa_name_of(const struct sa_name *names, int64_t value);
+int64_t sa_value_of(const struct sa_name *names, const char *name);
+
+/* The root, from configure. */
+extern const uint32_t sa_root[];
+extern const size_t sa_root_len;
+
+/* ---- column numbers ------------------------------------------------------------------------ */
+
+enum { /* saSystem: scalars, index 0. All read-only. */
+    SYSTEM_VERSION = 1,      /* text, computed or durable at start */
+    SYSTEM_STARTED = 2,      /* DateAndTime */
+    SYSTEM_CONFIG_FILE = 3,
+    SYSTEM_CONFIG_LOADED = 4, /* DateAndTime */
+    SYSTEM_CONFIG_STATUS = 5, /* INTEGER { ok(1), refused(2) } */
+    SYSTEM_CONFIG_ERROR = 6,
+    SYSTEM_EVALUATIONS = 7,   /* Counter32, volatile */
+    SYSTEM_EVALUATIONS_SAVED = 8,
+    SYSTEM_FAULTS = 9,        /* evaluations that ended in an error */
+    SYSTEM_KILLS = 10,        /* evaluators that had to be killed */
+    SYSTEM_TRANSITIONS = 11,
+    SYSTEM_NOTICES_PENDING = 12, /* Gauge32: PENDING and DISPATCHED */
+    SYSTEM_NOTICES_DELIVERED = 13,
+    SYSTEM_NOTICES_FAILED = 14,
+    SYSTEM_STORE_USED = 15,   /* Gauge32, KiB, computed */
+    SYSTEM_STORE_SIZE = 16,   /* Gauge32, KiB, computed */
+};
+
+enum { /* saProcessTable (process 1..) volatile */
+    PROCESS_INDEX = 1,
+    PROCESS_NAME = 2,
+    PROCESS_PID = 3,
+    PROCESS_STATE = 4, /* starting(1), running(2), stopped(3), failed(4) */
+    PROCESS_STARTS = 5,
+    PROCESS_LAST_EXIT = 6, /* text: "exit 0", "signal 9" */
+    PROCESS_CPU = 7,       /* Counter32, hundredths of a second */
+    PROCESS_MEMORY = 8,    /* Gauge32, KiB resident */
+};
+
+enum { /* saOwnerTable (owner): rows from XML, read-only */
+    OWNER_NAME = 1, /* object saOwner, accessible-for-notify */
+    OWNER_DEFINITIONS = 2,     /* Gauge32, computed */
+    OWNER_MAX_DEFINITIONS = 3, /* Unsigned32, 0 = no limit */
+    OWNER_LAST_ERROR = 4,      /* text: why the last SET on this owner's rows was refused */
+    OWNER_LAST_ERROR_TIME = 5,
+};
+
+enum { /* saHandlerTable (owner, handler): rows from XML */
+    HANDLER_NAME = 1,
+    HANDLER_KIND = 2,
+    HANDLER_STATUS = 3,       /* unknown(1), up(2), failing(3): by its last outcome */
+    HANDLER_LAST_MESSAGE = 4, /* text of the last outcome */
+    HANDLER_DELIVERED = 5,
+    HANDLER_FAILED = 6,
+    HANDLER_QUEUE = 7,        /* Gauge32: notices in flight */
+};
+
+enum { /* saHandlerPropertyTable (owner, handler, property) */
+    HANDLER_PROPERTY_NAME = 1,
+    HANDLER_PROPERTY_TYPE = 2,  /* text(1), number(2), boolean(3), enumeration(4), file(5), secret(6) */
+    HANDLER_PROPERTY_VALUE = 3, /* secrets read as empty */
+    HANDLER_PROPERTY_HELP = 4,
+};
+
+enum { /* saSourceTable (owner, source) */
+    SOURCE_NAME = 1,
+    SOURCE_KIND = 2,
+    SOURCE_INTERVAL = 3,    /* Unsigned32, ms */
+    SOURCE_STATUS = 4,      /* unknown(1), up(2), failing(3), malformed(4) */
+    SOURCE_LAST_POLL = 5,   /* DateAndTime, volatile, as all below */
+    SOURCE_LATENCY = 6,     /* Gauge32, ms */
+    SOURCE_SAMPLES = 7,     /* Counter32 */
+    SOURCE_FAILURES = 8,    /* Counter32 */
+    SOURCE_LAST_ERROR = 9,
+};
+
+enum { /* saTopicTable (owner, topicId), volatile; once under each owner that may read it */
+    TOPIC_ID = 1,
+    TOPIC_NAME = 2,    /* 1..255 */
+    TOPIC_SOURCE = 3,
+    TOPIC_UPDATED = 4, /* SaMillis */
+    TOPIC_AGE = 5,     /* Gauge32, ms, computed */
+    TOPIC_SIZE = 6,    /* Gauge32, octets of JSON */
+    TOPIC_HEAD = 7,    /* first 1,024 octets of the JSON (large) */
+};
+
+enum { /* saMetricTable (owner, topicId, metricId), volatile */
+    METRIC_ID = 1,
+    METRIC_PATH = 2, /* "apps[3].state" */
+    METRIC_TYPE = 3, /* null(1), boolean(2), number(3), string(4) */
+    METRIC_TEXT = 4, /* 0..255 */
+    METRIC_INTEGER = 5, /* Integer32, clamped, rounded to nearest; 0 when not a number */
+    METRIC_GAUGE = 6,   /* SaGauge64, clamped at 0 */
+};
+
+enum { /* saDefinitionTable (owner, definition) */
+    DEFINITION_NAME = 1,
+    DEFINITION_CONDITION = 2, /* JavaScript, 0..1024; empty when a script is named */
+    DEFINITION_SCRIPT = 3,    /* name of a saScriptTable row, or empty */
+    DEFINITION_SEVERITY = 4,  /* info(2), warning(3), critical(4); default critical */
+    DEFINITION_SERVICE = 5,   /* SaNameOrEmpty; empty: "default" */
+    DEFINITION_INTERVAL = 6,  /* ms, 1000..86400000, default 60000 */
+    DEFINITION_TIME_THRESHOLD = 7, /* ms, 0..604800000, default 0 */
+    DEFINITION_NO_DATA = 8,   /* keepLast(1), ok(2), alerting(3), unknown(4); default keepLast */
+    DEFINITION_ON_ERROR = 9,  /* same; default unknown */
+    DEFINITION_STALE_MULTIPLIER = 10, /* 1..1000, default 2 */
+    DEFINITION_NOTIFY_RECOVERY = 11,  /* TruthValue, default true */
+    DEFINITION_DESCRIPTION = 12, /* 0..255 */
+    DEFINITION_DISABLED = 13, /* TruthValue, default false */
+    DEFINITION_STORAGE = 14,
+    DEFINITION_STATUS = 15,
+    DEFINITION_ERROR = 16,       /* volatile: last evaluation's error, or empty */
+    DEFINITION_EVALUATIONS = 17, /* Counter32, volatile */
+    DEFINITION_LAST_VALUE = 18,  /* volatile */
+    DEFINITION_NEXT = 19,        /* SaMillis, volatile: next evaluation by its interval */
+    DEFINITION_LEVEL = 20,       /* computed: highest level of its instances, ok when none */
+};
+
+enum { /* saScriptTable (owner, script) */
+    SCRIPT_NAME = 1,
+    SCRIPT_DESCRIPTION = 2,
+    SCRIPT_SIZE = 3, /* computed: octets of all segments */
+    SCRIPT_STORAGE = 4,
+    SCRIPT_STATUS = 5,
+};
+
+enum { /* saScriptTextTable (owner, script, segment 1..16) */
+    SCRIPT_TEXT_SEGMENT = 1,
+    SCRIPT_TEXT_TEXT = 2, /* 0..1024; segments are joined in order, 16 KiB at most */
+    SCRIPT_TEXT_STORAGE = 3,
+    SCRIPT_TEXT_STATUS = 4,
+};
+
+enum { /* saGroupTable (owner, group) */
+    GROUP_NAME = 1,
+    GROUP_DEFAULT = 2,     /* TruthValue, read-only */
+    GROUP_DESCRIPTION = 3,
+    GROUP_STORAGE = 4,
+    GROUP_STATUS = 5,
+};
+
+enum { /* saGroupDefinitionTable (owner, group, definition) */
+    GROUP_DEFINITION_STORAGE = 1,
+    GROUP_DEFINITION_STATUS = 2,
+};
+
+enum { /* saGroupTargetTable (owner, group, target) */
+    GROUP_TARGET_STORAGE = 1,
+    GROUP_TARGET_STATUS = 2,
+};
+
+enum { /* saTargetTable (owner, target) */
+    TARGET_NAME = 1,
+    TARGET_HANDLER = 2,    /* SaName; own owner's handler, then admin's; required */
+    TARGET_RECIPIENTS = 3, /* 0..1024: addresses divided by commas or blanks */
+    TARGET_GLOBAL = 4,     /* TruthValue, default false */
+    TARGET_ENABLED = 5,    /* TruthValue, default true */
+    TARGET_STATES = 6,     /* BITS { ok(0), info(1), warning(2), critical(3), unknown(4) }; empty: all */
+    TARGET_DIGEST = 7,     /* Integer32 ms, -1..3600000; -1 (default): the handler kind's own */
+    TARGET_DESCRIPTION = 8,
+    TARGET_TEST = 9,       /* INTEGER { idle(1), run(2) }: run makes one test notice */
+    TARGET_STORAGE = 10,
+    TARGET_STATUS = 11,
+    TARGET_PENDING = 12,   /* Gauge32 */
+    TARGET_DELIVERED = 13, /* Counter32 */
+    TARGET_FAILED = 14,    /* Counter32 */
+    TARGET_LAST_ERROR = 15,
+    TARGET_SEQUENCE = 200,    /* hidden, durable: last target sequence given (Unsigned32) */
+    TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
+};
+
+enum { /* saTargetPropertyTable (owner, target, property) */
+    TARGET_PROPERTY_NAME = 1,
+    TARGET_PROPERTY_VALUE = 2, /* 0..1024; secrets read as empty */
+    TARGET_PROPERTY_STORAGE = 3,
+    TARGET_PROPERTY_STATUS = 4,
+};
+
+enum { /* saAlertTable (owner, alertId) */
+    ALERT_ID = 1,
+    ALERT_DEFINITION = 2, /* 1..32 */
+    ALERT_INSTANCE = 3,   /* 0..255; empty: the definition's only instance */
+    ALERT_LEVEL = 4,      /* ok(1), info(2), warning(3), critical(4), unknown(5) */
+    ALERT_PREVIOUS_LEVEL = 5,
+    ALERT_PHASE = 6,      /* inactive(1), pending(2), active(3), clearing(4) */
+    ALERT_FLAGS = 7,      /* BITS { noData(0), error(1), disabled(2) } */
+    ALERT_SINCE = 8,      /* DateAndTime: in this level since */
+    ALERT_CHANGED = 9,    /* SaMillis: last change of any durable cell */
+    ALERT_VALUE = 10,     /* 0..255 */
+    ALERT_MESSAGE = 11,   /* 0..255 */
+    ALERT_HISTORY = 12,   /* last history id, 0: none */
+    ALERT_PENDING_LEVEL = 200, /* hidden: level whose hold time runs */
+    ALERT_HELD = 201,          /* hidden: ms held before the present run (frozen while down) */
+    ALERT_PENDING_SINCE = 202, /* hidden: wall ms when the present hold began to count */
+    ALERT_DATA_SINCE = 203,    /* hidden: wall ms of the first evaluation without data, 0: has data */
+    ALERT_ACTIVE_SINCE = 204,  /* hidden: wall ms when it left OK, 0 */
+    ALERT_FIRED_LEVEL = 205,   /* hidden: reserved for the judge */
+};
+
+enum { /* saHistoryTable (owner, historyId) */
+    HISTORY_ID = 1,
+    HISTORY_ALERT = 2,
+    HISTORY_DEFINITION = 3,
+    HISTORY_INSTANCE = 4,
+    HISTORY_FROM = 5,
+    HISTORY_TO = 6,
+    HISTORY_AT = 7,       /* DateAndTime */
+    HISTORY_IN_TIME = 8,  /* SaMillis: when it left OK */
+    HISTORY_OUT_TIME = 9, /* SaMillis: when it came back, 0 while active */
+    HISTORY_REASON = 10,  /* condition(1), noData(2), error(3), disabled(4), deleted(5) */
+    HISTORY_VALUE = 11,   /* 0..255 */
+    HISTORY_MESSAGE = 12, /* 0..255 */
+};
+
+enum { /* saNoticeTable (owner, noticeId) */
+    NOTICE_ID = 1,
+    NOTICE_UUID = 2,            /* text, 36 */
+    NOTICE_TARGET = 3,
+    NOTICE_TARGET_SEQUENCE = 4, /* Unsigned32, given at first dispatch; 0 before */
+    NOTICE_HANDLER = 5,
+    NOTICE_ALERT = 6,
+    NOTICE_HISTORY = 7,
+    NOTICE_KIND = 8, /* raise(1) clear(2) change(3) reminder(4) acknowledge(5) flapping(6) disable(7)
+                      * enable(8) test(9) self(10) */
+    NOTICE_STATE = 9, /* pending(1) dispatched(2) delivered(3) failed(4) cancelled(5) suppressed(6) */
+    NOTICE_ATTEMPTS = 10,
+    NOTICE_CREATED = 11,      /* DateAndTime */
+    NOTICE_NEXT_ATTEMPT = 12, /* DateAndTime, never: none planned */
+    NOTICE_FINISHED = 13,     /* DateAndTime */
+    NOTICE_CONFIRMATION = 14, /* none(1) handedOff(2) acknowledged(3) */
+    NOTICE_LAST_ERROR = 15,   /* 0..255 */
+    NOTICE_DIGEST = 16,       /* UUID text of the digest that carried it, or empty */
+    NOTICE_DEFINITION = 17,   /* 0..32 */
+    NOTICE_INSTANCE = 18,     /* 0..255 */
+    NOTICE_LEVEL = 19,
+    NOTICE_PREVIOUS_LEVEL = 20,
+    NOTICE_VALUE = 21,
+    NOTICE_MESSAGE = 22,
+    NOTICE_SINCE = 200,        /* hidden: wall ms of the transition */
+    NOTICE_TARGET_OWNER = 201, /* hidden: a global target of admin's serves other owners' alerts */
+    NOTICE_INCARNATION = 202,  /* hidden */
+    NOTICE_SERVICE = 203,      /* hidden */
+    NOTICE_ACTIVE_SINCE = 204, /* hidden: wall ms when the alert left OK */
+};
+
+enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
+    NOTICE_RECIPIENT_NUMBER = 1,
+    NOTICE_RECIPIENT_ADDRESS = 2, /* 0..255 */
+    NOTICE_RECIPIENT_STATE = 3,   /* pending(1) delivered(3) failed(4) (as the notice's states) */
+    NOTICE_RECIPIENT_REPLY = 4,   /* 0..255 */
+};
+
+/* ---- enumerations that code switches on ------------------------------------------------------ */
+
+enum sa_level { LEVEL_OK = 1, LEVEL_INFO, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };
+enum sa_phase { PHASE_INACTIVE = 1, PHASE_PENDING, PHASE_ACTIVE, PHASE_CLEARING };
+enum sa_policy { POLICY_KEEP_LAST = 1, POLICY_OK, POLICY_ALERTING, POLICY_UNKNOWN };
+enum sa_reason {
+    REASON_CONDITION = 1,
+    REASON_NO_DATA,
+    REASON_ERROR,
+    REASON_DISABLED,
+    REASON_DELETED
+};
+enum sa_notice_kind {
+    KIND_RAISE = 1,
+    KIND_CLEAR,
+    KIND_CHANGE,
+    KIND_REMINDER,
+    KIND_ACKNOWLEDGE,
+    KIND_FLAPPING,
+    KIND_DISABLE,
+    KIND_ENABLE,
+    KIND_TEST,
+    KIND_SELF
+};
+enum sa_notice_state {
+    NOTICE_PENDING = 1,
+    NOTICE_DISPATCHED,
+    NOTICE_DELIVERED,
+    NOTICE_FAILED,
+    NOTICE_CANCELLED,
+    NOTICE_SUPPRESSED
+};
+enum sa_confirmation { CONFIRM_NONE = 1, CONFIRM_HANDED_OFF, CONFIRM_ACKNOWLEDGED };
+enum { TRUTH_TRUE = 1, TRUTH_FALSE = 2 };
+enum sa_row_status {
+    ROW_ACTIVE = 1,
+    ROW_NOT_IN_SERVICE,
+    ROW_NOT_READY,
+    ROW_CREATE_AND_GO,
+    ROW_CREATE_AND_WAIT,
+    ROW_DESTROY
+};
+enum sa_storage { STORAGE_OTHER = 1, STORAGE_VOLATILE, STORAGE_NON_VOLATILE, STORAGE_PERMANENT,
+                  STORAGE_READ_ONLY };
+enum { STATUS_UNKNOWN = 1, STATUS_UP, STATUS_FAILING, STATUS_MALFORMED };
+
+/* ---- notifications: ROOT.0.N ------------------------------------------------------------------ */
+
+enum sa_notification {
+    SA_ALERT_RAISED = 1,
+    SA_ALERT_CLEARED = 2,
+    SA_ALERT_CHANGED = 3,
+    SA_DEFINITION_DISABLED = 7,
+    SA_DEFINITION_ENABLED = 8,
+    SA_TEST = 12,
+};
+
+/* An object of a notification and whose row gives its index. */
+enum sa_row_of { ROW_OF_OWNER, ROW_OF_DEFINITION, ROW_OF_ALERT, ROW_OF_NOTICE, ROW_OF_HANDLER };
+struct sa_object {
+    uint8_t table, column;
+    enum sa_row_of row;
+};
+struct sa_notification_type {
+    uint8_t number;
+    const char *name; /* "saAlertRaised" */
+    const struct sa_object *objects;
+    size_t nobjects;
+    const char *help;
+};
+extern const struct sa_notification_type sa_notifications[];
+extern const size_t sa_nnotifications;
+const struct sa_notification_type *sa_notification_by_number(unsigned number);
+
+#endif
