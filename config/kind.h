@@ -1,0 +1,99 @@
+/* What a kind of handler or source is called and which properties it has: const tables that the
+ * kinds hand in. The XML schema, saHandlerPropertyTable, defaults, checks and help derive from
+ * them; adding a kind touches its own file and one list. */
+#ifndef CONFIG_KIND_H
+#define CONFIG_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+enum property_type { /* as in saHandlerPropertyType */
+    PROPERTY_TEXT = 1,    /* min..max octets of UTF-8 */
+    PROPERTY_NUMBER = 2,  /* min..max */
+    PROPERTY_BOOLEAN = 3, /* "true" or "false" ("yes", "no", "1", "0" are read too) */
+    PROPERTY_ENUM = 4,    /* one of names */
+    PROPERTY_FILE = 5,    /* absolute path; from XML only */
+    PROPERTY_SECRET = 6,  /* never shown, never logged */
+    PROPERTY_DURATION = 7, /* "500ms", "10s", "5m", "1h"; kept in ms; min..max in ms */
+    PROPERTY_OID = 8,     /* dotted numbers */
+};
+
+struct property {
+    const char *name; /* as in XML and in saHandlerPropertyName; 1..32 octets */
+    enum property_type type;
+    bool required;
+    bool target_may_override; /* saTargetPropertyTable */
+    bool transport;           /* host, port, TLS checks: overriding it drops inherited secrets */
+    int64_t min, max;
+    const char *def;          /* in text; NULL: none (reads as "") */
+    const char *const *names; /* of an enum, ends with NULL */
+    const char *help;         /* one sentence */
+};
+
+/* The values of one handler or source (or of a target's overrides), in text, checked against the
+ * properties. Absent means default. */
+struct value {
+    const struct property *property;
+    char *text;
+};
+struct values {
+    struct value *items; /* in no order; a property at most once */
+    size_t n;
+};
+void values_release(struct values *v);
+int values_copy(struct values *dst, const struct values *src);
+/* Check TEXT against P: 0 or ERR_INVALID with "expected a number from 1 to 65535". */
+int property_check(const struct property *p, const char *text, struct err *e);
+/* Check and set (replaces). ERR_INVALID, ERR_NOMEM. */
+int values_set(struct values *v, const struct property *p, const char *text, struct err *e);
+/* The value or the default; "" when there is neither. Never NULL. */
+const char *values_text(const struct values *v, const struct property *props, size_t nprops,
+                        const char *name);
+int64_t values_number(const struct values *v, const struct property *props, size_t nprops,
+                      const char *name); /* number, duration in ms, or enum's position */
+bool values_true(const struct values *v, const struct property *props, size_t nprops,
+                 const char *name);
+const struct property *property_find(const struct property *props, size_t nprops,
+                                     const char *name);
+/* "did you mean 'port'?" helper: the nearest name, or NULL when none is near. */
+const char *name_suggest(const char *wrong, const char *const *names, size_t n);
+/* To and from a frame (u16 count, then name and text each as str). Reading checks every value. */
+void values_write(const struct values *v, struct buf *b);
+int values_read(struct values *ret, const struct property *props, size_t nprops, struct rd *r,
+                struct err *e);
+
+struct child_element { /* what may stand inside: <get name= oid=>, <table ...> */
+    const char *name;
+    const struct property *properties;
+    size_t nproperties;
+    const char *help;
+};
+
+enum kind_class { KIND_HANDLER, KIND_SOURCE };
+
+struct kind {
+    enum kind_class class_;
+    const char *name; /* element name: "smtp", "snmp", "http" */
+    const struct property *properties;
+    size_t nproperties;
+    const struct child_element *children; /* NULL: none allowed */
+    size_t nchildren;
+    int64_t digest_ms; /* handlers: a target's digest time when it says -1 */
+    const char *help;
+    /* Checks that need several properties together; may be NULL. */
+    int (*check)(const struct values *v, struct err *e);
+};
+
+/* The list that daemon/ hands to whoever needs it. */
+struct kinds {
+    const struct kind *const *items;
+    size_t n;
+};
+const struct kind *kind_find(const struct kinds *k, enum kind_class c, const char *name);
+
+#endif

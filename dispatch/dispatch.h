@@ -1,0 +1,126 @@
+/* The dispatcher: delivers what the core hands it and answers with outcomes. A process of its own:
+ * network and the handlers' credentials, no store. The queue, its order and the retries are the
+ * core's (alerts/queue.h); the dispatcher tries once for each job. */
+#ifndef DISPATCH_DISPATCH_H
+#define DISPATCH_DISPATCH_H
+
+#include "base/frame.h"
+#include "base/text.h"
+#include "config/kind.h"
+#include "mibs/schema.h"
+
+enum {
+    /* core → dispatcher */
+    DISPATCH_HANDLER = 1,      /* struct dispatch_handler: add or replace (same id) */
+    DISPATCH_HANDLER_GONE = 2, /* u32 id */
+    DISPATCH_JOB = 3,          /* struct job */
+    DISPATCH_CANCEL = 4,       /* u64 job id: give up if not yet on the wire */
+    /* dispatcher → core */
+    DISPATCH_OUTCOME = 16,     /* struct outcome: exactly one for each job */
+};
+
+enum { JOB_EVENTS_MAX = 200, JOB_RECIPIENTS_MAX = 64, JOB_VARBINDS_MAX = 32 };
+
+struct dispatch_handler {
+    uint32_t id;
+    char owner[33], name[33];
+    const struct kind *kind;
+    struct values values;
+};
+void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b);
+int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kinds, struct rd *r,
+                          struct err *e);
+
+/* A varbind, fully instanced: the OID below ROOT.1 and the value as the table's getter gives it. */
+struct job_varbind {
+    uint32_t subids[128];
+    size_t nsubids;
+    enum sa_syntax syntax;
+    int64_t number;
+    uint8_t *bytes; /* texts, DateAndTime and BITS in wire form; owned */
+    size_t len;
+};
+
+/* One state change (or test) to tell. Texts are valid UTF-8. */
+struct job_event {
+    uint32_t notice_id;
+    char uuid[UUID_TEXT_LEN + 1];
+    uint32_t sequence;         /* the target's */
+    uint8_t kind;              /* enum sa_notice_kind */
+    uint8_t notification;      /* ROOT.0.N for traps */
+    uint8_t level, previous_level;
+    int64_t at_ms;             /* wall ms of the transition */
+    int64_t active_since_ms;   /* wall ms when it left OK, 0 */
+    char owner[33], definition[33], service[33];
+    char instance[256], value[256], message[256], description[256];
+    struct job_varbind *varbinds;
+    size_t nvarbinds;
+};
+
+/* One message to one target: one event, or several when the target gathers them (digest; newest
+ * state per instance first). */
+struct job {
+    uint64_t id;
+    uint32_t handler;          /* dispatch_handler.id */
+    char target_owner[33], target[33];
+    char uuid[UUID_TEXT_LEN + 1]; /* of the message: the event's, or the digest's own */
+    int64_t created_ms;        /* Date of the message; the same at every attempt */
+    struct values overrides;   /* of the target */
+    char **recipients;         /* those still to be reached */
+    size_t nrecipients;        /* 0: the handler's own destination (SNMP) */
+    struct job_event *events;
+    size_t nevents;
+};
+void job_write(const struct job *j, struct buf *b);
+/* KIND_OF: finds the handler whose properties check the overrides. */
+int job_read(struct job *ret, const struct kind *(*kind_of)(void *arg, uint32_t handler),
+             void *arg, struct rd *r, struct err *e);
+void job_release(struct job *j);
+
+enum outcome_result {
+    OUTCOME_DELIVERED = 1, /* at least one recipient reached, none left to retry */
+    OUTCOME_RETRY = 2,     /* something failed that may succeed later */
+    OUTCOME_FAILED = 3,    /* nobody reached and nothing to retry */
+};
+struct outcome_recipient {
+    char address[256];
+    uint8_t state;   /* NOTICE_PENDING (retry), NOTICE_DELIVERED, NOTICE_FAILED */
+    char reply[256]; /* "250 2.0.0 accepted" */
+};
+struct outcome {
+    uint64_t job;
+    uint8_t result;
+    uint8_t confirmation; /* enum sa_confirmation */
+    char error[256];      /* in words with host and port; "" when delivered */
+    struct outcome_recipient *recipients;
+    size_t nrecipients;
+};
+void outcome_write(const struct outcome *o, struct buf *b);
+int outcome_read(struct outcome *ret, struct rd *r, struct err *e);
+void outcome_release(struct outcome *o);
+
+/* ---- handler kinds ------------------------------------------------------------------------------
+ * One file for each with one const structure. A service is what an XML handler opened; deliver
+ * must answer through service_done exactly once, from the loop's thread, and must not block it. */
+struct dispatcher;
+struct service; /* the dispatcher's side of an opened handler */
+struct dispatch_kind {
+    const struct kind *kind;
+    int (*open)(struct service *s, void **ret_state, struct err *e);
+    void (*close)(void *state); /* jobs in flight are answered ERR_AGAIN-like: OUTCOME_RETRY */
+    void (*deliver)(void *state, struct job *j); /* takes J over (job_release, free) */
+};
+struct loop *service_loop(struct service *s);
+const struct dispatch_handler *service_handler(const struct service *s);
+void service_done(struct service *s, const struct outcome *o);
+
+extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
+
+/* ---- the stage -----------------------------------------------------------------------------------*/
+int dispatcher_new(struct dispatcher **ret, struct loop *l, const struct dispatch_kind *const *kinds,
+                   size_t nkinds, struct err *e);
+void dispatcher_free(struct dispatcher *d);
+void dispatcher_set_core(struct dispatcher *d, struct chan *core);
+int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len);
+
+#endif
