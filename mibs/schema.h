@@ -151,6 +151,7 @@ enum { /* saSystem: scalars, index 0. All read-only. */
     SYSTEM_NOTICES_FAILED = 14,
     SYSTEM_STORE_USED = 15,   /* Gauge32, KiB, computed */
     SYSTEM_STORE_SIZE = 16,   /* Gauge32, KiB, computed */
+    SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
 };
 
 enum { /* saProcessTable (process 1..) volatile */
@@ -288,7 +289,7 @@ enum { /* saTargetTable (owner, target) */
     TARGET_TEST = 9,       /* INTEGER { idle(1), run(2) }: run makes one test notice */
     TARGET_STORAGE = 10,
     TARGET_STATUS = 11,
-    TARGET_PENDING = 12,   /* Gauge32 */
+    TARGET_PENDING = 12,   /* Gauge32, durable: notices PENDING or DISPATCHED */
     TARGET_DELIVERED = 13, /* Counter32 */
     TARGET_FAILED = 14,    /* Counter32 */
     TARGET_LAST_ERROR = 15,
@@ -316,12 +317,12 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_VALUE = 10,     /* 0..255 */
     ALERT_MESSAGE = 11,   /* 0..255 */
     ALERT_HISTORY = 12,   /* last history id, 0: none */
-    ALERT_PENDING_LEVEL = 200, /* hidden: level whose hold time runs */
-    ALERT_HELD = 201,          /* hidden: ms held before the present run (frozen while down) */
-    ALERT_PENDING_SINCE = 202, /* hidden: wall ms when the present hold began to count */
-    ALERT_DATA_SINCE = 203,    /* hidden: wall ms of the first evaluation without data, 0: has data */
-    ALERT_ACTIVE_SINCE = 204,  /* hidden: wall ms when it left OK, 0 */
-    ALERT_FIRED_LEVEL = 205,   /* hidden: reserved for the judge */
+    /* hidden, durable, SA_INTEGER of 64 bits: struct judge_state (alerts/judge.h) */
+    ALERT_PENDING_LEVEL = 200, /* level whose hold time runs, 0 */
+    ALERT_HELD = 201,          /* ms held before the present run (frozen while down) */
+    ALERT_PENDING_SINCE = 202, /* clock_mono_ms() when the present hold began to count */
+    ALERT_DATA_SINCE = 203,    /* clock_mono_ms() of the first evaluation without data, 0 */
+    ALERT_ACTIVE_SINCE = 204,  /* wall ms when it left OK, 0 */
 };
 
 enum { /* saHistoryTable (owner, historyId) */
@@ -368,6 +369,7 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_INCARNATION = 202,  /* hidden */
     NOTICE_SERVICE = 203,      /* hidden */
     NOTICE_ACTIVE_SINCE = 204, /* hidden: wall ms when the alert left OK */
+    NOTICE_NOTIFICATION = 205, /* hidden: enum sa_notification it is told by */
 };
 
 enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
