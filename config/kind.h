@@ -58,6 +58,9 @@ int64_t values_number(const struct values *v, const struct property *props, size
                       const char *name); /* number, duration in ms, or enum's position */
 bool values_true(const struct values *v, const struct property *props, size_t nprops,
                  const char *name);
+/* What TEXT, which property_check has passed, is as a number: the number, a duration in ms, an
+ * enum's position, 1 or 0 of a boolean; 0 of the others. */
+int64_t property_number(const struct property *p, const char *text);
 const struct property *property_find(const struct property *props, size_t nprops,
                                      const char *name);
 /* "did you mean 'port'?" helper: the nearest name, or NULL when none is near. */

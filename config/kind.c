@@ -1,0 +1,299 @@
+/* Properties: what a text must look like to be one's value. The words of a refusal always say what
+ * was expected and never repeat the text, which may be a secret. */
+#include "config/kind.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "config/units.h"
+
+enum {
+    TEXT_LEN_DEFAULT = 1024, /* when a property names no maximum */
+    OID_ARCS_MAX = 128,
+    SUGGEST_LEN_MAX = 64, /* longer names are never "nearly right" */
+};
+
+static bool has_control(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return true;
+    return false;
+}
+
+static int check_text(const struct property *p, const char *text, struct err *e)
+{
+    int64_t max = p->max ? p->max : TEXT_LEN_DEFAULT;
+    size_t len = strlen(text);
+
+    if ((int64_t)len < p->min && len == 0)
+        return err_set(e, ERR_INVALID, "expected a text that is not empty");
+    if ((int64_t)len < p->min || (int64_t)len > max)
+        return err_set(e, ERR_INVALID, "expected a text of %" PRId64 " to %" PRId64 " octets",
+                       p->min, max);
+    if (!utf8_valid(text, len) || has_control(text))
+        return err_set(e, ERR_INVALID, "expected UTF-8 text without control characters");
+    return 0;
+}
+
+static int check_number(const struct property *p, const char *text, struct err *e)
+{
+    int64_t v;
+
+    if (number_parse(text, &v) || v < p->min || v > p->max)
+        return err_set(e, ERR_INVALID, "expected a number from %" PRId64 " to %" PRId64, p->min,
+                       p->max);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    bool value;
+} booleans[] = {
+    {"true", true}, {"false", false}, {"yes", true}, {"no", false}, {"1", true}, {"0", false},
+};
+
+static int boolean_parse(const char *text, bool *ret)
+{
+    for (size_t i = 0; i < sizeof booleans / sizeof *booleans; i++) {
+        if (strcmp(text, booleans[i].name) != 0)
+            continue;
+        *ret = booleans[i].value;
+        return 0;
+    }
+    return ERR_SYNTAX;
+}
+
+static int check_boolean(const struct property *p, const char *text, struct err *e)
+{
+    bool v;
+
+    (void)p;
+    if (boolean_parse(text, &v))
+        return err_set(e, ERR_INVALID, "expected true or false");
+    return 0;
+}
+
+/* -1 when it is none of them. */
+static int enum_position(const struct property *p, const char *text)
+{
+    for (int i = 0; p->names[i]; i++)
+        if (strcmp(p->names[i], text) == 0)
+            return i;
+    return -1;
+}
+
+static int check_enum(const struct property *p, const char *text, struct err *e)
+{
+    char list[200];
+    size_t n = 0;
+
+    if (enum_position(p, text) >= 0)
+        return 0;
+    list[0] = '\0';
+    for (int i = 0; p->names[i] && n < sizeof list; i++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", p->names[i]);
+    return err_set(e, ERR_INVALID, "expected one of %s", list);
+}
+
+static int check_file(const struct property *p, const char *text, struct err *e)
+{
+    size_t max = p->max ? (size_t)p->max : TEXT_LEN_DEFAULT, len = strlen(text);
+
+    if (text[0] != '/' || len > max || !utf8_valid(text, len) || has_control(text))
+        return err_set(e, ERR_INVALID, "expected the absolute path of a file");
+    return 0;
+}
+
+/* In the largest unit that keeps it whole. */
+static void duration_print(int64_t ms, char *dst, size_t cap)
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{3600 * 1000L, "h"}, {60 * 1000L, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+
+    while (ms % units[i].ms != 0 || (ms == 0 && units[i].ms > 1000))
+        i++;
+    snprintf(dst, cap, "%" PRId64 "%s", ms / units[i].ms, units[i].unit);
+}
+
+static int check_duration(const struct property *p, const char *text, struct err *e)
+{
+    char min[24], max[24];
+    int64_t ms;
+
+    if (!duration_parse(text, &ms) && ms >= p->min && ms <= p->max)
+        return 0;
+    duration_print(p->min, min, sizeof min);
+    duration_print(p->max, max, sizeof max);
+    return err_set(e, ERR_INVALID, "expected a duration from %s to %s, such as 500ms, 10s, 5m", min,
+                   max);
+}
+
+/* One arc at *P; *P comes to stand behind it. */
+static bool oid_arc(const char **p, uint64_t *ret)
+{
+    const char *s = *p;
+    uint64_t v = 0;
+
+    if (*s < '0' || *s > '9')
+        return false;
+    for (; *s >= '0' && *s <= '9'; s++) {
+        v = v * 10 + (uint64_t)(*s - '0');
+        if (v > UINT32_MAX)
+            return false;
+    }
+    *p = s;
+    *ret = v;
+    return true;
+}
+
+/* X.660: the first arc is 0, 1 or 2; below 0 and 1 the second is at most 39. */
+static bool oid_valid(const char *s)
+{
+    uint64_t arc, first = 0;
+    int n = 0;
+
+    if (*s == '.')
+        s++;
+    for (;; s++) {
+        if (n == OID_ARCS_MAX || !oid_arc(&s, &arc))
+            return false;
+        if ((n == 0 && arc > 2) || (n == 1 && first < 2 && arc > 39))
+            return false;
+        if (n++ == 0)
+            first = arc;
+        if (*s == '\0')
+            return n >= 2;
+        if (*s != '.')
+            return false;
+    }
+}
+
+static int check_oid(const struct property *p, const char *text, struct err *e)
+{
+    (void)p;
+    if (!oid_valid(text))
+        return err_set(e, ERR_INVALID, "expected an OID in numbers, such as 1.3.6.1.2.1.1.3.0");
+    return 0;
+}
+
+int property_check(const struct property *p, const char *text, struct err *e)
+{
+    static int (*const check[])(const struct property *, const char *, struct err *) = {
+        [PROPERTY_TEXT] = check_text,         [PROPERTY_NUMBER] = check_number,
+        [PROPERTY_BOOLEAN] = check_boolean,   [PROPERTY_ENUM] = check_enum,
+        [PROPERTY_FILE] = check_file,         [PROPERTY_SECRET] = check_text,
+        [PROPERTY_DURATION] = check_duration, [PROPERTY_OID] = check_oid,
+    };
+
+    return check[p->type](p, text, e);
+}
+
+const struct property *property_find(const struct property *props, size_t nprops, const char *name)
+{
+    for (size_t i = 0; i < nprops; i++)
+        if (strcmp(props[i].name, name) == 0)
+            return &props[i];
+    return NULL;
+}
+
+int64_t property_number(const struct property *p, const char *text)
+{
+    int64_t v = 0;
+    bool b = false;
+
+    switch (p->type) {
+    case PROPERTY_NUMBER:
+        number_parse(text, &v);
+        return v;
+    case PROPERTY_DURATION:
+        duration_parse(text, &v);
+        return v;
+    case PROPERTY_BOOLEAN:
+        boolean_parse(text, &b);
+        return b;
+    case PROPERTY_ENUM:
+        return enum_position(p, text);
+    default:
+        return 0;
+    }
+}
+
+const struct kind *kind_find(const struct kinds *k, enum kind_class c, const char *name)
+{
+    for (size_t i = 0; i < k->n; i++)
+        if (k->items[i]->class_ == c && strcmp(k->items[i]->name, name) == 0)
+            return k->items[i];
+    return NULL;
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t m = a < b ? a : b;
+
+    return m < c ? m : c;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Optimal string alignment distance without regard to case: insert, drop, change a character or
+ * swap two neighbours ("prot", "port") costs 1 each. Both at most SUGGEST_LEN_MAX. */
+static size_t distance(const char *a, size_t na, const char *b, size_t nb)
+{
+    size_t rows[3][SUGGEST_LEN_MAX + 1];
+    size_t *before = rows[0], *last = rows[1], *now = rows[2], *swap;
+
+    for (size_t j = 0; j <= nb; j++)
+        last[j] = j;
+    for (size_t i = 1; i <= na; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t cost = lower(a[i - 1]) != lower(b[j - 1]);
+
+            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + cost);
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
+        }
+        swap = before;
+        before = last;
+        last = now;
+        now = swap;
+    }
+    return last[nb];
+}
+
+const char *name_suggest(const char *wrong, const char *const *names, size_t n)
+{
+    size_t len = strlen(wrong), best = 1 + len / 5; /* so many may be wrong */
+    const char *found = NULL;
+
+    if (len == 0 || len > SUGGEST_LEN_MAX)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t nlen = strlen(names[i]), d;
+
+        if (nlen > SUGGEST_LEN_MAX)
+            continue;
+        d = distance(wrong, len, names[i], nlen);
+        if (d >= nlen || d >= len)
+            continue; /* nothing in common */
+        if (d < best || (d == best && !found)) {
+            best = d;
+            found = names[i];
+        }
+    }
+    for (size_t i = 0; !found && len >= 3 && i < n; i++)
+        if (strncasecmp(wrong, names[i], len) == 0)
+            found = names[i]; /* "pass" for "password" */
+    return found;
+}

@@ -1,0 +1,155 @@
+/* Values: every text in them has passed property_check, whether it came from XML, SET or a frame.
+ * A property has at most one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/kind.h"
+
+enum { VALUES_MAX = 256, VALUE_TEXT_MAX = 65536 }; /* of one frame */
+
+void values_release(struct values *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        free(v->items[i].text);
+    free(v->items);
+    *v = (struct values){0};
+}
+
+static struct value *find(const struct values *v, const char *name)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (strcmp(v->items[i].property->name, name) == 0)
+            return &v->items[i];
+    return NULL;
+}
+
+static int put(struct values *v, const struct property *p, const char *text)
+{
+    struct value *old = find(v, p->name), *items;
+    char *copy = strdup(text);
+
+    if (!copy)
+        return ERR_NOMEM;
+    if (old) {
+        free(old->text);
+        old->text = copy;
+        return 0;
+    }
+    items = reallocarray(v->items, v->n + 1, sizeof *items);
+    if (!items) {
+        free(copy);
+        return ERR_NOMEM;
+    }
+    v->items = items;
+    v->items[v->n++] = (struct value){p, copy};
+    return 0;
+}
+
+int values_copy(struct values *dst, const struct values *src)
+{
+    struct values copy = {0};
+
+    for (size_t i = 0; i < src->n; i++) {
+        int err = put(&copy, src->items[i].property, src->items[i].text);
+
+        if (err) {
+            values_release(&copy);
+            return err;
+        }
+    }
+    *dst = copy;
+    return 0;
+}
+
+int values_set(struct values *v, const struct property *p, const char *text, struct err *e)
+{
+    int err = property_check(p, text, e);
+
+    if (err)
+        return err;
+    if (put(v, p, text))
+        return err_set(e, ERR_NOMEM, "out of memory");
+    return 0;
+}
+
+const char *values_text(const struct values *v, const struct property *props, size_t nprops,
+                        const char *name)
+{
+    const struct value *have = find(v, name);
+    const struct property *p;
+
+    if (have)
+        return have->text;
+    p = property_find(props, nprops, name);
+    return p && p->def ? p->def : "";
+}
+
+int64_t values_number(const struct values *v, const struct property *props, size_t nprops,
+                      const char *name)
+{
+    const struct property *p = property_find(props, nprops, name);
+
+    return p ? property_number(p, values_text(v, props, nprops, name)) : 0;
+}
+
+bool values_true(const struct values *v, const struct property *props, size_t nprops,
+                 const char *name)
+{
+    const struct property *p = property_find(props, nprops, name);
+
+    return p && p->type == PROPERTY_BOOLEAN && values_number(v, props, nprops, name);
+}
+
+void values_write(const struct values *v, struct buf *b)
+{
+    buf_u16(b, (uint16_t)v->n);
+    for (size_t i = 0; i < v->n; i++) {
+        buf_str(b, v->items[i].property->name);
+        buf_str(b, v->items[i].text);
+    }
+}
+
+static int read_one(struct values *v, const struct property *props, size_t nprops, struct rd *r,
+                    struct err *e)
+{
+    char name[33];
+    char *text;
+    const struct property *p;
+    int err;
+
+    rd_str(r, name, sizeof name);
+    text = rd_strdup(r, VALUE_TEXT_MAX);
+    if (r->err || !text) {
+        free(text);
+        return err_set(e, ERR_SYNTAX, "values: a frame that ends early or holds too long a text");
+    }
+    p = property_find(props, nprops, name);
+    if (!p)
+        err = err_set(e, ERR_INVALID, "values: unknown property '%s'", name);
+    else if (find(v, name))
+        err = err_set(e, ERR_INVALID, "values: property '%s' twice", name);
+    else
+        err = values_set(v, p, text, e);
+    free(text);
+    return err;
+}
+
+int values_read(struct values *ret, const struct property *props, size_t nprops, struct rd *r,
+                struct err *e)
+{
+    struct values v = {0};
+    unsigned n = rd_u16(r);
+
+    if (r->err || n > VALUES_MAX || n > nprops)
+        return err_set(e, ERR_SYNTAX, "values: %u of them, expected at most %zu", n, nprops);
+    while (n--) {
+        int err = read_one(&v, props, nprops, r, e);
+
+        if (err) {
+            values_release(&v);
+            return err;
+        }
+    }
+    *ret = v;
+    return 0;
+}
