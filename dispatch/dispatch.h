@@ -72,7 +72,9 @@ struct job {
     size_t nevents;
 };
 void job_write(const struct job *j, struct buf *b);
-/* KIND_OF: finds the handler whose properties check the overrides. */
+/* KIND_OF: finds the handler whose properties check the overrides; NULL: there is none, then they
+ * are skipped. ERR_SYNTAX: no job; ERR_INVALID: overrides that make no sense. On failure RET holds
+ * nothing but the id (0 if that could not be read). */
 int job_read(struct job *ret, const struct kind *(*kind_of)(void *arg, uint32_t handler),
              void *arg, struct rd *r, struct err *e);
 void job_release(struct job *j);
@@ -107,12 +109,20 @@ struct service; /* the dispatcher's side of an opened handler */
 struct dispatch_kind {
     const struct kind *kind;
     int (*open)(struct service *s, void **ret_state, struct err *e);
-    void (*close)(void *state); /* jobs in flight are answered ERR_AGAIN-like: OUTCOME_RETRY */
+    /* Gives up whatever it has; the dispatcher answers its jobs with OUTCOME_RETRY. */
+    void (*close)(void *state);
     void (*deliver)(void *state, struct job *j); /* takes J over (job_release, free) */
+    /* Answer JOB with OUTCOME_RETRY if nothing of it is on the wire yet; may be NULL. */
+    void (*cancel)(void *state, uint64_t job);
 };
 struct loop *service_loop(struct service *s);
 const struct dispatch_handler *service_handler(const struct service *s);
 void service_done(struct service *s, const struct outcome *o);
+/* The value for J: its target's, else the handler's, else the default. A secret (and the file of
+ * one) of the handler reads as "" for a target that overrides a transport property. */
+const char *service_text(const struct service *s, const struct job *j, const char *name);
+int64_t service_number(const struct service *s, const struct job *j, const char *name);
+bool service_true(const struct service *s, const struct job *j, const char *name);
 
 extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 
