@@ -7,7 +7,8 @@
  *   active_since_ms != 0 <=> level not OK */
 
 static const int rank_of[] = {
-    [LEVEL_OK] = 0, [LEVEL_INFO] = 1, [LEVEL_UNKNOWN] = 2, [LEVEL_WARNING] = 3, [LEVEL_CRITICAL] = 4,
+    [LEVEL_OK] = 0,      [LEVEL_INFO] = 1,     [LEVEL_UNKNOWN] = 2,
+    [LEVEL_WARNING] = 3, [LEVEL_CRITICAL] = 4,
 };
 
 int level_rank(enum sa_level l)
@@ -48,7 +49,9 @@ static struct judge_transition move(struct judge_state *s, enum sa_level to, enu
         .from = s->level,
         .to = to,
         .reason = reason,
-        .kind = s->level == LEVEL_OK ? KIND_RAISE : to == LEVEL_OK ? KIND_CLEAR : KIND_CHANGE,
+        .kind = s->level == LEVEL_OK ? KIND_RAISE
+                : to == LEVEL_OK     ? KIND_CLEAR
+                                     : KIND_CHANGE,
     };
 
     if (s->level == LEVEL_OK)

@@ -9,7 +9,8 @@
  *      '------------------------- verdict OK -------------------------------'
  *
  * While active, a rise to a higher level is held likewise (the lower one stays active meanwhile); a
- * fall is immediate. UNKNOWN never ends an active alert: it is one of the levels that are not OK. */
+ * fall is immediate. UNKNOWN never ends an active alert: it is one of the levels that are not OK.
+ */
 #ifndef ALERTS_JUDGE_H
 #define ALERTS_JUDGE_H
 
@@ -32,11 +33,11 @@ enum { ALERT_FLAG_NO_DATA = 1 << 0, ALERT_FLAG_ERROR = 1 << 1, ALERT_FLAG_DISABL
 struct judge_state {
     enum sa_level level, previous_level;
     enum sa_phase phase;
-    unsigned flags;             /* ALERT_FLAG_* */
-    int64_t since_ms;           /* in `level` since */
-    int64_t active_since_ms;    /* left OK at; 0: is OK */
+    unsigned flags;              /* ALERT_FLAG_* */
+    int64_t since_ms;            /* in `level` since */
+    int64_t active_since_ms;     /* left OK at; 0: is OK */
     enum sa_level pending_level; /* 0: no hold runs */
-    int64_t held_ms;            /* of the hold, before pending_since_mono (frozen while down) */
+    int64_t held_ms;             /* of the hold, before pending_since_mono (frozen while down) */
     int64_t pending_since_mono;
     int64_t no_data_since_mono; /* 0: had data at the last evaluation */
 };
@@ -45,8 +46,8 @@ struct judge_transition {
     bool happened;
     enum sa_level from, to;
     enum sa_reason reason;
-    enum sa_notice_kind kind;    /* KIND_RAISE, KIND_CLEAR or KIND_CHANGE */
-    int64_t in_ms, out_ms;       /* left OK at; came back at (0: still active) */
+    enum sa_notice_kind kind; /* KIND_RAISE, KIND_CLEAR or KIND_CHANGE */
+    int64_t in_ms, out_ms;    /* left OK at; came back at (0: still active) */
 };
 
 struct judge_now {

@@ -370,6 +370,7 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_SERVICE = 203,      /* hidden */
     NOTICE_ACTIVE_SINCE = 204, /* hidden: wall ms when the alert left OK */
     NOTICE_NOTIFICATION = 205, /* hidden: enum sa_notification it is told by */
+    NOTICE_READY = 206,        /* hidden: wall ms before which it waits for its digest */
 };
 
 enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */

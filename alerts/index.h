@@ -1,0 +1,47 @@
+/* What the core derives from configuration rows so that nothing has to be scanned: default groups,
+ * which groups a definition is in, which targets are global, and each target row's incarnation.
+ * Kept up by the core from the changes ring, in the transaction that consumes it; every function
+ * is idempotent, looks at the rows as they are now, and costs only what it touches. */
+#ifndef ALERTS_INDEX_H
+#define ALERTS_INDEX_H
+
+#include "store/store.h"
+
+/* Databases (store/store.h, kv_*):
+ *   defService   owner,definition        -> name of its default group
+ *   defGroups    owner,definition,group  -> ""   custom groups only
+ *   globals      owner,target            -> ""
+ *   serviceDefs  owner,group,definition  -> ""   members of default groups
+ *   targetGroups owner,target,group      -> ""
+ * A link goes with either of its ends: that of a deleted group, definition or target is removed. */
+#define INDEX_DEF_SERVICE   "defService"
+#define INDEX_DEF_GROUPS    "defGroups"
+#define INDEX_GLOBALS       "globals"
+#define INDEX_SERVICE_DEFS  "serviceDefs"
+#define INDEX_TARGET_GROUPS "targetGroups"
+
+/* The service of definitions that name none. */
+#define SERVICE_DEFAULT "default"
+
+/* Take in what change C says of its row. 0 or the transaction's error. */
+int index_apply(struct txn *t, const struct change *c);
+
+/* A target that notices of a definition go to. */
+struct route_target {
+    char owner[33], name[33];
+    uint32_t incarnation;
+};
+enum { ROUTE_TARGETS_MAX = 256 };
+struct route {
+    struct route_target targets[ROUTE_TARGETS_MAX];
+    size_t n;
+    bool cut; /* there were more */
+};
+/* Every active and enabled target that DEFINITION leads to: by its default group, by its custom
+ * groups, the owner's global targets, admin's global targets; each once. */
+int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
+
+/* Does a target with these `states` (BITS, 0: all) want to hear of LEVEL? */
+bool route_wants(int64_t states, enum sa_level level);
+
+#endif

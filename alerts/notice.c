@@ -1,0 +1,872 @@
+#include "alerts/notice.h"
+
+#include <string.h>
+
+/* Invariants, between calls:
+ *   a notice is in `pending` exactly while its state is PENDING or DISPATCHED
+ *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt
+ *   saTargetPending is the number of a target's notices in `pending` */
+
+#define DB_PENDING "pending"
+#define DB_DUE     "due"
+#define DB_TOLD    "told"
+
+enum { LINE_LEN = 8, PENDING_LEN = 12, DUE_LEN = 20, TOLD_LEN = 5, RECIPIENTS_MAX = 64 };
+
+static const struct sa_table *notices(void)
+{
+    return sa_table_by_id(SA_NOTICE);
+}
+
+/* ---- keys of the queue ---- */
+
+struct place { /* where a notice stands */
+    uint32_t incarnation, alert, id;
+};
+
+static struct slice pending_key(uint8_t k[PENDING_LEN], const struct place *p)
+{
+    put_u32(k, p->incarnation);
+    put_u32(k + 4, p->alert);
+    put_u32(k + 8, p->id);
+    return (struct slice){k, PENDING_LEN};
+}
+
+static struct slice due_key(uint8_t k[DUE_LEN], int64_t due_ms, const struct place *p)
+{
+    put_u64(k, (uint64_t)due_ms);
+    pending_key(k + 8, p);
+    return (struct slice){k, DUE_LEN};
+}
+
+static bool place_read(struct slice k, struct place *ret)
+{
+    if (k.len != PENDING_LEN)
+        return false;
+    ret->incarnation = get_u32(k.data);
+    ret->alert = get_u32(k.data + 4);
+    ret->id = get_u32(k.data + 8);
+    return true;
+}
+
+static bool owner_read(struct slice v, char ret[33])
+{
+    if (!v.len || v.len > NAME_MAX_LEN)
+        return false;
+    memcpy(ret, v.data, v.len);
+    ret[v.len] = 0;
+    return true;
+}
+
+static struct slice str_slice(const char *s)
+{
+    return (struct slice){(const uint8_t *)s, strlen(s)};
+}
+
+/* The oldest notice of the line that FROM is in, at or behind FROM->id. */
+static int line_head(struct txn *t, const struct place *from, struct place *ret, char owner[33])
+{
+    uint8_t k[PENDING_LEN];
+    struct slice key, v;
+    int err = kv_seek(t, DB_PENDING, pending_key(k, from), false, &key, &v);
+
+    if (err)
+        return err;
+    if (!place_read(key, ret) || !owner_read(v, owner))
+        return txn_fail(t, ERR_CORRUPT);
+    return ret->incarnation == from->incarnation && ret->alert == from->alert ? 0 : ERR_NOTFOUND;
+}
+
+static int due_put(struct txn *t, int64_t due_ms, const struct place *p, const char *owner)
+{
+    uint8_t k[DUE_LEN];
+
+    return kv_put(t, DB_DUE, due_key(k, due_ms, p), str_slice(owner));
+}
+
+static int due_drop(struct txn *t, int64_t due_ms, const struct place *p)
+{
+    uint8_t k[DUE_LEN];
+    int err = kv_del(t, DB_DUE, due_key(k, due_ms, p));
+
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+/* ---- told ---- */
+
+struct told {
+    enum sa_level level; /* 0: not told */
+    uint32_t owed;
+};
+
+static struct slice told_key(uint8_t k[LINE_LEN], const struct place *p)
+{
+    put_u32(k, p->alert);
+    put_u32(k + 4, p->incarnation);
+    return (struct slice){k, LINE_LEN};
+}
+
+static struct told told_get(struct txn *t, const struct place *p)
+{
+    struct told told = {0};
+    uint8_t k[LINE_LEN];
+    struct slice v;
+
+    if (!kv_get(t, DB_TOLD, told_key(k, p), &v) && v.len == TOLD_LEN) {
+        told.level = v.data[0];
+        told.owed = get_u32(v.data + 1);
+    }
+    return told;
+}
+
+static int told_put(struct txn *t, const struct place *p, const struct told *told)
+{
+    uint8_t k[LINE_LEN], v[TOLD_LEN];
+    int err;
+
+    if (told->level || told->owed) {
+        v[0] = (uint8_t)told->level;
+        put_u32(v + 1, told->owed);
+        return kv_put(t, DB_TOLD, told_key(k, p), (struct slice){v, sizeof v});
+    }
+    err = kv_del(t, DB_TOLD, told_key(k, p));
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+int notice_forget(struct txn *t, uint32_t alert)
+{
+    struct place p = {.alert = alert};
+    uint8_t from[LINE_LEN], at[LINE_LEN];
+    struct slice k, v;
+
+    while (!kv_seek(t, DB_TOLD, told_key(from, &p), false, &k, &v) && k.len == LINE_LEN &&
+           get_u32(k.data) == alert) {
+        memcpy(at, k.data, LINE_LEN);
+        if (kv_del(t, DB_TOLD, (struct slice){at, LINE_LEN}))
+            break;
+    }
+    return txn_error(t);
+}
+
+/* ---- the target's row ---- */
+
+static struct key target_key_of(const struct row *notice)
+{
+    char owner[33], name[33];
+
+    row_str(notice, NOTICE_TARGET_OWNER, owner, sizeof owner);
+    row_str(notice, NOTICE_TARGET, name, sizeof name);
+    return key_of_names(owner, name);
+}
+
+/* The target that NOTICE was made for, if it still lives. */
+static bool target_get(struct txn *t, const struct row *notice, struct key *ret_key,
+                       struct row *ret)
+{
+    *ret_key = target_key_of(notice);
+    return !row_get(t, sa_table_by_id(SA_TARGET), ret_key, ret) &&
+           row_int(ret, TARGET_INCARNATION) == row_int(notice, NOTICE_INCARNATION);
+}
+
+static int target_count(struct txn *t, const struct row *notice, unsigned column, const char *error)
+{
+    struct key k;
+    struct row target;
+    struct edit d;
+
+    if (!target_get(t, notice, &k, &target))
+        return txn_error(t);
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &k);
+    edit_add(&d, TARGET_PENDING, -1);
+    if (column)
+        edit_add(&d, column, 1);
+    if (error)
+        edit_str(&d, TARGET_LAST_ERROR, error);
+    return row_put(&d, NULL);
+}
+
+/* ---- recipients ---- */
+
+int recipients_each(const void *text, size_t len, int (*cb)(void *arg, const char *address),
+                    void *arg)
+{
+    const char *p = text, *end = p + len;
+    int n = 0;
+
+    while (p < end) {
+        const char *start;
+        char address[256];
+        size_t m;
+
+        while (p < end && strchr(", \t\r\n;", *p))
+            p++;
+        for (start = p; p < end && !strchr(", \t\r\n;", *p);)
+            p++;
+        m = (size_t)(p - start);
+        if (!m)
+            break;
+        if (m >= sizeof address || n == RECIPIENTS_MAX)
+            return ERR_RANGE;
+        memcpy(address, start, m);
+        address[m] = 0;
+        n++;
+        if (cb) {
+            int err = cb(arg, address);
+
+            if (err)
+                return err;
+        }
+    }
+    return n;
+}
+
+struct recipient_maker {
+    struct txn *t;
+    struct key notice;
+    uint32_t n;
+};
+
+static int make_recipient(void *arg, const char *address)
+{
+    struct recipient_maker *m = arg;
+    struct key k = m->notice;
+    struct edit d;
+
+    key_u32(&k, ++m->n);
+    edit_begin(&d, m->t, sa_table_by_id(SA_NOTICE_RECIPIENT), &k);
+    edit_str(&d, NOTICE_RECIPIENT_ADDRESS, address);
+    edit_int(&d, NOTICE_RECIPIENT_STATE, NOTICE_PENDING);
+    return row_put(&d, NULL);
+}
+
+/* ---- making ---- */
+
+static void fill(struct edit *d, const struct route_target *to, const struct notice_text *n,
+                 const char *handler, const char *uuid)
+{
+    edit_str(d, NOTICE_UUID, uuid);
+    edit_str(d, NOTICE_TARGET, to->name);
+    edit_str(d, NOTICE_TARGET_OWNER, to->owner);
+    edit_int(d, NOTICE_INCARNATION, to->incarnation);
+    edit_str(d, NOTICE_HANDLER, handler);
+    edit_int(d, NOTICE_ALERT, n->alert);
+    edit_int(d, NOTICE_HISTORY, n->history);
+    edit_int(d, NOTICE_KIND, n->kind);
+    edit_int(d, NOTICE_NOTIFICATION, n->notification);
+    edit_int(d, NOTICE_STATE, NOTICE_PENDING);
+    edit_int(d, NOTICE_CONFIRMATION, CONFIRM_NONE);
+    edit_str(d, NOTICE_DEFINITION, n->definition);
+    edit_str(d, NOTICE_SERVICE, n->service);
+    edit_str(d, NOTICE_INSTANCE, n->instance);
+    edit_int(d, NOTICE_LEVEL, n->level);
+    edit_int(d, NOTICE_PREVIOUS_LEVEL, n->previous_level);
+    edit_str(d, NOTICE_VALUE, n->value);
+    edit_str(d, NOTICE_MESSAGE, n->message);
+    edit_int(d, NOTICE_SINCE, n->at_ms);
+    edit_int(d, NOTICE_ACTIVE_SINCE, n->active_since_ms);
+}
+
+static int64_t digest_of(struct txn *t, const struct row *target,
+                         int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *r),
+                         void *arg)
+{
+    int64_t own = row_int(target, TARGET_DIGEST);
+
+    return own >= 0 ? own : digest_ms_of ? digest_ms_of(arg, t, target) : 0;
+}
+
+static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
+                  const char *error, int64_t now_ms);
+
+/* Room in a full queue: the oldest notice of the same line that is not the head of anything sent.
+ */
+static int make_room(struct txn *t, const struct place *line, int64_t now_ms)
+{
+    struct place head;
+    struct notice_ref ref;
+    struct row r;
+    struct key k;
+    int err = line_head(t, line, &head, ref.owner);
+
+    if (err)
+        return err == ERR_NOTFOUND ? ERR_FULL : err;
+    ref.id = head.id;
+    k = key_of_id(ref.owner, ref.id);
+    if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
+        return ERR_FULL;
+    return finish(t, &ref, NOTICE_CANCELLED, "superseded: the target's queue is full", now_ms);
+}
+
+static int enqueue(struct txn *t, const struct place *p, const char *owner, int64_t ready_ms)
+{
+    struct place line = {p->incarnation, p->alert, 0}, head;
+    uint8_t k[PENDING_LEN];
+    char head_owner[33];
+    int err = kv_put(t, DB_PENDING, pending_key(k, p), str_slice(owner));
+
+    if (!err)
+        err = line_head(t, &line, &head, head_owner);
+    if (!err && head.id == p->id)
+        err = due_put(t, ready_ms, p, owner);
+    return err;
+}
+
+/* Is P the head of its line once it is in? Lines of alert 0 and of others alike. */
+static bool line_empty(struct txn *t, const struct place *p)
+{
+    struct place line = {p->incarnation, p->alert, 0}, head;
+    char owner[33];
+
+    return line_head(t, &line, &head, owner) == ERR_NOTFOUND;
+}
+
+int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
+                  int64_t digest_ms, int64_t now_ms)
+{
+    struct key target_key = key_of_names(to->owner, to->name), key;
+    struct place place = {.incarnation = to->incarnation, .alert = n->alert};
+    struct recipient_maker maker = {.t = t};
+    char uuid[UUID_TEXT_LEN + 1], handler[33], recipients[SA_CELL_MAX + 1];
+    int64_t ready_ms = now_ms + digest_ms;
+    struct row target;
+    struct edit d;
+    int err = row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target);
+
+    if (err)
+        return err;
+    row_str(&target, TARGET_HANDLER, handler, sizeof handler);
+    row_str(&target, TARGET_RECIPIENTS, recipients, sizeof recipients);
+    if (row_int(&target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
+        err = make_room(t, &place, now_ms);
+        if (err)
+            return err;
+    }
+    err = id_next(t, notices(), &place.id);
+    if (!err)
+        err = uuid_new(uuid);
+    if (err)
+        return err;
+    key = maker.notice = key_of_id(n->owner, place.id);
+    edit_begin(&d, t, notices(), &key);
+    fill(&d, to, n, handler, uuid);
+    edit_int(&d, NOTICE_CREATED, now_ms);
+    edit_int(&d, NOTICE_READY, ready_ms);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, line_empty(t, &place) ? ready_ms : 0);
+    err = row_put(&d, NULL);
+    if (!err)
+        err = recipients_each(recipients, strlen(recipients), make_recipient, &maker);
+    if (err >= 0)
+        err = enqueue(t, &place, n->owner, ready_ms);
+    if (err)
+        return err;
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &target_key);
+    edit_add(&d, TARGET_PENDING, 1);
+    return row_put(&d, NULL);
+}
+
+/* ---- telling ---- */
+
+static bool wants(const struct told *told, const struct notice_text *n, int64_t states,
+                  bool notify_recovery)
+{
+    if (n->level != LEVEL_OK)
+        return route_wants(states, n->level);
+    return notify_recovery && route_wants(states, LEVEL_OK) && (told->level || told->owed);
+}
+
+static int tell_one(struct txn *t, const struct route_target *to, const struct notice_text *n,
+                    const struct row *target, bool notify_recovery, int64_t digest_ms,
+                    int64_t now_ms)
+{
+    struct place line = {to->incarnation, n->alert, 0};
+    struct told told = told_get(t, &line);
+    int err;
+
+    if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery)) {
+        if (n->level == LEVEL_OK && told.level) { /* it will not hear of the end: forget */
+            told.level = 0;
+            return told_put(t, &line, &told);
+        }
+        return 0;
+    }
+    err = notice_create(t, to, n, digest_ms, now_ms);
+    if (err == ERR_FULL && !txn_error(t))
+        return 0; /* the cap: newest lost, the queue keeps what it has */
+    if (err || n->level == LEVEL_OK)
+        return err;
+    told.owed++;
+    return told_put(t, &line, &told);
+}
+
+int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
+                bool notify_recovery,
+                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                void *arg, int64_t now_ms)
+{
+    for (size_t i = 0; i < route->n; i++) {
+        const struct route_target *to = &route->targets[i];
+        struct key k = key_of_names(to->owner, to->name);
+        struct row target;
+        int err = row_get(t, sa_table_by_id(SA_TARGET), &k, &target);
+
+        if (!err)
+            err = tell_one(t, to, n, &target, notify_recovery,
+                           digest_of(t, &target, digest_ms_of, arg), now_ms);
+        if (err && err != ERR_NOTFOUND)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- finishing ---- */
+
+static bool is_problem(const struct row *r)
+{
+    int64_t kind = row_int(r, NOTICE_KIND);
+
+    return kind == KIND_RAISE || kind == KIND_CHANGE;
+}
+
+/* What the end of a notice means for what its target knows. */
+static int told_after(struct txn *t, const struct row *r, const struct place *p,
+                      enum sa_notice_state state, bool *ret_untold)
+{
+    struct told told = told_get(t, p);
+
+    *ret_untold = false;
+    if (!p->alert)
+        return 0;
+    if (is_problem(r)) {
+        told.owed -= told.owed > 0;
+        if (state == NOTICE_DELIVERED)
+            told.level = (enum sa_level)row_int(r, NOTICE_LEVEL);
+        *ret_untold = !told.level && !told.owed;
+    } else if (row_int(r, NOTICE_KIND) == KIND_CLEAR && state == NOTICE_DELIVERED) {
+        told.level = 0;
+    } else {
+        return 0;
+    }
+    return told_put(t, p, &told);
+}
+
+/* The next of the line moves up. */
+static int advance(struct txn *t, const struct place *done, int64_t now_ms)
+{
+    struct place line = {done->incarnation, done->alert, 0}, head;
+    char owner[33];
+    struct key k;
+    struct row r;
+    struct edit d;
+    int64_t due, ready;
+    int err = line_head(t, &line, &head, owner);
+
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    k = key_of_id(owner, head.id);
+    err = row_get(t, notices(), &k, &r);
+    if (err)
+        return txn_fail(t, ERR_CORRUPT);
+    if (row_int(&r, NOTICE_NEXT_ATTEMPT))
+        return 0; /* it was the head already */
+    ready = row_int(&r, NOTICE_READY);
+    due = ready > now_ms ? ready : now_ms;
+    if (row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED)
+        due = now_ms + NOTICE_LEASE_MS; /* the same digest carries it */
+    err = due_put(t, due, &head, owner);
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, due);
+    return row_put(&d, NULL);
+}
+
+/* A recovery of a problem that nobody was told of is cancelled with it. */
+static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_ms)
+{
+    struct place line = {done->incarnation, done->alert, 0}, head;
+    struct notice_ref ref;
+    struct key k;
+    struct row r;
+
+    if (line_head(t, &line, &head, ref.owner))
+        return txn_error(t);
+    ref.id = head.id;
+    k = key_of_id(ref.owner, ref.id);
+    if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_KIND) != KIND_CLEAR ||
+        row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
+        return txn_error(t);
+    return finish(t, &ref, NOTICE_CANCELLED, "its problem was never told", now_ms);
+}
+
+static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
+{
+    uint8_t k[PENDING_LEN];
+    int err = kv_del(t, DB_PENDING, pending_key(k, p));
+
+    if (err == ERR_NOTFOUND)
+        err = 0;
+    if (!err && due_ms)
+        err = due_drop(t, due_ms, p);
+    return err;
+}
+
+static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
+                  const char *error, int64_t now_ms)
+{
+    static const unsigned counter[] = {[NOTICE_DELIVERED] = TARGET_DELIVERED,
+                                       [NOTICE_FAILED] = TARGET_FAILED,
+                                       [NOTICE_CANCELLED] = 0};
+    struct key k = key_of_id(n->owner, n->id);
+    struct place p = {.id = n->id};
+    struct row r;
+    struct edit d;
+    bool untold;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err;
+    p.incarnation = (uint32_t)row_int(&r, NOTICE_INCARNATION);
+    p.alert = (uint32_t)row_int(&r, NOTICE_ALERT);
+    err = leave_queue(t, &p, row_int(&r, NOTICE_NEXT_ATTEMPT));
+    if (err || (err = row_get(t, notices(), &k, &r)))
+        return err;
+    err = told_after(t, &r, &p, state, &untold);
+    if (err || (err = row_get(t, notices(), &k, &r)))
+        return err;
+    err = target_count(t, &r, counter[state], state == NOTICE_FAILED ? error : NULL);
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_STATE, state);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, 0);
+    edit_int(&d, NOTICE_FINISHED, now_ms);
+    if (error)
+        edit_str(&d, NOTICE_LAST_ERROR, error);
+    err = row_put(&d, NULL);
+    if (!err)
+        err = advance(t, &p, now_ms);
+    if (!err && untold)
+        err = cancel_recovery(t, &p, now_ms);
+    return err;
+}
+
+int64_t notice_retry_ms(uint32_t attempts, uint32_t random)
+{
+    int64_t ms = NOTICE_RETRY_FIRST_MS;
+
+    while (attempts-- > 1 && ms < NOTICE_RETRY_MOST_MS)
+        ms *= 2;
+    if (ms > NOTICE_RETRY_MOST_MS)
+        ms = NOTICE_RETRY_MOST_MS;
+    return ms * (800 + random % 401) / 1000;
+}
+
+/* PENDING again, from WHEN on. Only the head of a line has a due time. */
+static int requeue(struct txn *t, const struct notice_ref *n, const struct row *r, int64_t when,
+                   const char *error, int attempts)
+{
+    struct place p = {(uint32_t)row_int(r, NOTICE_INCARNATION), (uint32_t)row_int(r, NOTICE_ALERT),
+                      n->id};
+    struct key k = key_of_id(n->owner, n->id);
+    int64_t due = row_int(r, NOTICE_NEXT_ATTEMPT);
+    struct edit d;
+    int err = 0;
+
+    if (due) {
+        err = due_drop(t, due, &p);
+        if (!err)
+            err = due_put(t, when, &p, n->owner);
+    }
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_STATE, NOTICE_PENDING);
+    edit_int(&d, NOTICE_READY, when);
+    if (attempts >= 0)
+        edit_int(&d, NOTICE_ATTEMPTS, attempts);
+    if (due)
+        edit_int(&d, NOTICE_NEXT_ATTEMPT, when);
+    if (error)
+        edit_str(&d, NOTICE_LAST_ERROR, error);
+    return row_put(&d, NULL);
+}
+
+static int put_recipient(struct txn *t, const struct notice_ref *n,
+                         const struct notice_recipient *from)
+{
+    struct key prefix = key_of_id(n->owner, n->id);
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &prefix); cursor_row(&c, &r);
+         cursor_next(&c)) {
+        struct key k = {.len = (uint16_t)r.key.len};
+        char address[256];
+        struct edit d;
+
+        row_str(&r, NOTICE_RECIPIENT_ADDRESS, address, sizeof address);
+        if (strcmp(address, from->address))
+            continue;
+        memcpy(k.data, r.key.data, r.key.len);
+        edit_begin(&d, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &k);
+        edit_int(&d, NOTICE_RECIPIENT_STATE, from->state);
+        edit_str(&d, NOTICE_RECIPIENT_REPLY, from->reply);
+        err = row_put(&d, NULL);
+        break;
+    }
+    cursor_close(&c);
+    return err;
+}
+
+static int set_confirmation(struct txn *t, const struct key *k, enum sa_confirmation confirmation)
+{
+    struct edit d;
+
+    edit_begin(&d, t, notices(), k);
+    edit_int(&d, NOTICE_CONFIRMATION, confirmation);
+    edit_str(&d, NOTICE_LAST_ERROR, "");
+    return row_put(&d, NULL);
+}
+
+static int retry(struct txn *t, const struct notice_ref *n, const struct row *r, const char *error,
+                 int64_t now_ms)
+{
+    uint32_t attempts = (uint32_t)row_int(r, NOTICE_ATTEMPTS), spread = (uint32_t)n->id;
+    uint8_t k[8];
+
+    put_u32(k, n->id);
+    put_u32(k + 4, attempts);
+    spread = (uint32_t)hash64(k, sizeof k, 0);
+    return requeue(t, n, r, now_ms + notice_retry_ms(attempts, spread), error, -1);
+}
+
+int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
+                   enum sa_confirmation confirmation, const char *error,
+                   const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
+                   enum sa_notice_state *ret_state)
+{
+    static const enum sa_notice_state states[] = {[NOTICE_END_DELIVERED] = NOTICE_DELIVERED,
+                                                  [NOTICE_END_FAILED] = NOTICE_FAILED,
+                                                  [NOTICE_END_CANCELLED] = NOTICE_CANCELLED};
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+    int err = 0;
+
+    for (size_t i = 0; i < nrecipients && !err; i++)
+        err = put_recipient(t, n, &recipients[i]);
+    if (!err)
+        err = row_get(t, notices(), &k, &r);
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    *ret_state = (enum sa_notice_state)row_int(&r, NOTICE_STATE);
+    if (*ret_state != NOTICE_DISPATCHED && *ret_state != NOTICE_PENDING)
+        return 0;
+    if (end == NOTICE_END_RETRY) {
+        if (now_ms - row_int(&r, NOTICE_CREATED) < NOTICE_GIVE_UP_MS) {
+            *ret_state = NOTICE_PENDING;
+            return retry(t, n, &r, error, now_ms);
+        }
+        end = NOTICE_END_FAILED;
+    }
+    *ret_state = states[end];
+    if (end == NOTICE_END_DELIVERED && (err = set_confirmation(t, &k, confirmation)))
+        return err;
+    return finish(t, n, states[end], end == NOTICE_END_DELIVERED ? NULL : error, now_ms);
+}
+
+int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+    int attempts;
+
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    if (row_int(&r, NOTICE_STATE) != NOTICE_DISPATCHED)
+        return 0;
+    attempts = (int)row_int(&r, NOTICE_ATTEMPTS);
+    return requeue(t, n, &r, now_ms, NULL, attempts > 0 ? attempts - 1 : 0);
+}
+
+int notice_recover(struct txn *t, int64_t now_ms)
+{
+    uint8_t at[PENDING_LEN] = {0};
+    struct slice from = {at, 0}, k, v;
+    bool after = false;
+    int n = 0;
+
+    while (!kv_seek(t, DB_PENDING, from, after, &k, &v)) {
+        struct notice_ref ref;
+        struct place p;
+        int err;
+
+        if (!place_read(k, &p) || !owner_read(v, ref.owner))
+            return txn_fail(t, ERR_CORRUPT);
+        ref.id = p.id;
+        from = pending_key(at, &p);
+        after = true;
+        err = notice_release(t, &ref, now_ms);
+        if (err)
+            return err;
+        n++;
+    }
+    return txn_error(t) ? txn_error(t) : n;
+}
+
+uint64_t notice_pending(struct txn *t)
+{
+    return kv_count(t, DB_PENDING);
+}
+
+/* ---- claiming ---- */
+
+int64_t notice_next_due(struct txn *t)
+{
+    struct slice k, v;
+
+    if (kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v) || k.len != DUE_LEN)
+        return 0;
+    return (int64_t)get_u64(k.data);
+}
+
+/* Give it a sequence, count the attempt, put its lease. DIGEST may be "". */
+static int dispatch_mark(struct txn *t, const struct notice_ref *n, const char *digest,
+                         int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id), target_key;
+    struct place p = {.id = n->id};
+    struct row r, target;
+    int64_t sequence, due;
+    struct edit d;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err;
+    p.incarnation = (uint32_t)row_int(&r, NOTICE_INCARNATION);
+    p.alert = (uint32_t)row_int(&r, NOTICE_ALERT);
+    sequence = row_int(&r, NOTICE_TARGET_SEQUENCE);
+    due = row_int(&r, NOTICE_NEXT_ATTEMPT);
+    if (!sequence && target_get(t, &r, &target_key, &target)) {
+        sequence = (row_int(&target, TARGET_SEQUENCE) + 1) & UINT32_MAX;
+        edit_begin(&d, t, sa_table_by_id(SA_TARGET), &target_key);
+        edit_int(&d, TARGET_SEQUENCE, sequence);
+        err = row_put(&d, NULL);
+    }
+    if (!err && due) {
+        err = due_drop(t, due, &p);
+        due = now_ms + NOTICE_LEASE_MS;
+        if (!err)
+            err = due_put(t, due, &p, n->owner);
+    }
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_STATE, NOTICE_DISPATCHED);
+    edit_add(&d, NOTICE_ATTEMPTS, 1);
+    edit_int(&d, NOTICE_TARGET_SEQUENCE, sequence);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, due);
+    edit_str(&d, NOTICE_DIGEST, digest);
+    return row_put(&d, NULL);
+}
+
+/* All notices of the target that may go along: whole lines from their heads on, but no line whose
+ * head is on its way or waits for a retry. */
+static int gather(struct txn *t, uint32_t incarnation, int64_t now_ms, struct notice_ref *ret,
+                  size_t *ret_n)
+{
+    struct place at = {incarnation, 0, 0};
+    uint8_t kb[PENDING_LEN];
+    struct slice k, v;
+    bool after = false, have_line = false, blocked = false;
+    uint32_t line = 0;
+
+    *ret_n = 0;
+    while (*ret_n < NOTICE_BATCH_MAX &&
+           !kv_seek(t, DB_PENDING, pending_key(kb, &at), after, &k, &v)) {
+        struct notice_ref *ref = &ret[*ret_n];
+        struct key key;
+        struct row r;
+
+        if (!place_read(k, &at) || !owner_read(v, ref->owner))
+            return txn_fail(t, ERR_CORRUPT);
+        if (at.incarnation != incarnation)
+            break;
+        after = true;
+        ref->id = at.id;
+        key = key_of_id(ref->owner, ref->id);
+        if (row_get(t, notices(), &key, &r))
+            return txn_fail(t, ERR_CORRUPT);
+        if (!have_line || at.alert != line) {
+            line = at.alert;
+            have_line = true;
+            blocked = row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
+                      (row_int(&r, NOTICE_ATTEMPTS) && row_int(&r, NOTICE_NEXT_ATTEMPT) > now_ms);
+        }
+        if (!blocked && row_int(&r, NOTICE_STATE) == NOTICE_PENDING)
+            ++*ret_n;
+    }
+    return txn_error(t);
+}
+
+/* The first due head. Its target in TARGET; ERR_AGAIN: it was cancelled, look again. */
+static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, struct place *ret_place,
+                     struct key *target_key, struct row *target, char uuid[UUID_TEXT_LEN + 1])
+{
+    struct slice k, v;
+    struct key key;
+    struct row r;
+    int err = kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v);
+
+    if (err)
+        return err;
+    if (k.len != DUE_LEN || !owner_read(v, ret->owner) ||
+        !place_read((struct slice){k.data + 8, PENDING_LEN}, ret_place))
+        return txn_fail(t, ERR_CORRUPT);
+    if ((int64_t)get_u64(k.data) > now_ms)
+        return ERR_NOTFOUND;
+    ret->id = ret_place->id;
+    key = key_of_id(ret->owner, ret->id);
+    if (row_get(t, notices(), &key, &r))
+        return txn_fail(t, ERR_CORRUPT);
+    row_str(&r, NOTICE_UUID, uuid, UUID_TEXT_LEN + 1);
+    if (!target_get(t, &r, target_key, target))
+        err = finish(t, ret, NOTICE_CANCELLED, "the target is gone", now_ms);
+    else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
+        err = finish(t, ret, NOTICE_CANCELLED, "the target is disabled", now_ms);
+    else
+        return 0;
+    return err ? err : ERR_AGAIN;
+}
+
+int notice_claim(struct txn *t, int64_t now_ms,
+                 int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                 void *arg, struct notice_ref *ret, size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
+{
+    struct place place = {0};
+    struct key target_key;
+    struct row target;
+    int err;
+
+    do {
+        err = first_due(t, now_ms, &ret[0], &place, &target_key, &target, ret_uuid);
+    } while (err == ERR_AGAIN);
+    if (err)
+        return err;
+    *ret_n = 1;
+    if (digest_of(t, &target, digest_ms_of, arg) > 0) {
+        struct notice_ref head = ret[0];
+
+        err = gather(t, place.incarnation, now_ms, ret, ret_n);
+        if (!err && !*ret_n) { /* its own lease ran out: alone */
+            ret[0] = head;
+            *ret_n = 1;
+        }
+    }
+    if (!err && *ret_n > 1)
+        err = uuid_new(ret_uuid);
+    for (size_t i = 0; i < *ret_n && !err; i++)
+        err = dispatch_mark(t, &ret[i], *ret_n > 1 ? ret_uuid : "", now_ms);
+    return err;
+}

@@ -1,0 +1,101 @@
+/* Notices: made in the transaction of the transition that they tell of, queued durably, handed out
+ * in order, and finished by outcomes. The core alone calls this; it holds what is in flight.
+ *
+ * Databases:
+ *   pending  u32 incarnation, u32 alert, u32 notice -> owner of the notice   PENDING or DISPATCHED
+ *   due      u64 wall ms, u32 incarnation, u32 alert, u32 notice -> owner    heads of the line only
+ *   told     u32 alert, u32 incarnation -> u8 level told (0: none), u32 problems owed
+ * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
+ * so that order is kept, and one dead target delays no other. While a notice is with the
+ * dispatcher its due time is a lease: an outcome that never comes sends it again. */
+#ifndef ALERTS_NOTICE_H
+#define ALERTS_NOTICE_H
+
+#include "alerts/index.h"
+#include "alerts/judge.h"
+#include "base/text.h"
+
+enum {
+    NOTICE_LEASE_MS = 10 * 60 * 1000,
+    NOTICE_RETRY_FIRST_MS = 5000,
+    NOTICE_RETRY_MOST_MS = 15 * 60 * 1000,
+    NOTICE_GIVE_UP_MS = 24 * 60 * 60 * 1000,
+    NOTICE_QUEUE_MAX = 10000, /* of one target */
+    NOTICE_BATCH_MAX = 200,   /* of one digest */
+};
+
+/* What a new notice says. Texts are valid UTF-8; they are cut to their columns. */
+struct notice_text {
+    enum sa_notice_kind kind;
+    enum sa_notification notification;
+    const char *owner, *definition, *service, *instance;
+    const char *value, *message;
+    uint32_t alert, history; /* 0: none */
+    enum sa_level level, previous_level;
+    int64_t at_ms, active_since_ms;
+};
+
+/* One notice for one target, PENDING, due now plus the target's digest time. DIGEST_MS: of the
+ * handler's kind, for targets that leave it open. At the target's cap the oldest superseded notice
+ * of the same line is CANCELLED, or, if there is none, ERR_FULL. */
+int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
+                  int64_t digest_ms, int64_t now_ms);
+
+/* Told state: which targets are told of a transition, and making their notices. Answers for each
+ * target in ROUTE whether it wants this level, was told the problem or is owed it. DIGEST_MS_OF
+ * gives the digest time of a target's handler kind. */
+int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
+                bool notify_recovery,
+                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                void *arg, int64_t now_ms);
+
+struct notice_ref {
+    char owner[33];
+    uint32_t id;
+};
+
+/* What is to be sent next: the notices of one message, at most NOTICE_BATCH_MAX, all of one target;
+ * more than one only when the target gathers (digest). They are marked DISPATCHED, given their
+ * sequence and counted as an attempt in this transaction; send after it is committed.
+ * ERR_NOTFOUND: nothing is due at NOW_MS. Notices whose target is gone or disabled are CANCELLED
+ * on the way. RET_UUID: the message's (the notice's own, or a digest's new one). */
+int notice_claim(struct txn *t, int64_t now_ms,
+                 int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                 void *arg, struct notice_ref *ret, size_t *ret_n,
+                 char ret_uuid[UUID_TEXT_LEN + 1]);
+/* Wall ms of the earliest due entry, 0 when the queue is empty. */
+int64_t notice_next_due(struct txn *t);
+
+enum notice_end { NOTICE_END_DELIVERED, NOTICE_END_RETRY, NOTICE_END_FAILED, NOTICE_END_CANCELLED };
+struct notice_recipient {
+    const char *address;
+    enum sa_notice_state state;
+    const char *reply;
+};
+/* The outcome of a claimed notice. Ignored (0) if it is finished already. RETRY beyond
+ * NOTICE_GIVE_UP_MS becomes FAILED. *RET_FINISHED: the state it has now. */
+int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
+                   enum sa_confirmation confirmation, const char *error,
+                   const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
+                   enum sa_notice_state *ret_state);
+/* The dispatcher died with it, or a restart: due at once, without counting an attempt more. */
+int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
+/* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
+int notice_forget(struct txn *t, uint32_t alert);
+/* At start: everything DISPATCHED is due now. Returns how many, or a negative error. Costs the
+ * queue's length. */
+int notice_recover(struct txn *t, int64_t now_ms);
+
+/* Is it still to be told or on its way? For counts: notices PENDING or DISPATCHED, all targets. */
+uint64_t notice_pending(struct txn *t);
+
+/* Delay before the next attempt after ATTEMPTS have been made: 5 s doubling to 15 min, times 0.8
+ * to 1.2 by RANDOM (any number). */
+int64_t notice_retry_ms(uint32_t attempts, uint32_t random);
+
+/* Addresses in a target's recipients, divided by commas or blanks: calls CB for each; returns their
+ * number, or ERR_RANGE beyond 64 or when one is longer than 255 octets. */
+int recipients_each(const void *text, size_t len, int (*cb)(void *arg, const char *address),
+                    void *arg);
+
+#endif
