@@ -1,0 +1,552 @@
+#include "alerts/instance.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Databases:
+ *   instances  owner,definition,hash128(instance) -> u32 alert; verified against the row
+ *   held       u32 alert -> owner; alerts whose hold or no-data time runs (for a restart) */
+#define DB_INSTANCES "instances"
+#define DB_HELD      "held"
+
+static const struct sa_table *alerts(void)
+{
+    return sa_table_by_id(SA_ALERT);
+}
+
+/* ---- definitions ---- */
+
+bool definition_read(struct definition *ret, const struct row *r)
+{
+    size_t pos = 0;
+
+    if (!key_read_name(&r->key, &pos, ret->owner) || !key_read_name(&r->key, &pos, ret->name))
+        return false;
+    row_str(r, DEFINITION_SERVICE, ret->service, sizeof ret->service);
+    if (!ret->service[0])
+        memcpy(ret->service, SERVICE_DEFAULT, sizeof SERVICE_DEFAULT);
+    row_str(r, DEFINITION_DESCRIPTION, ret->description, sizeof ret->description);
+    ret->interval_ms = row_int(r, DEFINITION_INTERVAL);
+    ret->stale_multiplier = row_int(r, DEFINITION_STALE_MULTIPLIER);
+    ret->notify_recovery = row_int(r, DEFINITION_NOTIFY_RECOVERY) == TRUTH_TRUE;
+    ret->disabled = row_int(r, DEFINITION_DISABLED) == TRUTH_TRUE;
+    ret->rules = (struct judge_rules){
+        .severity = (enum sa_level)row_int(r, DEFINITION_SEVERITY),
+        .hold_ms = row_int(r, DEFINITION_TIME_THRESHOLD),
+        .stale_ms = ret->stale_multiplier * ret->interval_ms,
+        .no_data = (enum sa_policy)row_int(r, DEFINITION_NO_DATA),
+        .on_error = (enum sa_policy)row_int(r, DEFINITION_ON_ERROR),
+    };
+    return true;
+}
+
+int definition_text(struct txn *t, const struct row *definition, struct buf *b)
+{
+    char owner[33], script[33];
+    struct slice condition = row_text(definition, DEFINITION_CONDITION);
+    struct key prefix;
+    struct cursor c;
+    struct row r;
+    size_t pos = 0, segments = 0;
+
+    buf_clear(b);
+    row_str(definition, DEFINITION_SCRIPT, script, sizeof script);
+    if (!script[0]) {
+        buf_bytes(b, condition.data, condition.len);
+        return b->err;
+    }
+    if (!key_read_name(&definition->key, &pos, owner))
+        return ERR_CORRUPT;
+    prefix = key_of_names(owner, script);
+    for (cursor_first(&c, t, sa_table_by_id(SA_SCRIPT_TEXT), &prefix); cursor_row(&c, &r);
+         cursor_next(&c)) {
+        struct slice text = row_text(&r, SCRIPT_TEXT_TEXT);
+
+        if (!row_active(&r))
+            continue;
+        buf_bytes(b, text.data, text.len);
+        segments++;
+    }
+    cursor_close(&c);
+    if (txn_error(t))
+        return txn_error(t);
+    return segments ? b->err : ERR_NOTFOUND;
+}
+
+/* ---- finding ---- */
+
+static void instance_key(struct key *k, const char *owner, const char *definition,
+                         const char *instance)
+{
+    uint8_t hash[16];
+
+    *k = key_of_names(owner, definition);
+    hash128(instance, strlen(instance), hash);
+    for (size_t i = 0; i < sizeof hash; i += 4)
+        key_u32(k, get_u32(hash + i));
+}
+
+/* 0 and the row, or ERR_NOTFOUND. */
+static int find(struct txn *t, const struct definition *d, const char *instance, uint32_t *ret_id,
+                struct row *ret)
+{
+    struct key k, row_key;
+    struct slice v, text;
+    int err;
+
+    instance_key(&k, d->owner, d->name, instance);
+    err = kv_get(t, DB_INSTANCES, key_slice(&k), &v);
+    if (err)
+        return err;
+    if (v.len != 4)
+        return txn_fail(t, ERR_CORRUPT);
+    *ret_id = get_u32(v.data);
+    row_key = key_of_id(d->owner, *ret_id);
+    err = row_get(t, alerts(), &row_key, ret);
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    text = row_text(ret, ALERT_INSTANCE);
+    if (text.len != strlen(instance) || memcmp(text.data, instance, text.len))
+        return txn_fail(t, ERR_CORRUPT); /* two names, one 128-bit hash */
+    return 0;
+}
+
+static int create(struct txn *t, const struct definition *d, const char *instance, uint32_t *ret_id)
+{
+    uint8_t id[4];
+    struct key k;
+    int err = id_next(t, alerts(), ret_id);
+
+    if (err)
+        return err;
+    put_u32(id, *ret_id);
+    instance_key(&k, d->owner, d->name, instance);
+    return kv_put(t, DB_INSTANCES, key_slice(&k), (struct slice){id, sizeof id});
+}
+
+/* ---- state to cells and back ---- */
+
+static void state_read(struct judge_state *s, const struct row *r)
+{
+    s->level = (enum sa_level)row_int(r, ALERT_LEVEL);
+    s->previous_level = (enum sa_level)row_int(r, ALERT_PREVIOUS_LEVEL);
+    s->phase = (enum sa_phase)row_int(r, ALERT_PHASE);
+    s->flags = (unsigned)row_int(r, ALERT_FLAGS);
+    s->since_ms = row_int(r, ALERT_SINCE);
+    s->active_since_ms = row_int(r, ALERT_ACTIVE_SINCE);
+    s->pending_level = (enum sa_level)row_int(r, ALERT_PENDING_LEVEL);
+    s->held_ms = row_int(r, ALERT_HELD);
+    s->pending_since_mono = row_int(r, ALERT_PENDING_SINCE);
+    s->no_data_since_mono = row_int(r, ALERT_DATA_SINCE);
+}
+
+static void state_write(struct edit *e, const struct judge_state *s)
+{
+    edit_int(e, ALERT_LEVEL, s->level);
+    edit_int(e, ALERT_PREVIOUS_LEVEL, s->previous_level);
+    edit_int(e, ALERT_PHASE, s->phase);
+    edit_int(e, ALERT_FLAGS, s->flags);
+    edit_int(e, ALERT_SINCE, s->since_ms);
+    edit_int(e, ALERT_ACTIVE_SINCE, s->active_since_ms);
+    edit_int(e, ALERT_PENDING_LEVEL, s->pending_level);
+    edit_int(e, ALERT_HELD, s->held_ms);
+    edit_int(e, ALERT_PENDING_SINCE, s->pending_since_mono);
+    edit_int(e, ALERT_DATA_SINCE, s->no_data_since_mono);
+}
+
+static bool same_state(const struct judge_state *a, const struct judge_state *b)
+{
+    return a->level == b->level && a->previous_level == b->previous_level && a->phase == b->phase &&
+           a->flags == b->flags && a->since_ms == b->since_ms &&
+           a->active_since_ms == b->active_since_ms && a->pending_level == b->pending_level &&
+           a->held_ms == b->held_ms && a->pending_since_mono == b->pending_since_mono &&
+           a->no_data_since_mono == b->no_data_since_mono;
+}
+
+static int mark_held(struct txn *t, const char *owner, uint32_t alert, const struct judge_state *s)
+{
+    uint8_t id[4];
+    struct slice k = {id, sizeof id}, v = {(const uint8_t *)owner, strlen(owner)};
+    int err;
+
+    put_u32(id, alert);
+    if (s->pending_level || s->no_data_since_mono)
+        return kv_put(t, DB_HELD, k, v);
+    err = kv_del(t, DB_HELD, k);
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+/* ---- history and telling ---- */
+
+struct step { /* one transition on its way to the store */
+    const struct definition *d;
+    const char *instance, *value, *message;
+    uint32_t alert, history;
+    const struct judge_transition *t;
+};
+
+static int write_history(struct txn *t, struct step *s, int64_t now_ms)
+{
+    struct key k;
+    struct edit e;
+    int err = id_next(t, sa_table_by_id(SA_HISTORY), &s->history);
+
+    if (err)
+        return err;
+    k = key_of_id(s->d->owner, s->history);
+    edit_begin(&e, t, sa_table_by_id(SA_HISTORY), &k);
+    edit_int(&e, HISTORY_ALERT, s->alert);
+    edit_str(&e, HISTORY_DEFINITION, s->d->name);
+    edit_str(&e, HISTORY_INSTANCE, s->instance);
+    edit_int(&e, HISTORY_FROM, s->t->from);
+    edit_int(&e, HISTORY_TO, s->t->to);
+    edit_int(&e, HISTORY_AT, now_ms);
+    edit_int(&e, HISTORY_IN_TIME, s->t->in_ms);
+    edit_int(&e, HISTORY_OUT_TIME, s->t->out_ms);
+    edit_int(&e, HISTORY_REASON, s->t->reason);
+    edit_str(&e, HISTORY_VALUE, s->value);
+    edit_str(&e, HISTORY_MESSAGE, s->message);
+    return row_put(&e, NULL);
+}
+
+static int tell(struct txn *t, const struct step *s, int64_t now_ms,
+                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                void *arg)
+{
+    static const enum sa_notification by_kind[] = {[KIND_RAISE] = SA_ALERT_RAISED,
+                                                   [KIND_CLEAR] = SA_ALERT_CLEARED,
+                                                   [KIND_CHANGE] = SA_ALERT_CHANGED};
+    struct notice_text n = {
+        .kind = s->t->kind,
+        .notification = by_kind[s->t->kind],
+        .owner = s->d->owner,
+        .definition = s->d->name,
+        .service = s->d->service,
+        .instance = s->instance,
+        .value = s->value,
+        .message = s->message,
+        .alert = s->alert,
+        .history = s->history,
+        .level = s->t->to,
+        .previous_level = s->t->from,
+        .at_ms = now_ms,
+        .active_since_ms = s->t->in_ms,
+    };
+    struct route route;
+    int err = route_find(t, s->d->owner, s->d->name, &route);
+
+    return err ? err : notice_tell(t, &route, &n, s->d->notify_recovery, digest_ms_of, arg, now_ms);
+}
+
+/* The words of a transition: the condition's own, else what is known. */
+static void words(const struct definition *d, const char *instance,
+                  const struct instance_verdict *v, const struct judge_transition *t, char *dst,
+                  size_t cap)
+{
+    const struct sa_column *level = sa_column_by_number(alerts(), ALERT_LEVEL);
+    const char *name = sa_name_of(level->names, t->to);
+
+    if (v->kind == VERDICT_ERROR)
+        snprintf(dst, cap, "condition failed: %s", v->error ? v->error : "");
+    else if (v->message && v->message[0])
+        snprintf(dst, cap, "%s", v->message);
+    else if (v->kind == VERDICT_NODATA)
+        snprintf(dst, cap, "no data");
+    else if (d->description[0])
+        snprintf(dst, cap, "%s", d->description);
+    else
+        snprintf(dst, cap, "%s%s%s is %s", d->name, instance[0] ? " " : "", instance,
+                 name ? name : "?");
+    dst[utf8_cut(dst, strlen(dst), cap - 1)] = 0;
+}
+
+/* ---- verdicts ---- */
+
+static void outcome_of(const struct judge_state *before, const struct judge_state *after,
+                       bool existed, struct instance_result *ret)
+{
+    ret->changed = !existed || !same_state(before, after);
+}
+
+int instance_look(struct txn *t, const struct definition *d, const char *instance,
+                  const struct instance_verdict *v, const struct judge_now *now,
+                  struct instance_result *ret)
+{
+    struct judge_state before, after;
+    struct row r;
+    int err;
+
+    *ret = (struct instance_result){.alert = 0};
+    err = find(t, d, instance, &ret->alert, &r);
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    if (err)
+        judge_init(&before, now);
+    else
+        state_read(&before, &r);
+    after = before;
+    ret->transition = judge(&after, &d->rules, v->kind, v->level, now, &ret->due_mono);
+    outcome_of(&before, &after, !err, ret);
+    return 0;
+}
+
+static int write_alert(struct txn *t, const struct step *s, const struct judge_state *state,
+                       bool existed, int64_t now_ms)
+{
+    struct key k = key_of_id(s->d->owner, s->alert);
+    struct edit e;
+    int err;
+
+    edit_begin(&e, t, alerts(), &k);
+    if (!existed) {
+        edit_str(&e, ALERT_DEFINITION, s->d->name);
+        edit_str(&e, ALERT_INSTANCE, s->instance);
+    }
+    state_write(&e, state);
+    edit_int(&e, ALERT_CHANGED, now_ms);
+    if (s->t->happened) {
+        edit_str(&e, ALERT_VALUE, s->value);
+        edit_str(&e, ALERT_MESSAGE, s->message);
+        edit_int(&e, ALERT_HISTORY, s->history);
+    }
+    err = row_put(&e, NULL);
+    return err ? err : mark_held(t, s->d->owner, s->alert, state);
+}
+
+int instance_apply(struct txn *t, const struct definition *d, const char *instance,
+                   const struct instance_verdict *v, const struct judge_now *now,
+                   int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                   void *arg, struct instance_result *ret)
+{
+    char message[256];
+    struct step s = {.d = d,
+                     .instance = instance,
+                     .value = v->value ? v->value : "",
+                     .message = message,
+                     .t = &ret->transition};
+    struct judge_state before, after;
+    struct row r;
+    bool existed;
+    int err;
+
+    *ret = (struct instance_result){.alert = 0};
+    err = find(t, d, instance, &ret->alert, &r);
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    existed = !err;
+    if (existed)
+        state_read(&before, &r);
+    else
+        judge_init(&before, now);
+    after = before;
+    ret->transition = judge(&after, &d->rules, v->kind, v->level, now, &ret->due_mono);
+    outcome_of(&before, &after, existed, ret);
+    if (!ret->changed)
+        return 0;
+    err = existed ? 0 : create(t, d, instance, &ret->alert);
+    s.alert = ret->alert;
+    if (!err && ret->transition.happened) {
+        words(d, instance, v, &ret->transition, message, sizeof message);
+        err = write_history(t, &s, now->wall_ms);
+    }
+    if (!err)
+        err = write_alert(t, &s, &after, existed, now->wall_ms);
+    if (!err && ret->transition.happened)
+        err = tell(t, &s, now->wall_ms, digest_ms_of, arg);
+    return err;
+}
+
+/* ---- all instances of a definition ---- */
+
+int instances_each(struct txn *t, const char *owner, const char *definition,
+                   int (*cb)(void *arg, struct txn *t, uint32_t alert), void *arg)
+{
+    struct key prefix = key_of_names(owner, definition), at = prefix;
+    struct slice k, v;
+    bool after = false;
+
+    while (!kv_seek(t, DB_INSTANCES, key_slice(&at), after, &k, &v)) {
+        int err;
+
+        if (k.len < prefix.len || k.len > sizeof at.data || v.len != 4 ||
+            memcmp(k.data, prefix.data, prefix.len))
+            break;
+        at.len = (uint16_t)k.len;
+        memcpy(at.data, k.data, k.len);
+        after = true;
+        err = cb(arg, t, get_u32(v.data));
+        if (err)
+            return err;
+    }
+    return txn_error(t);
+}
+
+struct closer {
+    struct definition d;
+    enum sa_reason reason;
+    const struct judge_now *now;
+    unsigned closed;
+};
+
+static int forget_row(struct txn *t, const char *owner, const char *definition,
+                      const char *instance, uint32_t alert)
+{
+    struct judge_state none = {0};
+    struct key k = key_of_id(owner, alert);
+    int err = row_delete(t, alerts(), &k);
+
+    if (!err)
+        err = mark_held(t, owner, alert, &none);
+    if (err)
+        return err;
+    instance_key(&k, owner, definition, instance);
+    return kv_del(t, DB_INSTANCES, key_slice(&k));
+}
+
+static int close_one(void *arg, struct txn *t, uint32_t alert)
+{
+    struct closer *c = arg;
+    struct key k = key_of_id(c->d.owner, alert);
+    struct judge_transition move;
+    struct judge_state before, state;
+    char instance[256], message[256];
+    struct step s = {.d = &c->d,
+                     .instance = instance,
+                     .value = "",
+                     .message = message,
+                     .alert = alert,
+                     .t = &move};
+    struct row r;
+    int err = row_get(t, alerts(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    row_str(&r, ALERT_INSTANCE, instance, sizeof instance);
+    state_read(&before, &r);
+    state = before;
+    move = judge_close(&state, c->reason, c->now);
+    snprintf(message, sizeof message, "the definition was %s",
+             c->reason == REASON_DELETED ? "deleted" : "disabled");
+    if (move.happened) {
+        c->closed++;
+        err = write_history(t, &s, c->now->wall_ms);
+    }
+    if (!err && !same_state(&before, &state))
+        err = write_alert(t, &s, &state, true, c->now->wall_ms);
+    if (!err && move.happened && c->reason == REASON_DELETED)
+        err = tell(t, &s, c->now->wall_ms, NULL, NULL);
+    if (!err && c->reason == REASON_DISABLED)
+        err = notice_forget(t, alert);
+    if (!err && c->reason == REASON_DELETED)
+        err = forget_row(t, c->d.owner, c->d.name, instance, alert);
+    return err;
+}
+
+int instances_close(struct txn *t, const char *owner, const char *definition, enum sa_reason reason,
+                    const struct judge_now *now, unsigned *ret_closed)
+{
+    struct closer c = {.reason = reason, .now = now};
+    struct key k = key_of_names(owner, definition);
+    struct row r;
+    int err;
+
+    if (row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r) || !definition_read(&c.d, &r)) {
+        snprintf(c.d.owner, sizeof c.d.owner, "%s", owner);
+        snprintf(c.d.name, sizeof c.d.name, "%s", definition);
+        c.d.notify_recovery = true;
+    }
+    err = instances_each(t, owner, definition, close_one, &c);
+    *ret_closed = c.closed;
+    return err;
+}
+
+static int edit_one(void *arg, struct txn *t, uint32_t alert)
+{
+    const char *owner = arg;
+    struct key k = key_of_id(owner, alert);
+    struct judge_state before, state;
+    struct row r;
+    struct edit e;
+    int err = row_get(t, alerts(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    state_read(&before, &r);
+    state = before;
+    judge_edited(&state);
+    if (same_state(&before, &state))
+        return 0;
+    edit_begin(&e, t, alerts(), &k);
+    state_write(&e, &state);
+    err = row_put(&e, NULL);
+    return err ? err : mark_held(t, owner, alert, &state);
+}
+
+int instances_edited(struct txn *t, const char *owner, const char *definition)
+{
+    char copy[33];
+
+    snprintf(copy, sizeof copy, "%s", owner);
+    return instances_each(t, owner, definition, edit_one, copy);
+}
+
+int instances_resume(struct txn *t, int64_t alive_mono, int64_t now_mono)
+{
+    uint8_t at[4] = {0};
+    struct slice from = {at, 0}, k, v;
+    bool after = false;
+
+    while (!kv_seek(t, DB_HELD, from, after, &k, &v)) {
+        char owner[33];
+        struct judge_state s;
+        struct key key;
+        struct row r;
+        struct edit e;
+
+        if (k.len != sizeof at || v.len >= sizeof owner)
+            return txn_fail(t, ERR_CORRUPT);
+        memcpy(at, k.data, sizeof at);
+        memcpy(owner, v.data, v.len);
+        owner[v.len] = 0;
+        from = (struct slice){at, sizeof at};
+        after = true;
+        key = key_of_id(owner, get_u32(at));
+        if (row_get(t, alerts(), &key, &r))
+            continue;
+        state_read(&s, &r);
+        judge_resume(&s, alive_mono, now_mono);
+        edit_begin(&e, t, alerts(), &key);
+        state_write(&e, &s);
+        if (row_put(&e, NULL))
+            break;
+    }
+    return txn_error(t);
+}
+
+struct highest {
+    const char *owner;
+    enum sa_level level;
+};
+
+static int take_higher(void *arg, struct txn *t, uint32_t alert)
+{
+    struct highest *h = arg;
+    struct key k = key_of_id(h->owner, alert);
+    enum sa_level l;
+    struct row r;
+
+    if (row_get(t, alerts(), &k, &r))
+        return 0;
+    l = (enum sa_level)row_int(&r, ALERT_LEVEL);
+    if (level_rank(l) > level_rank(h->level))
+        h->level = l;
+    return 0;
+}
+
+enum sa_level instances_level(struct txn *t, const char *owner, const char *definition)
+{
+    struct highest h = {owner, LEVEL_OK};
+
+    instances_each(t, owner, definition, take_higher, &h);
+    return h.level;
+}

@@ -1,0 +1,63 @@
+/* Instances: the rows of saAlertTable and their history. A verdict becomes a row's new state, a
+ * history row and the notices of the transition, all in the caller's transaction. */
+#ifndef ALERTS_INSTANCE_H
+#define ALERTS_INSTANCE_H
+
+#include "alerts/judge.h"
+#include "alerts/notice.h"
+
+/* A definition's settings, read from its row. */
+struct definition {
+    char owner[33], name[33], service[33], description[256];
+    struct judge_rules rules; /* stale_ms for a source of the definition's own interval */
+    int64_t interval_ms;
+    int64_t stale_multiplier;
+    bool notify_recovery, disabled;
+};
+/* From a row of saDefinitionTable; false when the key is not one. */
+bool definition_read(struct definition *ret, const struct row *r);
+
+/* The text that is to be run: the condition, or the segments of its script, into B. ERR_NOTFOUND:
+ * it names a script that is not there. */
+int definition_text(struct txn *t, const struct row *definition, struct buf *b);
+
+/* A verdict with its texts, borrowed. */
+struct instance_verdict {
+    enum verdict_kind kind;
+    enum sa_level level;
+    const char *value, *message, *error;
+};
+
+struct instance_result {
+    bool changed;   /* some durable cell is (or would be) other than before */
+    uint32_t alert; /* id; 0 when only looked and the row is not there yet */
+    struct judge_transition transition;
+    int64_t due_mono; /* evaluate again then; 0: only by interval */
+};
+
+/* What the verdict would do, in any transaction; writes nothing. */
+int instance_look(struct txn *t, const struct definition *d, const char *instance,
+                  const struct instance_verdict *v, const struct judge_now *now,
+                  struct instance_result *ret);
+/* Does it. DIGEST_MS_OF as in notice_tell. */
+int instance_apply(struct txn *t, const struct definition *d, const char *instance,
+                   const struct instance_verdict *v, const struct judge_now *now,
+                   int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                   void *arg, struct instance_result *ret);
+
+/* The definition was disabled: its instances are closed, nobody is told of each (the definition's
+ * own notice says it). Deleted: closed with history, and their rows go. *RET_CLOSED: how many were
+ * active. */
+int instances_close(struct txn *t, const char *owner, const char *definition, enum sa_reason reason,
+                    const struct judge_now *now, unsigned *ret_closed);
+/* The condition was edited: what is pending starts again. */
+int instances_edited(struct txn *t, const char *owner, const char *definition);
+/* At start: holds are frozen for the downtime. Visits rows with a running hold only. */
+int instances_resume(struct txn *t, int64_t alive_mono, int64_t now_mono);
+/* The highest level of a definition's instances. */
+enum sa_level instances_level(struct txn *t, const char *owner, const char *definition);
+/* Calls CB for each instance of a definition. */
+int instances_each(struct txn *t, const char *owner, const char *definition,
+                   int (*cb)(void *arg, struct txn *t, uint32_t alert), void *arg);
+
+#endif
