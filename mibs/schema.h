@@ -124,6 +124,9 @@ const struct sa_table *sa_table_by_id(unsigned id);
 const struct sa_table *sa_table_by_xml(const char *xml);
 const struct sa_column *sa_column_by_number(const struct sa_table *t, unsigned number);
 const struct sa_column *sa_column_by_xml(const struct sa_table *t, const char *xml);
+/* Which part of the row's index a column is (0, 1, ...), or -1: such a column is never stored, its
+ * value is in the row's key. */
+int sa_index_part(const struct sa_table *t, const struct sa_column *c);
 /* The name of an enumeration's value (or bit), or NULL; and back: -1 when unknown. */
 const char *sa_name_of(const struct sa_name *names, int64_t value);
 int64_t sa_value_of(const struct sa_name *names, const char *name);
