@@ -21,13 +21,10 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "eval/protocol.h" /* EVAL_SCRIPT_MAX and the other limits */
 #include "eval/verdict.h"
 
 enum {
-    EVAL_SCRIPT_MAX = 16 << 10, /* octets of one condition */
-    EVAL_NAME_MAX = 255,        /* octets of a topic's name */
-    EVAL_TOPIC_MAX = 8 << 20,   /* octets of one topic's JSON */
-    EVAL_READERS_MAX = 4096,    /* owners that one topic lists */
     EVAL_HARD_CPU_MS = 200,     /* no answer for so much CPU time: killed */
     EVAL_HARD_WALL_MS = 10000,  /* no answer for so long, while it used CPU: killed */
     EVAL_STUCK_WALL_MS = 60000, /* no answer for so long, whatever it did: killed, none blamed */
