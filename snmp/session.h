@@ -17,7 +17,7 @@ int snmp_start(const char *program, struct err *e);
 
 struct session_options {
     enum snmp_version version;
-    const char *community; /* 0..255 octets; copied; a secret */
+    const char *community; /* 1..255 octets; copied; a secret */
     struct address address;
     uint32_t timeout_ms; /* for each attempt, 1 .. 600000 */
     unsigned retries;    /* attempts after the first, at most 100 */

@@ -83,8 +83,8 @@ void snmp_value_json(const struct snmp_value *v, struct buf *b);
 void snmp_json_string(const void *utf8, size_t len, struct buf *b);
 
 /* The other way, for requests: TEXT of type T. Octets: the text itself, or hexadecimal behind "0x"
- * (which needs an even number of digits). Octets go to SCRATCH, which the value then borrows.
- * ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED (exceptions). */
+ * (which needs an even number of digits). Octets go to SCRATCH, and the value borrows them until
+ * SCRATCH is written again. ERR_SYNTAX, ERR_RANGE, ERR_UNSUPPORTED (exceptions). */
 int snmp_value_parse(struct snmp_value *ret, enum snmp_type t, const char *text,
                      struct buf *scratch, struct err *e);
 
