@@ -58,6 +58,8 @@ int definition_text(struct txn *t, const struct row *definition, struct buf *b)
     if (!key_read_name(&definition->key, &pos, owner))
         return ERR_CORRUPT;
     prefix = key_of_names(owner, script);
+    if (!row_exists(t, sa_table_by_id(SA_SCRIPT), &prefix))
+        prefix = key_of_names("admin", script);
     for (cursor_first(&c, t, sa_table_by_id(SA_SCRIPT_TEXT), &prefix); cursor_row(&c, &r);
          cursor_next(&c)) {
         struct slice text = row_text(&r, SCRIPT_TEXT_TEXT);

@@ -1,0 +1,416 @@
+#include "alerts/checks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "alerts/instance.h"
+
+enum { SCRIPT_MAX = 16 * 1024 };
+
+static const char ADMIN[] = "admin";
+
+int ref_find(struct txn *t, unsigned table, const char *owner, const char *name, struct row *ret,
+             char ret_owner[33])
+{
+    const char *owners[] = {owner, ADMIN};
+    int err = ERR_NOTFOUND;
+
+    for (size_t i = 0; i < 2 && err == ERR_NOTFOUND; i++) {
+        struct key k = key_of_names(owners[i], name);
+
+        err = row_get(t, sa_table_by_id(table), &k, ret);
+        if (!err && ret_owner)
+            snprintf(ret_owner, 33, "%s", owners[i]);
+    }
+    return err;
+}
+
+static int look_ref(const struct set_check_context *c, unsigned table, const char *owner,
+                    const char *name, struct row *ret)
+{
+    struct key k = key_of_names(owner, name);
+    int err = set_look_row(c->look, sa_table_by_id(table), &k, ret);
+
+    if (err == ERR_NOTFOUND && strcmp(owner, ADMIN)) {
+        k = key_of_names(ADMIN, name);
+        err = set_look_row(c->look, sa_table_by_id(table), &k, ret);
+    }
+    return err;
+}
+
+static int look_own(const struct set_check_context *c, unsigned table, const char *owner,
+                    const char *name, struct row *ret)
+{
+    struct key k = key_of_names(owner, name);
+
+    return set_look_row(c->look, sa_table_by_id(table), &k, ret);
+}
+
+static bool names_of(const struct row *r, char (*names)[33], size_t n)
+{
+    size_t pos = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!key_read_name(&r->key, &pos, names[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool cell_differs(const struct set_check_context *c, unsigned column)
+{
+    struct slice a, b;
+
+    if (!c->before)
+        return true;
+    a = row_text(c->before, column);
+    b = row_text(c->after, column);
+    return a.len != b.len || (a.len && memcmp(a.data, b.data, a.len));
+}
+
+/* ---- scripts ---- */
+
+static int add_segment(void *arg, const struct row *r)
+{
+    struct buf *b = arg;
+    struct slice s = row_text(r, SCRIPT_TEXT_TEXT);
+
+    if (row_active(r))
+        buf_bytes(b, s.data, s.len);
+    return b->err;
+}
+
+/* The segments of a script as they will be, compiled. */
+static int check_script_text(const struct checks *k, const struct set_check_context *c,
+                             const char *owner, const char *script, struct err *e)
+{
+    struct key prefix = key_of_names(owner, script);
+    struct buf b;
+    int err;
+
+    buf_init(&b, SCRIPT_MAX);
+    err = set_look_each(c->look, sa_table_by_id(SA_SCRIPT_TEXT), &prefix, add_segment, &b);
+    if (b.err == ERR_FULL)
+        err = err_set(e, ERR_INCONSISTENT_VALUE, "script '%s' is longer than %d octets", script,
+                      SCRIPT_MAX);
+    else if (!err && b.len && k->compile && !c->final)
+        err = k->compile(k->arg, b.data, b.len, e);
+    buf_release(&b);
+    return err;
+}
+
+static int check_segment(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                         struct err *e)
+{
+    char n[2][33];
+    struct row script;
+
+    *ret_column = SCRIPT_TEXT_TEXT;
+    if (c->gone || !names_of(c->after, n, 2))
+        return 0;
+    if (look_own(c, SA_SCRIPT, n[0], n[1], &script)) {
+        *ret_column = 0;
+        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no script '%s'", n[0], n[1]);
+    }
+    return row_active(c->after) ? check_script_text(arg, c, n[0], n[1], e) : 0;
+}
+
+struct user_search {
+    const char *script;
+    char found[33];
+};
+
+static int uses_script(void *arg, const struct row *r)
+{
+    struct user_search *u = arg;
+    char n[2][33], script[33];
+
+    row_str(r, DEFINITION_SCRIPT, script, sizeof script);
+    if (strcmp(script, u->script) || !names_of(r, n, 2))
+        return 0;
+    memcpy(u->found, n[1], sizeof u->found);
+    return 1;
+}
+
+static int check_script(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                        struct err *e)
+{
+    char n[2][33];
+    struct user_search u = {.found = ""};
+    struct key prefix;
+
+    (void)arg;
+    *ret_column = 0;
+    if (!c->gone || !names_of(c->after, n, 2))
+        return 0;
+    u.script = n[1];
+    prefix = key_of_name(n[0]);
+    if (set_look_each(c->look, sa_table_by_id(SA_DEFINITION), strcmp(n[0], ADMIN) ? &prefix : NULL,
+                      uses_script, &u) == 1)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "script '%s' is used by definition '%s'", n[1],
+                       u.found);
+    return 0;
+}
+
+/* ---- definitions ---- */
+
+static int check_condition(const struct checks *k, const struct set_check_context *c,
+                           const char *owner, unsigned *ret_column, struct err *e)
+{
+    struct slice condition = row_text(c->after, DEFINITION_CONDITION);
+    char script[33];
+    struct row r;
+
+    row_str(c->after, DEFINITION_SCRIPT, script, sizeof script);
+    *ret_column = DEFINITION_SCRIPT;
+    if (script[0] && condition.len)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "both a condition and a script ('%s') are given",
+                       script);
+    if (script[0] && look_ref(c, SA_SCRIPT, owner, script, &r))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "neither %s nor admin has a script '%s'", owner,
+                       script);
+    *ret_column = DEFINITION_CONDITION;
+    if (!script[0] && !condition.len)
+        return row_active(c->after)
+                   ? err_set(e, ERR_INCONSISTENT_VALUE, "neither a condition nor a script is given")
+                   : 0;
+    if (condition.len && !c->final && k->compile && cell_differs(c, DEFINITION_CONDITION))
+        return k->compile(k->arg, condition.data, condition.len, e);
+    return 0;
+}
+
+static int check_service(const struct set_check_context *c, const char *owner, struct err *e)
+{
+    char service[33];
+    struct row group;
+
+    row_str(c->after, DEFINITION_SERVICE, service, sizeof service);
+    if (!service[0])
+        memcpy(service, SERVICE_DEFAULT, sizeof SERVICE_DEFAULT);
+    if (!look_own(c, SA_GROUP, owner, service, &group) &&
+        row_int(&group, GROUP_DEFAULT) != TRUTH_TRUE)
+        return err_set(e, ERR_INCONSISTENT_VALUE,
+                       "service '%s' is the name of a custom group of owner %s", service, owner);
+    return 0;
+}
+
+struct row_count {
+    int64_t n, most;
+};
+
+static int count_row(void *arg, const struct row *r)
+{
+    struct row_count *count = arg;
+
+    (void)r;
+    return ++count->n > count->most;
+}
+
+static int check_quota(const struct set_check_context *c, const char *owner, struct err *e)
+{
+    struct key k = key_of_name(owner);
+    struct row_count count = {0};
+    struct row r;
+
+    if (c->before || set_look_row(c->look, sa_table_by_id(SA_OWNER), &k, &r))
+        return 0;
+    count.most = row_int(&r, OWNER_MAX_DEFINITIONS);
+    if (count.most &&
+        set_look_each(c->look, sa_table_by_id(SA_DEFINITION), &k, count_row, &count) == 1)
+        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "owner %s may have %lld definitions at most",
+                       owner, (long long)count.most);
+    return 0;
+}
+
+static int check_definition(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                            struct err *e)
+{
+    char n[2][33];
+    int err;
+
+    *ret_column = 0;
+    if (c->gone || !names_of(c->after, n, 2))
+        return 0;
+    err = check_quota(c, n[0], e);
+    if (!err) {
+        *ret_column = DEFINITION_SERVICE;
+        err = check_service(c, n[0], e);
+    }
+    return err ? err : check_condition(arg, c, n[0], ret_column, e);
+}
+
+/* ---- groups, targets, links ---- */
+
+static int check_group_definition(void *arg, const struct set_check_context *c,
+                                  unsigned *ret_column, struct err *e)
+{
+    char n[3][33];
+    struct row r;
+
+    (void)arg;
+    *ret_column = 0;
+    if (!names_of(c->after, n, 3))
+        return 0;
+    if (look_own(c, SA_GROUP, n[0], n[1], &r))
+        return c->gone
+                   ? 0
+                   : err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no group '%s'", n[0], n[1]);
+    if (row_int(&r, GROUP_DEFAULT) == TRUTH_TRUE)
+        return err_set(e, ERR_INCONSISTENT_VALUE,
+                       "group '%s' is a default group: its members follow from their service",
+                       n[1]);
+    if (!c->gone && look_own(c, SA_DEFINITION, n[0], n[2], &r))
+        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no definition '%s'", n[0], n[2]);
+    return 0;
+}
+
+/* Default groups come with their first definition: one that this set makes will do. */
+struct service_search {
+    const char *service;
+};
+
+static int has_service(void *arg, const struct row *r)
+{
+    struct service_search *s = arg;
+    char service[33];
+
+    row_str(r, DEFINITION_SERVICE, service, sizeof service);
+    return !strcmp(service[0] ? service : SERVICE_DEFAULT, s->service);
+}
+
+static bool group_will_be(const struct set_check_context *c, const char *owner, const char *group)
+{
+    struct key k = key_of_name(owner);
+    struct service_search s = {group};
+    struct row r;
+
+    return !look_own(c, SA_GROUP, owner, group, &r) ||
+           set_look_each(c->look, sa_table_by_id(SA_DEFINITION), &k, has_service, &s) == 1;
+}
+
+static int check_group_target(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                              struct err *e)
+{
+    char n[3][33];
+    struct row r;
+
+    (void)arg;
+    *ret_column = 0;
+    if (c->gone || !names_of(c->after, n, 3))
+        return 0;
+    if (!group_will_be(c, n[0], n[1]))
+        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no group '%s'", n[0], n[1]);
+    if (look_own(c, SA_TARGET, n[0], n[2], &r))
+        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no target '%s'", n[0], n[2]);
+    if (row_int(&r, TARGET_GLOBAL) == TRUTH_TRUE)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "target '%s' is global: it is in no group", n[2]);
+    return 0;
+}
+
+struct link_search {
+    const char *target;
+    char group[33];
+};
+
+static int links_target(void *arg, const struct row *r)
+{
+    struct link_search *s = arg;
+    char n[3][33];
+
+    if (!names_of(r, n, 3) || strcmp(n[2], s->target))
+        return 0;
+    memcpy(s->group, n[1], sizeof s->group);
+    return 1;
+}
+
+static int check_global(const struct set_check_context *c, const char *owner, const char *name,
+                        struct err *e)
+{
+    struct link_search s = {.target = name};
+    struct key k = key_of_name(owner);
+
+    if (row_int(c->after, TARGET_GLOBAL) != TRUTH_TRUE ||
+        (c->before && row_int(c->before, TARGET_GLOBAL) == TRUTH_TRUE))
+        return 0;
+    if (set_look_each(c->look, sa_table_by_id(SA_GROUP_TARGET), &k, links_target, &s) == 1)
+        return err_set(e, ERR_INCONSISTENT_VALUE,
+                       "target '%s' is in group '%s': it cannot become global", name, s.group);
+    return 0;
+}
+
+static int check_target(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                        struct err *e)
+{
+    char n[2][33], handler[33];
+    struct slice recipients;
+    struct row r;
+
+    (void)arg;
+    *ret_column = TARGET_HANDLER;
+    if (c->gone || !names_of(c->after, n, 2))
+        return 0;
+    row_str(c->after, TARGET_HANDLER, handler, sizeof handler);
+    if (handler[0] && look_ref(c, SA_HANDLER, n[0], handler, &r))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "neither %s nor admin has a handler '%s'", n[0],
+                       handler);
+    *ret_column = TARGET_RECIPIENTS;
+    recipients = row_text(c->after, TARGET_RECIPIENTS);
+    if (recipients_each(recipients.data, recipients.len, NULL, NULL) < 0)
+        return err_set(e, ERR_WRONG_VALUE,
+                       "at most 64 recipients of at most 255 octets, divided by commas or blanks");
+    *ret_column = TARGET_GLOBAL;
+    return check_global(c, n[0], n[1], e);
+}
+
+static int check_property(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                          struct err *e)
+{
+    const struct checks *k = arg;
+    const struct property *p = NULL;
+    const struct kind *kind = NULL;
+    char n[3][33], name[33], value[SA_CELL_MAX + 1];
+    struct row r;
+    int err;
+
+    *ret_column = 0;
+    if (c->gone || !names_of(c->after, n, 3))
+        return 0;
+    if (look_own(c, SA_TARGET, n[0], n[1], &r))
+        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no target '%s'", n[0], n[1]);
+    row_str(&r, TARGET_HANDLER, name, sizeof name);
+    if (!look_ref(c, SA_HANDLER, n[0], name, &r)) {
+        char kind_name[33];
+
+        kind = kind_find(k->kinds, KIND_HANDLER,
+                         row_str(&r, HANDLER_KIND, kind_name, sizeof kind_name));
+    }
+    if (kind)
+        p = property_find(kind->properties, kind->nproperties, n[2]);
+    if (!p)
+        return err_set(e, ERR_INCONSISTENT_NAME, "handler '%s' has no property '%s'", name, n[2]);
+    if (!p->target_may_override)
+        return err_set(e, ERR_INCONSISTENT_NAME, "property '%s' cannot be overridden by a target",
+                       n[2]);
+    *ret_column = TARGET_PROPERTY_VALUE;
+    row_str(c->after, TARGET_PROPERTY_VALUE, value, sizeof value);
+    err = property_check(p, value, e);
+    return err ? ((void)err_prefix(e, "property '%s'", n[2]), ERR_WRONG_VALUE) : 0;
+}
+
+int checks_register(struct store *s, const struct checks *c)
+{
+    static const struct {
+        unsigned table;
+        set_check_fn fn;
+    } list[] = {
+        {SA_DEFINITION, check_definition},     {SA_SCRIPT, check_script},
+        {SA_SCRIPT_TEXT, check_segment},       {SA_GROUP_DEFINITION, check_group_definition},
+        {SA_GROUP_TARGET, check_group_target}, {SA_TARGET, check_target},
+        {SA_TARGET_PROPERTY, check_property},
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof list / sizeof *list && !err; i++)
+        err = set_register_check(s, list[i].table, list[i].fn, (void *)(uintptr_t)c);
+    return err;
+}

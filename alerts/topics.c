@@ -1,0 +1,608 @@
+#include "alerts/topics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+
+/* A topic's rows stand under each of its readers with the same ids. The two maps are open-addressed
+ * by hash64 of the name (topics) and of the path (a topic's metrics). */
+
+struct path { /* a metric's id, by its path */
+    char *text;
+    uint32_t id;
+    uint32_t seen; /* flush in which it was last there */
+};
+
+struct entry {
+    struct topic topic;
+    struct entry *next_dirty;
+    bool dirty, changed, gone;
+    uint32_t row; /* topicId, 0: none yet */
+    char source[33];
+    char (*readers)[33];
+    size_t nreaders;
+    struct path *paths;
+    size_t npaths, cap_paths, next_path; /* next_path: where the last one was found, plus one */
+    uint32_t next_metric, flushes;
+};
+
+struct topics {
+    struct entry **slots; /* NULL: free; TOMBSTONE: deleted */
+    size_t cap, used, count;
+    uint32_t next_id;
+    struct entry *dirty;
+    struct known { /* rows from before: topicId by name */
+        char *name;
+        uint32_t row;
+    } * known;
+    size_t nknown;
+};
+
+static struct entry tombstone;
+
+struct topics *topics_new(void)
+{
+    struct topics *x = calloc(1, sizeof *x);
+
+    if (!x)
+        return NULL;
+    x->cap = 64;
+    x->slots = calloc(x->cap, sizeof *x->slots);
+    if (!x->slots) {
+        free(x);
+        return NULL;
+    }
+    x->next_id = 1;
+    return x;
+}
+
+static void entry_free(struct entry *e)
+{
+    for (size_t i = 0; i < e->npaths; i++)
+        free(e->paths[i].text);
+    free(e->paths);
+    free(e->readers);
+    free(e->topic.name);
+    free(e->topic.json);
+    free(e);
+}
+
+void topics_free(struct topics *x)
+{
+    struct entry *e, *next;
+
+    if (!x)
+        return;
+    for (e = x->dirty; e; e = next) {
+        next = e->next_dirty;
+        if (e->gone)
+            entry_free(e);
+    }
+    for (size_t i = 0; i < x->cap; i++) {
+        if (x->slots[i] && x->slots[i] != &tombstone)
+            entry_free(x->slots[i]);
+    }
+    for (size_t i = 0; i < x->nknown; i++)
+        free(x->known[i].name);
+    free(x->known);
+    free(x->slots);
+    free(x);
+}
+
+/* ---- the map ---- */
+
+static struct entry **slot_of(struct entry **slots, size_t cap, const char *name)
+{
+    size_t i = hash64(name, strlen(name), 0) & (cap - 1);
+    struct entry **free_slot = NULL;
+
+    for (;; i = (i + 1) & (cap - 1)) {
+        struct entry *e = slots[i];
+
+        if (!e)
+            return free_slot ? free_slot : &slots[i];
+        if (e == &tombstone)
+            free_slot = free_slot ? free_slot : &slots[i];
+        else if (!strcmp(e->topic.name, name))
+            return &slots[i];
+    }
+}
+
+static bool grow(struct topics *x)
+{
+    size_t cap = x->count * 4 > x->cap ? x->cap * 2 : x->cap;
+    struct entry **slots;
+
+    if ((x->used + 1) * 4 <= x->cap * 3)
+        return true;
+    slots = calloc(cap, sizeof *slots);
+    if (!slots)
+        return false;
+    for (size_t i = 0; i < x->cap; i++) {
+        struct entry *e = x->slots[i];
+
+        if (e && e != &tombstone)
+            *slot_of(slots, cap, e->topic.name) = e;
+    }
+    free(x->slots);
+    x->slots = slots;
+    x->cap = cap;
+    x->used = x->count;
+    return true;
+}
+
+static struct entry *lookup(const struct topics *x, const char *name)
+{
+    struct entry *e = *slot_of(x->slots, x->cap, name);
+
+    return e == &tombstone ? NULL : e;
+}
+
+const struct topic *topics_find(const struct topics *x, const char *name)
+{
+    struct entry *e = lookup(x, name);
+
+    return e ? &e->topic : NULL;
+}
+
+size_t topics_count(const struct topics *x)
+{
+    return x->count;
+}
+
+void topics_each(struct topics *x, void (*cb)(void *arg, struct topic *topic), void *arg)
+{
+    for (size_t i = 0; i < x->cap; i++) {
+        if (x->slots[i] && x->slots[i] != &tombstone)
+            cb(arg, &x->slots[i]->topic);
+    }
+}
+
+/* ---- samples ---- */
+
+static void make_dirty(struct topics *x, struct entry *e)
+{
+    if (e->dirty)
+        return;
+    e->dirty = true;
+    e->next_dirty = x->dirty;
+    x->dirty = e;
+}
+
+static uint32_t known_row(const struct topics *x, const char *name)
+{
+    size_t lo = 0, hi = x->nknown;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int cmp = strcmp(x->known[mid].name, name);
+
+        if (!cmp)
+            return x->known[mid].row;
+        if (cmp < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return 0;
+}
+
+static struct entry *entry_new(struct topics *x, const struct topic_source *s, const char *name)
+{
+    struct entry *e = calloc(1, sizeof *e), **slot;
+
+    if (!e)
+        return NULL;
+    e->topic.name = strdup(name);
+    e->readers = calloc(s->nreaders ? s->nreaders : 1, sizeof *e->readers);
+    if (!e->topic.name || !e->readers || !grow(x)) {
+        entry_free(e);
+        return NULL;
+    }
+    memcpy(e->readers, s->readers, s->nreaders * sizeof *e->readers);
+    e->nreaders = s->nreaders;
+    e->topic.id = x->next_id++;
+    e->topic.source = s->id;
+    e->row = known_row(x, name);
+    e->next_metric = 1;
+    snprintf(e->source, sizeof e->source, "%s", s->name);
+    slot = slot_of(x->slots, x->cap, name);
+    if (!*slot)
+        x->used++;
+    *slot = e;
+    x->count++;
+    return e;
+}
+
+struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
+                            int64_t wall_ms, const void *json, size_t len)
+{
+    struct entry *e = lookup(x, name);
+    void *copy;
+
+    if (!e && x->count >= TOPICS_MAX)
+        return NULL;
+    if (!e)
+        e = entry_new(x, s, name);
+    if (!e)
+        return NULL;
+    if (e->topic.len != len || !e->topic.json || memcmp(e->topic.json, json, len)) {
+        copy = malloc(len + 1);
+        if (!copy)
+            return NULL;
+        memcpy(copy, json, len);
+        ((char *)copy)[len] = 0;
+        free(e->topic.json);
+        e->topic.json = copy;
+        e->topic.len = len;
+        e->changed = true;
+    }
+    e->topic.updated_ms = wall_ms;
+    make_dirty(x, e);
+    return &e->topic;
+}
+
+uint32_t topics_gone(struct topics *x, uint32_t source, const char *name)
+{
+    struct entry **slot = slot_of(x->slots, x->cap, name), *e = *slot;
+
+    if (!e || e == &tombstone || e->topic.source != source)
+        return 0;
+    *slot = &tombstone;
+    x->count--;
+    e->gone = true;
+    make_dirty(x, e);
+    return e->topic.id;
+}
+
+bool topics_dirty(const struct topics *x)
+{
+    return x->dirty != NULL;
+}
+
+/* ---- leaves ---- */
+
+struct flattener {
+    int (*cb)(void *arg, const struct metric *m);
+    void *arg;
+    unsigned n;
+    struct metric m;
+};
+
+static int64_t round_clamped(double d, int64_t lo, int64_t hi)
+{
+    if (!(d > (double)lo))
+        return lo;
+    if (d >= (double)hi)
+        return hi;
+    return llround(d);
+}
+
+static void leaf_number(struct metric *m, const jv *v)
+{
+    m->type = 3;
+    if (jv_kind(v) == JV_INT) {
+        int64_t i = jv_int(v);
+
+        snprintf(m->text, sizeof m->text, "%lld", (long long)i);
+        m->integer = i > INT32_MAX ? INT32_MAX : i < INT32_MIN ? INT32_MIN : i;
+        m->gauge = i > 0 ? i : 0;
+        return;
+    }
+    snprintf(m->text, sizeof m->text, "%.17g", jv_number(v));
+    m->integer = round_clamped(jv_number(v), INT32_MIN, INT32_MAX);
+    m->gauge = round_clamped(jv_number(v), 0, INT64_MAX);
+}
+
+static int leaf(struct flattener *f, const jv *v)
+{
+    struct metric *m = &f->m;
+    struct slice s;
+
+    m->integer = m->gauge = 0;
+    m->text[0] = 0;
+    switch (jv_kind(v)) {
+    case JV_NULL:
+        m->type = 1;
+        break;
+    case JV_BOOL:
+        m->type = 2;
+        snprintf(m->text, sizeof m->text, "%s", jv_bool(v) ? "true" : "false");
+        m->integer = m->gauge = jv_bool(v);
+        break;
+    case JV_STRING:
+        m->type = 4;
+        s = jv_string(v);
+        utf8_clean(m->text, sizeof m->text, s.data, s.len, false);
+        break;
+    default:
+        leaf_number(m, v);
+    }
+    return f->cb(f->arg, m);
+}
+
+static int flatten(struct flattener *f, const jv *v, size_t at);
+
+/* Go on below one member, its path's piece appended at AT. */
+static int descend(struct flattener *f, const jv *v, size_t at, int written)
+{
+    int err = 0;
+
+    if (written >= 0 && at + (size_t)written < sizeof f->m.path)
+        err = flatten(f, v, at + (size_t)written);
+    f->m.path[at] = 0;
+    return err;
+}
+
+static int flatten(struct flattener *f, const jv *v, size_t at)
+{
+    size_t room = sizeof f->m.path - at;
+    int err = 0;
+
+    if (jv_kind(v) == JV_ARRAY) {
+        for (size_t i = 0; i < jv_len(v) && !err && f->n < TOPIC_METRICS_MAX; i++)
+            err = descend(f, jv_at(v, i), at, snprintf(f->m.path + at, room, "[%zu]", i));
+        return err;
+    }
+    if (jv_kind(v) == JV_OBJECT) {
+        for (void *it = jv_iter(v); it && !err && f->n < TOPIC_METRICS_MAX;
+             it = jv_iter_next(v, it))
+            err = descend(f, jv_iter_value(it), at,
+                          snprintf(f->m.path + at, room, "%s%s", at ? "." : "", jv_iter_key(it)));
+        return err;
+    }
+    if (f->n++ >= TOPIC_METRICS_MAX)
+        return 0;
+    return leaf(f, v);
+}
+
+int metrics_each(const void *json, size_t len, int (*cb)(void *arg, const struct metric *m),
+                 void *arg)
+{
+    struct flattener f = {.cb = cb, .arg = arg};
+    jv *root = jv_parse(json, len, NULL);
+    int err;
+
+    if (!root)
+        return ERR_SYNTAX;
+    err = flatten(&f, root, 0);
+    jv_free(root);
+    return err;
+}
+
+/* ---- rows ---- */
+
+static struct key topic_key(const char *reader, uint32_t row)
+{
+    return key_of_id(reader, row);
+}
+
+static int delete_below(struct txn *t, unsigned table, const struct key *prefix)
+{
+    struct cursor c;
+    struct row r;
+
+    for (cursor_first(&c, t, sa_table_by_id(table), prefix); cursor_row(&c, &r); cursor_next(&c)) {
+        struct key k = {.len = (uint16_t)r.key.len};
+
+        memcpy(k.data, r.key.data, r.key.len);
+        if (row_delete(t, sa_table_by_id(table), &k))
+            break;
+    }
+    cursor_close(&c);
+    return txn_error(t);
+}
+
+static int delete_rows(struct txn *t, const struct entry *e)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < e->nreaders && e->row && !err; i++) {
+        struct key k = topic_key(e->readers[i], e->row);
+
+        err = delete_below(t, SA_METRIC, &k);
+        if (!err)
+            err = row_delete(t, sa_table_by_id(SA_TOPIC), &k);
+        if (err == ERR_NOTFOUND)
+            err = 0;
+    }
+    return err;
+}
+
+struct metric_writer {
+    struct txn *t;
+    struct entry *e;
+};
+
+static struct path *path_find(struct entry *e, const char *text)
+{
+    /* Documents keep their order, so the next one is nearly always the right one. */
+    for (size_t n = 0; n < e->npaths; n++) {
+        size_t i = (e->next_path + n) % e->npaths;
+
+        if (!strcmp(e->paths[i].text, text)) {
+            e->next_path = i + 1;
+            return &e->paths[i];
+        }
+    }
+    return NULL;
+}
+
+static struct path *path_add(struct entry *e, const char *text)
+{
+    if (e->npaths == e->cap_paths) {
+        size_t cap = e->cap_paths ? e->cap_paths * 2 : 16;
+        struct path *p = realloc(e->paths, cap * sizeof *p);
+
+        if (!p)
+            return NULL;
+        e->paths = p;
+        e->cap_paths = cap;
+    }
+    e->paths[e->npaths] = (struct path){.text = strdup(text), .id = e->next_metric};
+    if (!e->paths[e->npaths].text)
+        return NULL;
+    e->next_metric++;
+    return &e->paths[e->npaths++];
+}
+
+static int write_metric(void *arg, const struct metric *m)
+{
+    struct metric_writer *w = arg;
+    struct path *p = path_find(w->e, m->path);
+    int err = 0;
+
+    if (!p)
+        p = path_add(w->e, m->path);
+    if (!p)
+        return ERR_NOMEM;
+    p->seen = w->e->flushes;
+    for (size_t i = 0; i < w->e->nreaders && !err; i++) {
+        struct key k = topic_key(w->e->readers[i], w->e->row);
+        struct edit d;
+
+        key_u32(&k, p->id);
+        edit_begin(&d, w->t, sa_table_by_id(SA_METRIC), &k);
+        edit_str(&d, METRIC_PATH, m->path);
+        edit_int(&d, METRIC_TYPE, m->type);
+        edit_str(&d, METRIC_TEXT, m->text);
+        edit_int(&d, METRIC_INTEGER, m->integer);
+        edit_int(&d, METRIC_GAUGE, m->gauge);
+        err = row_put(&d, NULL);
+    }
+    return err;
+}
+
+/* Metrics that this document no longer has. */
+static int drop_unseen(struct txn *t, struct entry *e)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < e->npaths; i++) {
+        struct path *p = &e->paths[i];
+
+        if (p->seen == e->flushes) {
+            e->paths[kept++] = *p;
+            continue;
+        }
+        for (size_t r = 0; r < e->nreaders; r++) {
+            struct key k = topic_key(e->readers[r], e->row);
+
+            key_u32(&k, p->id);
+            row_delete(t, sa_table_by_id(SA_METRIC), &k);
+        }
+        free(p->text);
+    }
+    e->npaths = kept;
+    return txn_error(t);
+}
+
+static int write_metrics(struct txn *t, struct entry *e)
+{
+    struct metric_writer w = {t, e};
+    int err;
+
+    e->flushes++;
+    err = metrics_each(e->topic.json, e->topic.len, write_metric, &w);
+    return err ? err : drop_unseen(t, e);
+}
+
+static int write_topic(struct txn *t, struct entry *e)
+{
+    size_t head = utf8_cut(e->topic.json, e->topic.len, SA_CELL_MAX);
+    int err = 0;
+
+    if (!e->row)
+        err = id_next(t, sa_table_by_id(SA_TOPIC), &e->row);
+    for (size_t i = 0; i < e->nreaders && !err; i++) {
+        struct key k = topic_key(e->readers[i], e->row);
+        struct edit d;
+
+        edit_begin(&d, t, sa_table_by_id(SA_TOPIC), &k);
+        edit_str(&d, TOPIC_NAME, e->topic.name);
+        edit_str(&d, TOPIC_SOURCE, e->source);
+        edit_int(&d, TOPIC_UPDATED, e->topic.updated_ms);
+        edit_int(&d, TOPIC_SIZE, (int64_t)e->topic.len);
+        edit_text(&d, TOPIC_HEAD, e->topic.json, head);
+        err = row_put(&d, NULL);
+    }
+    if (!err && e->changed)
+        err = write_metrics(t, e);
+    return err;
+}
+
+int topics_flush(struct topics *x, struct txn *t)
+{
+    struct entry *e, *next;
+    int err = 0;
+
+    for (e = x->dirty; e && !err; e = next) {
+        next = e->next_dirty;
+        err = e->gone ? delete_rows(t, e) : write_topic(t, e);
+        if (err)
+            break;
+        x->dirty = next;
+        e->dirty = e->changed = false;
+        if (e->gone)
+            entry_free(e);
+    }
+    return err;
+}
+
+/* ---- start ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static int remember(struct topics *x, const char *name, uint32_t row)
+{
+    struct known *k;
+
+    if (x->nknown && !(x->nknown & (x->nknown - 1))) {
+        k = realloc(x->known, 2 * x->nknown * sizeof *k);
+        if (!k)
+            return ERR_NOMEM;
+        x->known = k;
+    } else if (!x->nknown && !(x->known = malloc(sizeof *x->known))) {
+        return ERR_NOMEM;
+    }
+    x->known[x->nknown] = (struct known){strdup(name), row};
+    return x->known[x->nknown].name ? (x->nknown++, 0) : ERR_NOMEM;
+}
+
+int topics_load(struct topics *x, struct txn *t)
+{
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_TOPIC), NULL); cursor_row(&c, &r) && !err;
+         cursor_next(&c)) {
+        char owner[33], name[256];
+        struct key k = {.len = (uint16_t)r.key.len};
+        size_t pos = 0;
+        uint32_t row;
+
+        if (!key_read_name(&r.key, &pos, owner) || !key_read_u32(&r.key, &pos, &row))
+            continue;
+        memcpy(k.data, r.key.data, r.key.len);
+        row_str(&r, TOPIC_NAME, name, sizeof name);
+        err = remember(x, name, row);
+        if (!err)
+            err = delete_below(t, SA_METRIC, &k);
+        if (!err)
+            err = row_delete(t, sa_table_by_id(SA_TOPIC), &k);
+    }
+    cursor_close(&c);
+    if (!err && x->nknown)
+        qsort(x->known, x->nknown, sizeof *x->known, by_name);
+    return err ? err : txn_error(t);
+}
