@@ -256,7 +256,7 @@ static const struct sa_column process_columns[] = {
     {COUNTER(PROCESS_STARTS, "saProcessStarts", SA_VOLATILE),
      .help = "How often the process was started."},
     {TEXT(PROCESS_LAST_EXIT, "saProcessLastExit", SA_READ_ONLY, SA_VOLATILE, 64),
-     .help = "How the process ended last, such as \"exit 0\" or \"signal 9\"; empty when it never "
+     .help = "How the process ended last, such as 'exit 0' or 'signal 9'; empty when it never "
              "did."},
     {COUNTER(PROCESS_CPU, "saProcessCpu", SA_VOLATILE),
      .help = "Processor time that the running process has used."},
@@ -431,7 +431,7 @@ static const struct sa_column metric_columns[] = {
     {OWN_NUMBER(METRIC_ID, "saMetricId", 1, U32_MAX),
      .help = "Number of the metric, the same for as long as the topic has a value at this path."},
     {TEXT(METRIC_PATH, "saMetricPath", SA_READ_ONLY, SA_VOLATILE, 255),
-     .help = "Where in the topic's JSON document the value is, such as \"apps[3].state\"; empty "
+     .help = "Where in the topic's JSON document the value is, such as 'apps[3].state'; empty "
              "when the document is that value."},
     {ENUM(METRIC_TYPE, "saMetricType", SA_READ_ONLY, SA_VOLATILE, 1, 4, metric_type_names),
      .def = 1, .help = "JSON type of the value."},
@@ -686,7 +686,7 @@ static const struct sa_column target_columns[] = {
              "is usual for the kind of handler."},
     {TEXT(TARGET_DESCRIPTION, "saTargetDescription", SA_READ_CREATE, SA_DURABLE, 255),
      .xml = "description", .help = "Who or what the target is."},
-    {ENUM(TARGET_TEST, "saTargetTest", SA_READ_CREATE, SA_DURABLE, 1, 2, trigger_names), .def = 1,
+    {ENUM(TARGET_TEST, "saTargetTest", SA_READ_CREATE, SA_COMPUTED, 1, 2, trigger_names), .def = 1,
      .help = "Setting run sends the target one test notice."},
     STORAGE(TARGET_STORAGE, "saTargetStorage"),
     STATUS(TARGET_STATUS, "saTargetStatus"),
