@@ -1,0 +1,97 @@
+/* The processes, and how each gets to know its siblings. The parent makes every process (fork and
+ * exec of the same program with --stage=NAME, but for the two evaluators, which are
+ * snmpalertd-evaluator), and, for each link between two that run, a socket pair whose ends it
+ * passes to both. A stage talks with its parent on descriptor 3. */
+#ifndef DAEMON_STAGE_H
+#define DAEMON_STAGE_H
+
+#include <sys/types.h>
+
+#include "base/frame.h"
+
+enum stage_id {
+    STAGE_CORE = 1,
+    STAGE_AGENT,
+    STAGE_POLLER,
+    STAGE_DISPATCHER,
+    STAGE_EVALUATOR, /* the core's */
+    STAGE_COMPILER,  /* the agent's: compile checks only */
+    STAGE_LAST = STAGE_COMPILER,
+};
+
+/* saProcessState */
+enum process_state { PROCESS_STARTING = 1, PROCESS_RUNNING, PROCESS_STOPPED, PROCESS_FAILED };
+
+enum { STAGE_PARENT_FD = 3, EXIT_CONFIG = 78 /* EX_CONFIG */ };
+
+const char *stage_name(enum stage_id s); /* "core"; as in --stage= and saProcessName */
+enum stage_id stage_by_name(const char *name); /* 0: unknown */
+
+/* Frames on a stage's descriptor 3. */
+enum {
+    /* parent → stage */
+    PARENT_LINK = 1,    /* struct stage_link; descriptors: socket, and a pidfd for evaluators */
+    PARENT_PROCESS = 2, /* struct stage_process, to the core: for saProcessTable */
+    PARENT_RELOAD = 3,  /* to the core: read the configuration again (SIGHUP) */
+    /* stage → parent */
+    STAGE_HELLO = 16, /* u8 stage, str build id: first of all */
+    STAGE_READY = 17, /* empty: it does its work now */
+};
+
+struct stage_link {
+    enum stage_id peer;
+    pid_t pid;
+};
+void stage_link_write(const struct stage_link *l, struct buf *b);
+int stage_link_read(struct stage_link *ret, struct rd *r);
+
+struct stage_process {
+    enum stage_id stage;
+    enum process_state state;
+    pid_t pid;
+    uint32_t starts;
+    char last_exit[64]; /* "exit 0", "signal 9 (Killed)", "" */
+};
+void stage_process_write(const struct stage_process *p, struct buf *b);
+int stage_process_read(struct stage_process *ret, struct rd *r);
+
+/* Frames between core and agent (their own link). */
+enum {
+    CORE_AGENT_CONFIG = 1, /* core → agent: str store path, u64 map bytes, str AgentX address */
+    CORE_AGENT_SET = 16,   /* agent → core: a SET was committed, look at the changes ring */
+};
+
+/* What stages have in common: the loop, the channel to the parent, SIGTERM ends the loop. */
+struct stage_context {
+    struct loop *loop;
+    struct chan *parent;
+    const char *config_file; /* of the core */
+    void *arg;
+    /* A sibling's link; FD (and PIDFD, or -1) are the callee's. */
+    void (*on_link)(void *arg, const struct stage_link *l, int fd, int pidfd);
+    /* Other frames of the parent. */
+    int (*on_frame)(void *arg, uint16_t type, const uint8_t *payload, size_t len);
+};
+
+/* Bodies of the stages: run until told to stop; return the process's exit status. */
+int core_main(struct stage_context *c);
+int agent_main(struct stage_context *c);
+int poller_main(struct stage_context *c);
+int dispatcher_main(struct stage_context *c);
+
+/* Tells the parent that it does its work now. */
+void stage_ready(struct stage_context *c);
+
+/* The parent: starts all, restarts what ends, stops all at SIGTERM or SIGINT, in the mirrored order.
+ * EXE: this program's path. Returns the exit status: 0, EXIT_CONFIG if the core refused its
+ * configuration at the first start, 1. */
+struct parent_options {
+    const char *exe, *evaluator, *config_file;
+    const char *log_level;
+    bool unconfined; /* the evaluators without sandbox (valgrind) */
+};
+int parent_main(const struct parent_options *o);
+/* Entry of `snmpalertd --stage=NAME`. */
+int stage_main(enum stage_id s, const char *config_file);
+
+#endif
