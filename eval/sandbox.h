@@ -1,0 +1,16 @@
+/* Confinement of the evaluator: from here on it can talk on one descriptor, ask for the time, have
+ * memory, and exit. Anything else kills it. */
+#ifndef EVAL_SANDBOX_H
+#define EVAL_SANDBOX_H
+
+#include "base/err.h"
+
+/* What every evaluator does, also an unconfined one: it dies with its parent, holds FD and no other
+ * descriptor, leaves no core dump. */
+int sandbox_prepare(int fd, struct err *e);
+
+/* The rest: no new privileges, limits, seccomp. No file can be opened afterwards: what the
+ * libraries open on first use (time zone, random seed) must have been used. */
+int sandbox_enter(int fd, struct err *e);
+
+#endif

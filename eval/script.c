@@ -1,0 +1,113 @@
+#include "eval/script.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum word {
+    WORD_FOR = 1,
+    WORD_IN = 2,
+    WORD_CODE = 4, /* can bring in more text than is seen here */
+    WORD_ROOT = 8, /* a name of the topics, used as a whole */
+    WORD_THIS = 16,
+};
+
+static const struct {
+    const char *text;
+    enum word word;
+} words[] = {
+    {"for", WORD_FOR},          {"in", WORD_IN},
+    {"eval", WORD_CODE},        {"Function", WORD_CODE},
+    {"constructor", WORD_CODE}, {"_topic", WORD_ROOT},
+    {"_age", WORD_ROOT},        {"_previous", WORD_ROOT},
+    {"this", WORD_THIS},
+};
+
+static bool is_word_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$';
+}
+
+/* Does `_topic` stand alone here, or is one of its members taken? */
+static bool stands_alone(const char *after)
+{
+    after += strspn(after, " \t\r\n");
+    return *after != '[' && *after != '.';
+}
+
+static unsigned classify(const char *p, size_t n)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i].text) == n && !memcmp(words[i].text, p, n))
+            return words[i].word == WORD_ROOT && !stands_alone(p + n) ? 0 : words[i].word;
+    return 0;
+}
+
+static unsigned find_words(const char *p)
+{
+    unsigned found = 0;
+
+    while (*p) {
+        size_t n = 0;
+        while (is_word_char(p[n]))
+            n++;
+        if (n)
+            found |= classify(p, n);
+        else if (p[0] == '\\' && p[1] == 'u') /* any word can be written so */
+            found |= WORD_CODE;
+        p += n ? n : 1;
+    }
+    return found;
+}
+
+unsigned script_scan(const char *text)
+{
+    unsigned found = find_words(text);
+
+    if (found & WORD_CODE)
+        return NEEDS_KEYS | NEEDS_NAMES;
+    if (!(found & WORD_FOR) || !(found & WORD_IN))
+        return 0;
+    return NEEDS_KEYS | (found & (WORD_ROOT | WORD_THIS) ? NEEDS_NAMES : 0);
+}
+
+struct script *script_new(uint32_t id, uint32_t owner, struct slice text)
+{
+    struct script *s = calloc(1, sizeof *s);
+
+    if (s)
+        s->text = malloc(text.len + 1);
+    if (!s || !s->text) {
+        free(s);
+        return NULL;
+    }
+    if (text.len)
+        memcpy(s->text, text.data, text.len);
+    s->text[text.len] = 0;
+    s->id = id;
+    s->owner = owner;
+    s->needs = script_scan(s->text);
+    return s;
+}
+
+void script_free(struct script *s)
+{
+    if (!s)
+        return;
+    free(s->told);
+    free(s->text);
+    free(s);
+}
+
+bool script_told(struct script *s, const eval_dep *deps, size_t n)
+{
+    if (s->has_told && s->told_n == n && (!n || !memcmp(s->told, deps, n * sizeof *deps)))
+        return true;
+    free(s->told);
+    s->told = n ? malloc(n * sizeof *deps) : NULL;
+    s->has_told = !n || s->told;
+    if (s->told)
+        memcpy(s->told, deps, n * sizeof *deps);
+    s->told_n = n;
+    return false;
+}

@@ -1,0 +1,39 @@
+/* A condition as the evaluator keeps it, and what its text tells about how topics must look to it.
+ */
+#ifndef EVAL_SCRIPT_H
+#define EVAL_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "eval/protocol.h"
+
+/* The interpreter has no hook for `for (k in object)`: objects that a script may walk so must carry
+ * their keys as real properties. That costs, so it is done only for scripts that could do it; the
+ * guess errs on the safe side. */
+enum script_needs {
+    NEEDS_KEYS = 1,  /* of what is in the topics */
+    NEEDS_NAMES = 2, /* of _topic, _age and _previous themselves */
+};
+
+struct script {
+    uint32_t id, owner;
+    unsigned needs; /* enum script_needs */
+    char *text;     /* terminated */
+    eval_dep *told; /* the dependencies last told to the client; told_n of them */
+    size_t told_n;
+    bool has_told;
+};
+
+/* NULL: out of memory. */
+struct script *script_new(uint32_t id, uint32_t owner, struct slice text);
+void script_free(struct script *s);
+
+/* Are these the dependencies that were told last? If not they are remembered as told. */
+bool script_told(struct script *s, const eval_dep *deps, size_t n);
+
+unsigned script_scan(const char *text);
+
+#endif
