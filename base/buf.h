@@ -24,6 +24,9 @@ void buf_init(struct buf *b, size_t limit);
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* len = 0, err = 0; keeps the memory */
 
+/* Room for N more octets, counted in len at once and not yet written; NULL on error. Valid until
+ * the next call. */
+uint8_t *buf_append(struct buf *b, size_t n);
 void buf_u8(struct buf *b, uint8_t v);
 void buf_u16(struct buf *b, uint16_t v);
 void buf_u32(struct buf *b, uint32_t v);
@@ -55,7 +58,7 @@ struct slice rd_blob(struct rd *r);            /* what buf_blob wrote; borrowed 
 void rd_str(struct rd *r, char *dst, size_t cap);
 /* malloc'd copy of the same; NULL on error (limit: MAX octets). The caller frees. */
 char *rd_strdup(struct rd *r, size_t max);
-/* 0 if nothing failed and every byte was read, else ERR_SYNTAX. */
+/* 0 if nothing failed and every byte was read, else ERR_SYNTAX (or rd_strdup's ERR_NOMEM). */
 int rd_end(struct rd *r);
 
 static inline void put_u16(uint8_t *p, uint16_t v)

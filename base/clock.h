@@ -16,7 +16,7 @@ enum { DATE_AND_TIME_LEN = 11, CLOCK_ISO_LEN = 25 };
 
 /* DateAndTime (RFC 2579), 11 octets, UTC ("+0:0"). WALL_MS outside years 1..65535 is clamped. */
 void clock_date_and_time(int64_t wall_ms, uint8_t ret[DATE_AND_TIME_LEN]);
-/* "2026-11-20T22:38:45.123Z", terminated. */
+/* "2026-11-20T22:38:45.123Z", terminated; clamped to years 1..9999. */
 void clock_iso(int64_t wall_ms, char ret[CLOCK_ISO_LEN]);
 
 #endif

@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The character that p[0..n) starts with, into *RET_CP; returns its octets, 0 if it is none. */
+size_t utf8_decode(const void *p, size_t n, uint32_t *ret_cp);
+bool utf8_control(uint32_t cp); /* C0, DEL or C1? */
 /* Valid UTF-8 (RFC 3629: no overlong forms, no surrogates)? */
 bool utf8_valid(const void *p, size_t n);
 /* The largest m <= max (and <= n) such that p[0..m) does not cut a character. */
