@@ -18,9 +18,20 @@ enum {
     /* ---- poller → core ---- */
     POLL_SAMPLE = 16, /* struct poll_sample: a topic has a new value */
     POLL_STATUS = 17, /* struct poll_status: once for each poll, after its samples */
+    /* struct poll_gone: a topic of the last good poll that this one did not find (a table's row
+     * that went away); before the poll's status. */
+    POLL_TOPIC_GONE = 18,
 };
 
-enum { POLL_TOPIC_NAME_MAX = 255, POLL_JSON_MAX = 1 << 20, POLL_TOPICS_MAX = 10000 };
+enum {
+    POLL_TOPIC_NAME_MAX = 255,
+    POLL_JSON_MAX = 1 << 20,
+    POLL_TOPICS_MAX = 10000,  /* of one source */
+    POLL_CHILDREN_MAX = 1000, /* of one source */
+    POLL_SOURCES_MAX = 10000,
+    POLL_INTERVAL_MIN_MS = 100,
+    POLL_INTERVAL_MAX_MS = 86400000,
+};
 
 struct poll_source {
     uint32_t id;
@@ -47,6 +58,13 @@ struct poll_sample {
 };
 void poll_sample_write(const struct poll_sample *s, struct buf *b);
 int poll_sample_read(struct poll_sample *ret, struct rd *r);
+
+struct poll_gone {
+    uint32_t source;
+    char topic[POLL_TOPIC_NAME_MAX + 1];
+};
+void poll_gone_write(const struct poll_gone *g, struct buf *b);
+int poll_gone_read(struct poll_gone *ret, struct rd *r);
 
 struct poll_status {
     uint32_t source;

@@ -1,0 +1,184 @@
+#include "poll/poll.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "mibs/schema.h"
+
+/* ---- sources -------------------------------------------------------------------------------------*/
+
+void poll_source_write(const struct poll_source *s, struct buf *b)
+{
+    buf_u32(b, s->id);
+    buf_str(b, s->name);
+    buf_str(b, s->kind->name);
+    buf_u32(b, s->interval_ms);
+    values_write(&s->values, b);
+    buf_u16(b, (uint16_t)s->nchildren);
+    for (size_t i = 0; i < s->nchildren; i++) {
+        buf_str(b, s->children[i].element->name);
+        values_write(&s->children[i].values, b);
+    }
+}
+
+static const struct child_element *element_find(const struct kind *k, const char *name)
+{
+    for (size_t i = 0; i < k->nchildren; i++)
+        if (!strcmp(k->children[i].name, name))
+            return &k->children[i];
+    return NULL;
+}
+
+static int read_child(struct poll_child *ret, const struct kind *k, struct rd *r, struct err *e)
+{
+    char name[NAME_MAX_LEN + 1];
+    rd_str(r, name, sizeof name);
+    if (r->err)
+        return err_set(e, ERR_SYNTAX, "source: cut short");
+    const struct child_element *element = element_find(k, name);
+    if (!element)
+        return err_set(e, ERR_NOTFOUND, "source: <%s> has no element <%s>", k->name, name);
+    ret->element = element;
+    return values_read(&ret->values, element->properties, element->nproperties, r, e);
+}
+
+static int read_children(struct poll_source *s, struct rd *r, struct err *e)
+{
+    uint16_t n = rd_u16(r);
+    int err = 0;
+    if (r->err || n > POLL_CHILDREN_MAX)
+        return err_set(e, ERR_SYNTAX, "source: bad number of elements");
+    if (!n)
+        return 0;
+    s->children = calloc(n, sizeof *s->children);
+    if (!s->children)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    for (uint16_t i = 0; !err && i < n; i++) {
+        s->nchildren++; /* a half-read one is released like a whole one */
+        err = read_child(&s->children[i], s->kind, r, e);
+    }
+    return err;
+}
+
+/* Everything in front of the values, which need the kind's properties. */
+static int read_head(struct poll_source *s, const struct kinds *kinds, struct rd *r, struct err *e)
+{
+    char kind[NAME_MAX_LEN + 1];
+    s->id = rd_u32(r);
+    rd_str(r, s->name, sizeof s->name);
+    rd_str(r, kind, sizeof kind);
+    s->interval_ms = rd_u32(r);
+    if (r->err)
+        return err_set(e, ERR_SYNTAX, "source: cut short");
+    if (!name_valid(s->name, strlen(s->name)))
+        return err_set(e, ERR_SYNTAX, "source: bad name");
+    if (s->interval_ms < POLL_INTERVAL_MIN_MS || s->interval_ms > POLL_INTERVAL_MAX_MS)
+        return err_set(e, ERR_RANGE, "source: bad interval");
+    s->kind = kind_find(kinds, KIND_SOURCE, kind);
+    if (!s->kind)
+        return err_set(e, ERR_NOTFOUND, "source: there is no kind '%s'", kind);
+    return 0;
+}
+
+int poll_source_read(struct poll_source *ret, const struct kinds *kinds, struct rd *r,
+                     struct err *e)
+{
+    struct poll_source s = {0};
+    int err = read_head(&s, kinds, r, e);
+    if (!err)
+        err = values_read(&s.values, s.kind->properties, s.kind->nproperties, r, e);
+    if (!err)
+        err = read_children(&s, r, e);
+    if (!err && rd_end(r))
+        err = err_set(e, ERR_SYNTAX, "source: octets behind its end");
+    if (err)
+        poll_source_release(&s);
+    else
+        *ret = s;
+    return err;
+}
+
+void poll_source_release(struct poll_source *s)
+{
+    values_release(&s->values);
+    for (size_t i = 0; i < s->nchildren; i++)
+        values_release(&s->children[i].values);
+    free(s->children);
+    *s = (struct poll_source){0};
+}
+
+/* ---- samples, topics gone, status --------------------------------------------------------------------*/
+
+static void read_topic(struct rd *r, char topic[POLL_TOPIC_NAME_MAX + 1])
+{
+    rd_str(r, topic, POLL_TOPIC_NAME_MAX + 1);
+    if (!r->err && (!*topic || !utf8_valid(topic, strlen(topic))))
+        r->err = ERR_SYNTAX;
+}
+
+void poll_sample_write(const struct poll_sample *s, struct buf *b)
+{
+    buf_u32(b, s->source);
+    buf_str(b, s->topic);
+    buf_u64(b, (uint64_t)s->wall_ms);
+    buf_blob(b, s->json.data, s->json.len);
+}
+
+int poll_sample_read(struct poll_sample *ret, struct rd *r)
+{
+    struct poll_sample s = {.source = rd_u32(r)};
+    read_topic(r, s.topic);
+    s.wall_ms = (int64_t)rd_u64(r);
+    s.json = rd_blob(r);
+    if (rd_end(r) || !s.json.len || s.json.len > POLL_JSON_MAX)
+        return ERR_SYNTAX;
+    *ret = s;
+    return 0;
+}
+
+void poll_gone_write(const struct poll_gone *g, struct buf *b)
+{
+    buf_u32(b, g->source);
+    buf_str(b, g->topic);
+}
+
+int poll_gone_read(struct poll_gone *ret, struct rd *r)
+{
+    struct poll_gone g = {.source = rd_u32(r)};
+    read_topic(r, g.topic);
+    if (rd_end(r))
+        return ERR_SYNTAX;
+    *ret = g;
+    return 0;
+}
+
+void poll_status_write(const struct poll_status *s, struct buf *b)
+{
+    buf_u32(b, s->source);
+    buf_u8(b, s->status);
+    buf_u32(b, s->latency_ms);
+    buf_u64(b, (uint64_t)s->wall_ms);
+    buf_u32(b, s->topics);
+    buf_str(b, s->error);
+}
+
+static bool status_known(uint8_t s)
+{
+    return s == STATUS_UP || s == STATUS_FAILING || s == STATUS_MALFORMED;
+}
+
+int poll_status_read(struct poll_status *ret, struct rd *r)
+{
+    struct poll_status s = {.source = rd_u32(r)};
+    s.status = rd_u8(r);
+    s.latency_ms = rd_u32(r);
+    s.wall_ms = (int64_t)rd_u64(r);
+    s.topics = rd_u32(r);
+    rd_str(r, s.error, sizeof s.error);
+    if (rd_end(r) || !status_known(s.status) || s.topics > POLL_TOPICS_MAX + 1 ||
+        !utf8_valid(s.error, strlen(s.error)))
+        return ERR_SYNTAX;
+    *ret = s;
+    return 0;
+}

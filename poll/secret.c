@@ -1,0 +1,75 @@
+#include "poll/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int check_file(int fd, const char *path, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        return err_errno(e, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_INVALID, "%s: not a regular file", path);
+    if (st.st_mode & (S_IROTH | S_IWOTH))
+        return err_set(e, ERR_DENIED, "%s: refused, everybody may read or write it (chmod o= it)",
+                       path);
+    return 0;
+}
+
+static ssize_t read_all(int fd, char *dst, size_t cap)
+{
+    size_t len = 0;
+    while (len < cap) {
+        ssize_t n = read(fd, dst + len, cap - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (!n)
+            break;
+        len += (size_t)n;
+    }
+    return (ssize_t)len;
+}
+
+static int first_line(char *dst, size_t len, size_t cap, const char *path, struct err *e)
+{
+    char *end = memchr(dst, '\n', len);
+    size_t n = end ? (size_t)(end - dst) : len;
+    if (n && dst[n - 1] == '\r')
+        n--;
+    if (n >= cap)
+        return err_set(e, ERR_RANGE, "%s: a secret has at most %zu octets", path, cap - 1);
+    if (!n)
+        return err_set(e, ERR_INVALID, "%s: the first line is empty", path);
+    if (memchr(dst, 0, n))
+        return err_set(e, ERR_INVALID, "%s: a secret is text", path);
+    dst[n] = 0;
+    return 0;
+}
+
+int secret_read(char *dst, size_t cap, const char *path, struct err *e)
+{
+    int err;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return err_errno(e, "%s", path);
+    err = check_file(fd, path, e);
+    if (err)
+        goto out;
+    ssize_t len = read_all(fd, dst, cap);
+    err = len < 0 ? err_errno(e, "%s", path) : first_line(dst, (size_t)len, cap, path, e);
+out:
+    close(fd);
+    if (err)
+        secret_clear(dst, cap);
+    return err;
+}
+
+void secret_clear(char *dst, size_t cap)
+{
+    explicit_bzero(dst, cap);
+}
