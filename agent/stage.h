@@ -1,0 +1,36 @@
+/* The agent's work without the process around it: the MIB of a store, served through a master
+ * agent, on the caller's loop. */
+#ifndef AGENT_STAGE_H
+#define AGENT_STAGE_H
+
+#include <stddef.h>
+
+#include "base/loop.h"
+#include "config/kind.h"
+#include "store/store.h"
+
+struct agent;
+
+struct agent_options {
+    struct loop *loop;
+    struct store *store;
+    const char *address; /* of the master agent, as in agent/session.h */
+    /* For the checks of alerts/checks.h, which the agent registers with the store. KINDS NULL: no
+     * such checks (types, ranges and RowStatus only). */
+    const struct kinds *kinds;
+    /* Compiles JavaScript: 0, ERR_WRONG_VALUE with words, or ERR_RESOURCE_UNAVAILABLE. May be NULL:
+     * not asked. */
+    int (*compile)(void *arg, const void *text, size_t len, struct err *e);
+    /* A SET committed (or was undone): the core may look into the changes ring now rather than
+     * within the second. A hint; may be NULL. */
+    void (*on_set)(void *arg);
+    void *arg;
+};
+
+/* Serves from here on, as the loop runs; the master agent may come later, go and come back. At most
+ * one in a process. O is copied, what it points to is kept. */
+int agent_new(struct agent **ret, const struct agent_options *o, struct err *e);
+/* NULL is fine. Nothing may be SET through the store afterwards: its checks point into A. */
+void agent_free(struct agent *a);
+
+#endif

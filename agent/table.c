@@ -1,0 +1,562 @@
+/* Invariants: a read transaction is open only between the first request of a loop turn and the
+ * turn's end, and never while a set is checked or committed. A `struct pending` lives from RESERVE1
+ * until net-snmp frees the request's data; its `set` ends earlier (last phase, or session lost). */
+#include "agent/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/set.h"
+#include "store/view.h"
+
+static const char pending_name[] = "snmpalert_set";
+
+struct agent_table {
+    struct agent_table_options options;
+    netsnmp_handler_registration *registration; /* NULL: not registered */
+    struct txn *read;                           /* NULL: none open */
+    struct pending *pending;
+    oid base[MAX_OID_LEN]; /* ROOT.1, below which the view begins */
+    size_t base_len;
+};
+
+/* One SET between its phases. */
+struct pending {
+    struct set *set; /* NULL: over, or the session died */
+    bool committed;
+    struct pending *next, **link;
+};
+
+/* ---- values -----------------------------------------------------------------------------------*/
+
+static const u_char asn_of[] = {
+    [SA_INTEGER] = ASN_INTEGER,      [SA_ENUM] = ASN_INTEGER,
+    [SA_TRUTH] = ASN_INTEGER,        [SA_ROW_STATUS] = ASN_INTEGER,
+    [SA_STORAGE_TYPE] = ASN_INTEGER, [SA_UNSIGNED] = ASN_GAUGE,
+    [SA_GAUGE] = ASN_GAUGE,          [SA_COUNTER] = ASN_COUNTER,
+    [SA_MILLIS] = ASN_COUNTER64,     [SA_GAUGE64] = ASN_COUNTER64,
+    [SA_DATE] = ASN_OCTET_STR,       [SA_TEXT] = ASN_OCTET_STR,
+    [SA_NAME] = ASN_OCTET_STR,       [SA_NAME_OR_EMPTY] = ASN_OCTET_STR,
+    [SA_BITS] = ASN_OCTET_STR,       [SA_OCTETS] = ASN_OCTET_STR,
+};
+
+static int put_cell(netsnmp_variable_list *vb, const struct cell *c)
+{
+    u_char asn = asn_of[c->syntax];
+    long number = (long)c->number;
+    struct counter64 wide;
+
+    switch (asn) {
+    case ASN_OCTET_STR:
+        return snmp_set_var_typed_value(vb, asn, c->bytes.len ? c->bytes.data : (const u_char *)"",
+                                        c->bytes.len);
+    case ASN_COUNTER64:
+        wide.high = (u_long)((uint64_t)c->number >> 32);
+        wide.low = (u_long)((uint64_t)c->number & 0xffffffffu);
+        return snmp_set_var_typed_value(vb, asn, &wide, sizeof(wide));
+    default:
+        return snmp_set_var_typed_value(vb, asn, &number, sizeof(number));
+    }
+}
+
+static struct set_value get_value(const netsnmp_variable_list *vb)
+{
+    struct set_value v = {.type = SET_OTHER};
+
+    switch (vb->type) {
+    case ASN_INTEGER:
+        v.type = SET_INT32;
+        v.number = *vb->val.integer;
+        break;
+    case ASN_GAUGE: /* Unsigned32 has the same tag */
+        v.type = SET_UNSIGNED32;
+        v.number = (int64_t)((u_long)*vb->val.integer & 0xffffffffu);
+        break;
+    case ASN_COUNTER64:
+        v.type = SET_COUNTER64;
+        v.number = (int64_t)((uint64_t)vb->val.counter64->high << 32 |
+                             (vb->val.counter64->low & 0xffffffffu));
+        break;
+    case ASN_OCTET_STR:
+        v.type = SET_OCTETS;
+        v.bytes.data = vb->val.string;
+        v.bytes.len = vb->val_len;
+        break;
+    default:
+        break;
+    }
+    return v;
+}
+
+/* ---- names ------------------------------------------------------------------------------------*/
+
+/* A varbind's name as the store sees it: what is below ROOT.1. */
+struct suffix {
+    int side; /* < 0: before ROOT.1, 0: below it, > 0: behind it */
+    size_t n;
+    uint32_t subids[MAX_OID_LEN];
+};
+
+static void suffix_of(const struct agent_table *t, const netsnmp_variable_list *vb,
+                      struct suffix *ret)
+{
+    ret->n = 0;
+    ret->side = snmp_oid_ncompare(vb->name, vb->name_length, t->base, t->base_len, t->base_len);
+    if (ret->side)
+        return;
+    ret->n = vb->name_length - t->base_len;
+    for (size_t i = 0; i < ret->n; i++)
+        ret->subids[i] = (uint32_t)vb->name[t->base_len + i];
+}
+
+static int put_name(const struct agent_table *t, netsnmp_variable_list *vb, const struct suffix *s)
+{
+    oid name[MAX_OID_LEN];
+
+    if (t->base_len + s->n > MAX_OID_LEN)
+        return -1;
+    memcpy(name, t->base, t->base_len * sizeof(oid));
+    for (size_t i = 0; i < s->n; i++)
+        name[t->base_len + i] = s->subids[i];
+    return snmp_set_var_objid(vb, name, t->base_len + s->n);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------*/
+
+static struct txn *reader(struct agent_table *t)
+{
+    if (!t->read)
+        t->read = txn_begin(t->options.store, TXN_READ);
+    return t->read;
+}
+
+void agent_table_end_turn(struct agent_table *t)
+{
+    txn_abort(t->read);
+    t->read = NULL;
+}
+
+static void get_one(struct agent_table *t, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *r)
+{
+    struct suffix s;
+    struct cell c;
+    int err;
+
+    suffix_of(t, r->requestvb, &s);
+    err = s.side ? ERR_UNSUPPORTED : view_get(reader(t), s.subids, s.n, &c);
+    if (err == ERR_UNSUPPORTED)
+        netsnmp_set_request_error(info, r, SNMP_NOSUCHOBJECT);
+    else if (err == ERR_NOTFOUND)
+        netsnmp_set_request_error(info, r, SNMP_NOSUCHINSTANCE);
+    else if (err || put_cell(r->requestvb, &c))
+        netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+}
+
+/* True when an instance was filled in. At the end of the view the varbind stays as it is, which
+ * tells net-snmp to look on behind our registration. */
+static bool next_one(struct agent_table *t, netsnmp_agent_request_info *info,
+                     netsnmp_request_info *r)
+{
+    struct suffix from, to = {.side = 0};
+    struct cell c;
+    int err;
+
+    suffix_of(t, r->requestvb, &from);
+    if (from.side > 0)
+        return false;
+    err = view_next(reader(t), from.subids, from.n, to.subids, &to.n, &c);
+    if (err == ERR_NOTFOUND)
+        return false;
+    if (err || put_name(t, r->requestvb, &to) || put_cell(r->requestvb, &c)) {
+        netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+        return false;
+    }
+    return true;
+}
+
+static bool in_range(const netsnmp_request_info *r)
+{
+    return snmp_oid_compare(r->requestvb->name, r->requestvb->name_length, r->range_end,
+                            r->range_end_len) < 0;
+}
+
+/* Only inside snmpd: a master agent turns GETBULK into GETNEXT for subagents. The varbinds that
+ * repeat one are chained behind it, and net-snmp goes on at the one that is left in the request. */
+static void bulk_one(struct agent_table *t, netsnmp_agent_request_info *info,
+                     netsnmp_request_info *r)
+{
+    while (next_one(t, info, r) && in_range(r) && r->repeat > 0 && r->requestvb->next_variable) {
+        netsnmp_variable_list *next = r->requestvb->next_variable;
+
+        if (snmp_set_var_objid(next, r->requestvb->name, r->requestvb->name_length)) {
+            netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+            return;
+        }
+        r->repeat--;
+        r->requestvb = next;
+        r->requestvb->type = ASN_PRIV_RETRY;
+        r->inclusive = 0;
+    }
+}
+
+static void on_get(struct agent_table *t, netsnmp_agent_request_info *info,
+                   netsnmp_request_info *requests)
+{
+    for (netsnmp_request_info *r = requests; r; r = r->next)
+        if (!r->processed)
+            get_one(t, info, r);
+}
+
+static void on_next(struct agent_table *t, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *requests)
+{
+    for (netsnmp_request_info *r = requests; r; r = r->next)
+        if (!r->processed)
+            next_one(t, info, r);
+}
+
+static void on_bulk(struct agent_table *t, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *requests)
+{
+    for (netsnmp_request_info *r = requests; r; r = r->next)
+        if (!r->processed)
+            bulk_one(t, info, r);
+}
+
+/* ---- a SET between its phases
+ * ------------------------------------------------------------------*/
+
+static void pending_end(struct pending *p)
+{
+    set_free(p->set);
+    p->set = NULL;
+    if (!p->link)
+        return;
+    *p->link = p->next;
+    if (p->next)
+        p->next->link = p->link;
+    p->link = NULL;
+}
+
+static void pending_free(void *arg)
+{
+    struct pending *p = arg;
+
+    pending_end(p);
+    free(p);
+}
+
+static struct pending *pending_new(struct agent_table *t, netsnmp_agent_request_info *info)
+{
+    struct pending *p = calloc(1, sizeof(*p));
+    netsnmp_data_list *node;
+
+    if (!p)
+        return NULL;
+    p->set = set_new(t->options.store, SET_SNMP);
+    node = p->set ? netsnmp_create_data_list(pending_name, p, pending_free) : NULL;
+    if (!node) {
+        pending_free(p);
+        return NULL;
+    }
+    p->next = t->pending;
+    p->link = &t->pending;
+    if (p->next)
+        p->next->link = &p->next;
+    t->pending = p;
+    netsnmp_agent_add_list_data(info, node);
+    return p;
+}
+
+/* NULL when there is none, or when its session died (net-snmp then has only a husk of it). */
+static struct pending *pending_of(netsnmp_agent_request_info *info)
+{
+    struct pending *p = netsnmp_agent_get_list_data(info, pending_name);
+
+    return p && p->set ? p : NULL;
+}
+
+void agent_table_session_lost(struct agent_table *t)
+{
+    while (t->pending)
+        pending_end(t->pending);
+}
+
+/* ---- refusing ---------------------------------------------------------------------------------*/
+
+static const struct {
+    int code, snmp;
+} snmp_errors[] = {
+    {ERR_WRONG_TYPE, SNMP_ERR_WRONGTYPE},
+    {ERR_WRONG_LENGTH, SNMP_ERR_WRONGLENGTH},
+    {ERR_WRONG_VALUE, SNMP_ERR_WRONGVALUE},
+    {ERR_NO_CREATION, SNMP_ERR_NOCREATION},
+    {ERR_INCONSISTENT_VALUE, SNMP_ERR_INCONSISTENTVALUE},
+    {ERR_INCONSISTENT_NAME, SNMP_ERR_INCONSISTENTNAME},
+    {ERR_NOT_WRITABLE, SNMP_ERR_NOTWRITABLE},
+    {ERR_RESOURCE_UNAVAILABLE, SNMP_ERR_RESOURCEUNAVAILABLE},
+    {ERR_COMMIT_FAILED, SNMP_ERR_COMMITFAILED},
+    {ERR_NOMEM, SNMP_ERR_RESOURCEUNAVAILABLE},
+    {ERR_FULL, SNMP_ERR_RESOURCEUNAVAILABLE},
+    {ERR_TIMEOUT, SNMP_ERR_RESOURCEUNAVAILABLE},
+};
+
+static int snmp_error_of(int code)
+{
+    for (size_t i = 0; i < sizeof(snmp_errors) / sizeof(*snmp_errors); i++)
+        if (snmp_errors[i].code == code)
+            return snmp_errors[i].snmp;
+    return SNMP_ERR_GENERR;
+}
+
+/* The owner in a varbind's index; false when it has none (scalars, no such table, cut short). */
+static bool owner_of(const struct suffix *s, char owner[33])
+{
+    const struct sa_table *table = s->n > 3 ? sa_table_by_id(s->subids[0]) : NULL;
+    struct slice part;
+    struct key k;
+    size_t pos = 0;
+
+    if (!table || table->scalars || table->index[0].syntax != SA_NAME)
+        return false;
+    key_init(&k);
+    if (!key_from_subids(&k, s->subids + 3, s->n - 3))
+        return false;
+    part = key_slice(&k);
+    return key_read_name(&part, &pos, owner);
+}
+
+/* The reason in words, where the manager that was refused can read it. Best effort: the answer to
+ * the SET does not depend on it. */
+static void keep_reason(struct agent_table *t, const char *owner, const struct err *e)
+{
+    const struct sa_table *owners = sa_table_by_id(SA_OWNER);
+    struct key k = key_of_name(owner);
+    struct txn *x;
+    struct edit d;
+    char text[sizeof(e->text) + 32];
+
+    agent_table_end_turn(t);
+    x = txn_begin(t->options.store, TXN_WRITE_SAMPLES);
+    if (!row_exists(x, owners, &k)) {
+        txn_abort(x);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s: %s", err_name(e->code), e->text);
+    edit_begin(&d, x, owners, &k);
+    edit_str(&d, OWNER_LAST_ERROR, text);
+    edit_int(&d, OWNER_LAST_ERROR_TIME, clock_wall_ms());
+    row_put(&d, NULL);
+    if (txn_commit(x, NULL))
+        log_warning("agent", "the reason for a refused SET of %s is not kept", owner);
+}
+
+static void refuse(struct agent_table *t, netsnmp_agent_request_info *info, netsnmp_request_info *r,
+                   int snmp_error, const struct err *e)
+{
+    struct pending *p = pending_of(info);
+    const char *owner = p ? set_owner(p->set) : "";
+    struct suffix s;
+    char named[33];
+
+    netsnmp_set_request_error(info, r, snmp_error);
+    suffix_of(t, r->requestvb, &s);
+    if (!*owner && !s.side && owner_of(&s, named))
+        owner = named;
+    log_info(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
+    if (*owner)
+        keep_reason(t, owner, e);
+}
+
+/* The request whose varbind set_add() got as TAG; the first if it is none of them. */
+static netsnmp_request_info *tagged(netsnmp_request_info *requests, int tag)
+{
+    for (netsnmp_request_info *r = requests; r; r = r->next)
+        if (r->index == tag)
+            return r;
+    return requests;
+}
+
+/* ---- the phases
+ * --------------------------------------------------------------------------------*/
+
+static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
+                        netsnmp_request_info *requests)
+{
+    struct pending *p = pending_new(t, info);
+    struct err e = {.code = ERR_OK};
+
+    if (!p) {
+        netsnmp_set_request_error(info, requests, SNMP_ERR_RESOURCEUNAVAILABLE);
+        return;
+    }
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        struct set_value v = get_value(r->requestvb);
+        struct suffix s;
+        int err;
+
+        suffix_of(t, r->requestvb, &s);
+        err = s.side ? err_set(&e, ERR_NOT_WRITABLE, "there is no such object")
+                     : set_add(p->set, r->index, s.subids, s.n, &v, &e);
+        if (err) {
+            refuse(t, info, r, snmp_error_of(err), &e);
+            return;
+        }
+    }
+}
+
+static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
+                        netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e = {.code = ERR_OK};
+    int err, tag = -1;
+
+    if (!p) {
+        netsnmp_set_request_error(info, requests, SNMP_ERR_GENERR);
+        return;
+    }
+    err = set_check(p->set, &tag, &e);
+    if (err)
+        refuse(t, info, tagged(requests, tag), snmp_error_of(err), &e);
+}
+
+/* RFC 2741 section 7.2.4.2: a CommitSet fails by commitFailed and nothing else. */
+static void on_action(struct agent_table *t, netsnmp_agent_request_info *info,
+                      netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e = {.code = ERR_OK};
+    int tag = -1;
+
+    if (!p)
+        netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
+    else if (set_commit(p->set, &tag, &e))
+        refuse(t, info, tagged(requests, tag), SNMP_ERR_COMMITFAILED, &e);
+    else
+        p->committed = true;
+}
+
+static void changed(struct agent_table *t)
+{
+    if (t->options.on_set)
+        t->options.on_set(t->options.arg);
+}
+
+static void on_undo(struct agent_table *t, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e = {.code = ERR_OK};
+
+    if (!p || !p->committed)
+        return;
+    if (set_undo(p->set, &e)) {
+        log_error(set_owner(p->set), "a SET cannot be undone: %s", e.text);
+        netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
+    }
+    pending_end(p);
+    changed(t);
+}
+
+static void on_cleanup(struct agent_table *t, netsnmp_agent_request_info *info,
+                       netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    bool committed = p && p->committed;
+
+    (void)requests;
+    if (p)
+        pending_end(p);
+    if (committed)
+        changed(t);
+}
+
+/* ---- the handler
+ * -------------------------------------------------------------------------------*/
+
+static const struct {
+    int mode;
+    bool set; /* uses transactions of its own */
+    void (*run)(struct agent_table *t, netsnmp_agent_request_info *info,
+                netsnmp_request_info *requests);
+} phases[] = {
+    {MODE_GETNEXT, false, on_next},         {MODE_GET, false, on_get},
+    {MODE_GETBULK, false, on_bulk},         {MODE_SET_RESERVE1, true, on_reserve1},
+    {MODE_SET_RESERVE2, true, on_reserve2}, {MODE_SET_ACTION, true, on_action},
+    {MODE_SET_UNDO, true, on_undo},         {MODE_SET_COMMIT, true, on_cleanup},
+    {MODE_SET_FREE, true, on_cleanup},
+};
+
+static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+                  netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+    struct agent_table *t = handler->myvoid;
+
+    (void)registration;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+        if (phases[i].mode != info->mode)
+            continue;
+        if (phases[i].set)
+            agent_table_end_turn(t);
+        phases[i].run(t, info, requests);
+        return SNMP_ERR_NOERROR;
+    }
+    return SNMP_ERR_GENERR;
+}
+
+int agent_table_register(struct agent_table *t, struct err *e)
+{
+    netsnmp_handler_registration *reg;
+
+    if (t->registration)
+        return 0;
+    reg = netsnmp_create_handler_registration("snmpalert", handle, t->base, t->base_len - 1,
+                                              HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
+    if (!reg)
+        return err_set(e, ERR_NOMEM, "cannot register the root OID");
+    reg->handler->myvoid = t;
+    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK) /* it has freed reg */
+        return err_set(e, ERR_EXISTS, "the root OID is registered already");
+    t->registration = reg;
+    return 0;
+}
+
+void agent_table_unregister(struct agent_table *t)
+{
+    if (t->registration)
+        netsnmp_unregister_handler(t->registration);
+    t->registration = NULL;
+}
+
+int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e)
+{
+    struct agent_table *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return err_set(e, ERR_NOMEM, "cannot set up the agent's table");
+    t->options = *o;
+    for (size_t i = 0; i < sa_root_len; i++)
+        t->base[i] = sa_root[i];
+    t->base[sa_root_len] = 1;
+    t->base_len = sa_root_len + 1;
+    *ret = t;
+    return 0;
+}
+
+void agent_table_free(struct agent_table *t)
+{
+    if (!t)
+        return;
+    agent_table_unregister(t);
+    agent_table_session_lost(t);
+    agent_table_end_turn(t);
+    free(t);
+}

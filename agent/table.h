@@ -1,0 +1,48 @@
+/* The whole MIB as one net-snmp handler: ONE registration of the root, and nothing in here knows a
+ * table by name. GET and GETNEXT read through store/view.h; a SET, whatever rows and tables it
+ * names, is one `struct set` (store/set.h):
+ *
+ *   net-snmp (RFC 2741 section 7.2.4)       store
+ *   RESERVE1  (TestSet)                     set_add for each varbind: types, lengths, values
+ *   RESERVE2  (TestSet)                     set_check: the whole PDU
+ *   ACTION    (CommitSet)                   set_commit: checked again, written, synced
+ *   UNDO      (UndoSet)                     set_undo
+ *   COMMIT, FREE (CleanupSet)               set_free
+ *
+ * No write transaction is held from one phase to the next. A refused SET leaves its reason in
+ * saOwnerLastError of the owner whose row it named first.
+ *
+ * net-snmp's agent is global to the process, so there is at most one of these. */
+#ifndef AGENT_TABLE_H
+#define AGENT_TABLE_H
+
+#include <stdbool.h>
+
+#include "store/store.h"
+
+struct agent_table;
+
+struct agent_table_options {
+    struct store *store;
+    /* What a SET committed (or undid) may be acted on. May be NULL. */
+    void (*on_set)(void *arg);
+    void *arg;
+};
+
+/* After init_agent(). Does not register yet. */
+int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e);
+void agent_table_free(struct agent_table *t); /* NULL is fine */
+
+/* Registers the root with net-snmp, which passes it on to the master agent whenever one is
+ * connected (whether the master takes it: agent/session.h, on_refused). Unregister: idempotent. */
+int agent_table_register(struct agent_table *t, struct err *e);
+void agent_table_unregister(struct agent_table *t);
+
+/* Ends the read transaction that requests of one loop turn share. */
+void agent_table_end_turn(struct agent_table *t);
+
+/* The session died: SETs between two phases will hear no more, net-snmp forgets them. What was
+ * committed stays. */
+void agent_table_session_lost(struct agent_table *t);
+
+#endif

@@ -1,0 +1,513 @@
+/* How fast a manager walks our tables: GETBULK of 25 repetitions, one column, through a real snmpd
+ * and AgentX, client, snmpd and subagent all on one CPU. The store's tables of 1,000, 100,000 and
+ * 1,000,000 rows against each other, and against an in-memory table of 1,000 rows (net-snmp's own
+ * netsnmp_tdata) in the same subagent.
+ *
+ * Rounds of short slices take turns, the medians are compared: other load on the machine then
+ * meets all of them alike. Exit status 1 when a ratio is out of its limit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include "agent/session.h"
+#include "agent/stage.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store.h"
+
+enum {
+    ROUNDS = 41,
+    SLICE_ROWS = 2000, /* walked per round and table */
+    REPETITIONS = 25,
+    PEER_ROWS = 1000,
+    FILL_CHUNK = 20000, /* rows per transaction */
+    START_DEADLINE_MS = 120000,
+    COLUMN = HISTORY_MESSAGE,
+};
+static const double least_of_smallest = 0.85, least_of_peer = 0.9;
+static const char owner[] = "admin", message[] = "average queue length above its limit";
+
+/* Below netSnmpPlaypen, beside the project's default root. */
+static oid peer_root[] = {1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 2};
+
+struct contestant {
+    const char *name;
+    uint32_t rows;
+    bool peer; /* walks the in-memory table of the host before it */
+    pid_t snmpd, host;
+    uint16_t port;
+    netsnmp_session *session;
+    oid column[MAX_OID_LEN];
+    size_t column_len;
+    double rates[ROUNDS]; /* rows per second */
+};
+
+static struct contestant contestants[] = {
+    {.name = "1,000 rows", .rows = 1000},
+    {.name = "netsnmp_tdata, 1,000 rows", .rows = PEER_ROWS, .peer = true},
+    {.name = "100,000 rows", .rows = 100000},
+    {.name = "1,000,000 rows", .rows = 1000000},
+};
+enum { NCONTESTANTS = sizeof(contestants) / sizeof(*contestants) };
+
+static char folder[64];
+
+static void stop_all(void);
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench/walk: %s\n", what);
+    stop_all();
+    exit(1);
+}
+
+/* ---- the peer: the same cells in memory
+ * --------------------------------------------------------*/
+
+struct peer_row {
+    char text[sizeof(message)];
+};
+
+static int peer_handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+                       netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+    (void)handler, (void)registration;
+    if (info->mode != MODE_GET)
+        return SNMP_ERR_NOERROR;
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        struct peer_row *row = netsnmp_tdata_extract_entry(r);
+        netsnmp_table_request_info *where = netsnmp_extract_table_info(r);
+
+        if (row && where && where->colnum == COLUMN)
+            snmp_set_var_typed_value(r->requestvb, ASN_OCTET_STR, row->text, sizeof(row->text) - 1);
+        else
+            netsnmp_set_request_error(info, r, SNMP_NOSUCHINSTANCE);
+    }
+    return SNMP_ERR_NOERROR;
+}
+
+static void peer_register(void)
+{
+    netsnmp_tdata *table = netsnmp_tdata_create_table("peer", 0);
+    netsnmp_table_registration_info *shape = SNMP_MALLOC_TYPEDEF(netsnmp_table_registration_info);
+
+    netsnmp_table_helper_add_indexes(shape, ASN_OCTET_STR, ASN_UNSIGNED, 0);
+    shape->min_column = HISTORY_ALERT;
+    shape->max_column = HISTORY_MESSAGE;
+    for (long id = 1; id <= PEER_ROWS; id++) {
+        netsnmp_tdata_row *row = netsnmp_tdata_create_row();
+        struct peer_row *data = calloc(1, sizeof(*data));
+
+        memcpy(data->text, message, sizeof(message));
+        row->data = data;
+        netsnmp_tdata_row_add_index(row, ASN_OCTET_STR, owner, sizeof(owner) - 1);
+        netsnmp_tdata_row_add_index(row, ASN_UNSIGNED, &id, sizeof(id));
+        netsnmp_tdata_add_row(table, row);
+    }
+    netsnmp_tdata_register(netsnmp_create_handler_registration("peer", peer_handle, peer_root,
+                                                               OID_LENGTH(peer_root),
+                                                               HANDLER_CAN_RONLY),
+                           table, shape);
+}
+
+/* ---- the host: store and subagent
+ * --------------------------------------------------------------*/
+
+static void fill_row(struct txn *t, uint32_t id)
+{
+    const struct sa_table *table = sa_table_by_id(SA_HISTORY);
+    struct key k = key_of_id(owner, id);
+    struct edit d;
+
+    edit_begin(&d, t, table, &k);
+    edit_int(&d, HISTORY_ALERT, 1 + id % 100);
+    edit_str(&d, HISTORY_DEFINITION, "queue-length");
+    edit_str(&d, HISTORY_INSTANCE, "router1.if.2");
+    edit_int(&d, HISTORY_FROM, LEVEL_OK);
+    edit_int(&d, HISTORY_TO, LEVEL_CRITICAL);
+    edit_int(&d, HISTORY_AT, 1700000000000 + id);
+    edit_int(&d, HISTORY_IN_TIME, 1700000000000 + id);
+    edit_int(&d, HISTORY_OUT_TIME, 0);
+    edit_int(&d, HISTORY_REASON, REASON_CONDITION);
+    edit_str(&d, HISTORY_VALUE, "17");
+    edit_str(&d, HISTORY_MESSAGE, message);
+    row_put(&d, NULL);
+}
+
+static int fill(struct store *s, uint32_t rows, struct err *e)
+{
+    int err = 0;
+
+    for (uint32_t id = 1; !err && id <= rows;) {
+        struct txn *t = txn_begin(s, TXN_WRITE);
+
+        for (uint32_t n = 0; n < FILL_CHUNK && id <= rows; n++)
+            fill_row(t, id++);
+        err = txn_commit(t, e);
+    }
+    return err;
+}
+
+/* In a process of its own. Tells by an octet on READY that it serves. */
+static int host(const struct contestant *c, const char *store_path, const char *address, int ready)
+{
+    struct store_options o = {.path = store_path, .no_sync = true, .recover_samples = true};
+    struct loop *l = loop_new();
+    struct store *s = NULL;
+    struct agent *a = NULL;
+    struct err e = {.code = 0};
+    int err;
+
+    log_open("bench", LOG_LEVEL_WARNING);
+    if ((err = store_open(&s, &o, &e)) || (err = fill(s, c->rows, &e)))
+        goto out;
+    if ((err =
+             agent_new(&a, &(struct agent_options){.loop = l, .store = s, .address = address}, &e)))
+        goto out;
+    if (c->rows == PEER_ROWS)
+        peer_register();
+    if (write(ready, "", 1) == 1)
+        err = loop_run(l);
+out:
+    fprintf(stderr, "bench/walk: host of %s: %s: %s\n", c->name, err_name(err), e.text);
+    return 1;
+}
+
+/* ---- starting
+ * ----------------------------------------------------------------------------------*/
+
+static void pin_to_one_cpu(void)
+{
+    cpu_set_t set;
+    int cpu = 0;
+
+    if (sched_getaffinity(0, sizeof(set), &set))
+        die("sched_getaffinity");
+    while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
+        cpu++;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set))
+        die("sched_setaffinity");
+}
+
+static uint16_t free_udp_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(a);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
+        getsockname(fd, (struct sockaddr *)&a, &len))
+        die("no free UDP port");
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+static pid_t fork_child(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("fork");
+    if (!pid)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+static void write_config(const char *path, const char *socket_path)
+{
+    FILE *f = fopen(path, "w");
+
+    if (!f)
+        die("cannot write snmpd.conf");
+    fprintf(f,
+            "master agentx\nagentXSocket unix:%s\nagentXTimeout 5\nagentXRetries 0\n"
+            "dontLogTCPWrappersConnects yes\nrocommunity public 127.0.0.1\n",
+            socket_path);
+    fclose(f);
+}
+
+static pid_t start_snmpd(const char *dir, const char *config, uint16_t port)
+{
+    char address[32], log[128];
+    pid_t pid = fork_child();
+
+    if (pid)
+        return pid;
+    snprintf(address, sizeof(address), "udp:127.0.0.1:%u", port);
+    snprintf(log, sizeof(log), "%s/snmpd.log", dir);
+    setenv("SNMP_PERSISTENT_DIR", dir, 1);
+    setenv("SNMPCONFPATH", dir, 1);
+    setenv("MIBS", "", 1);
+    setenv("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", 1);
+    execlp("snmpd", "snmpd", "-f", "-Lf", log, "-C", "-c", config, "-I", "-smux", address,
+           (char *)NULL);
+    perror("bench/walk: snmpd");
+    _exit(127);
+}
+
+/* The master listens as soon as its socket takes a connection. */
+static bool await_socket(const char *path, pid_t snmpd)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int64_t end = clock_mono_ms() + START_DEADLINE_MS;
+
+    memcpy(a.sun_path, path, strnlen(path, sizeof(a.sun_path) - 1));
+    while (clock_mono_ms() < end && !waitpid(snmpd, NULL, WNOHANG)) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int failed = connect(fd, (struct sockaddr *)&a, sizeof(a));
+
+        close(fd);
+        if (!failed)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    return false;
+}
+
+static void start(struct contestant *c, size_t number)
+{
+    char dir[96], config[128], socket_path[128], address[160], store_path[128], octet;
+    int ready[2];
+
+    snprintf(dir, sizeof(dir), "%s/%zu", folder, number);
+    snprintf(config, sizeof(config), "%s/snmpd.conf", dir);
+    snprintf(socket_path, sizeof(socket_path), "%s/agentx", dir);
+    snprintf(store_path, sizeof(store_path), "%s/store", dir);
+    snprintf(address, sizeof(address), "unix:%s", socket_path);
+    if (mkdir(dir, 0700) || pipe2(ready, O_CLOEXEC))
+        die("cannot make a folder or pipe");
+    write_config(config, socket_path);
+    c->port = free_udp_port();
+    c->snmpd = start_snmpd(dir, config, c->port);
+    if (!await_socket(socket_path, c->snmpd))
+        die("snmpd did not start");
+    c->host = fork_child();
+    if (!c->host)
+        _exit(host(c, store_path, address, ready[1]));
+    close(ready[1]);
+    if (read(ready[0], &octet, 1) != 1)
+        die("a host did not start");
+    close(ready[0]);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void stop_child(pid_t *pid)
+{
+    if (*pid > 0) {
+        kill(*pid, SIGKILL);
+        waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+static void stop_all(void)
+{
+    for (size_t i = 0; i < NCONTESTANTS; i++) {
+        if (contestants[i].peer)
+            continue;
+        stop_child(&contestants[i].host);
+        stop_child(&contestants[i].snmpd);
+    }
+    if (*folder)
+        nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    *folder = '\0';
+}
+
+/* ---- walking
+ * -----------------------------------------------------------------------------------*/
+
+static void open_session(struct contestant *c)
+{
+    netsnmp_session s;
+    char peer[32];
+
+    snprintf(peer, sizeof(peer), "udp:127.0.0.1:%u", c->port);
+    snmp_sess_init(&s);
+    s.peername = peer;
+    s.version = SNMP_VERSION_2c;
+    s.community = (u_char *)"public";
+    s.community_len = strlen("public");
+    s.timeout = 20000000;
+    s.retries = 0;
+    if (!(c->session = snmp_open(&s)))
+        die("cannot open an SNMP session");
+}
+
+/* ROOT.1.19.1.COLUMN, or the peer's ROOT.1.COLUMN */
+static void name_column(struct contestant *c)
+{
+    const oid below[] = {1, SA_HISTORY, 1, COLUMN};
+
+    if (c->peer) {
+        memcpy(c->column, peer_root, sizeof(peer_root));
+        c->column_len = OID_LENGTH(peer_root);
+        c->column[c->column_len++] = 1;
+        c->column[c->column_len++] = COLUMN;
+        return;
+    }
+    for (size_t i = 0; i < sa_root_len; i++)
+        c->column[i] = sa_root[i];
+    memcpy(c->column + sa_root_len, below, sizeof(below));
+    c->column_len = sa_root_len + OID_LENGTH(below);
+}
+
+static size_t name_row(const struct contestant *c, uint32_t id, oid *ret)
+{
+    size_t n = c->column_len;
+
+    memcpy(ret, c->column, n * sizeof(oid));
+    ret[n++] = sizeof(owner) - 1;
+    for (size_t i = 0; i < sizeof(owner) - 1; i++)
+        ret[n++] = (oid)owner[i];
+    ret[n++] = id;
+    return n;
+}
+
+/* The rows behind ID, at most 25; each must be the very next. Returns the last id; 0 when the
+ * column ended within the response. */
+static uint32_t walk_on(struct contestant *c, uint32_t id, uint32_t *rows)
+{
+    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GETBULK), *response = NULL;
+    oid name[MAX_OID_LEN];
+    size_t len = name_row(c, id, name);
+    bool ended = false;
+
+    pdu->non_repeaters = 0;
+    pdu->max_repetitions = REPETITIONS;
+    snmp_add_null_var(pdu, name, len);
+    if (snmp_synch_response(c->session, pdu, &response) != STAT_SUCCESS || response->errstat)
+        die("a GETBULK failed");
+    for (netsnmp_variable_list *vb = response->variables; vb && !ended; vb = vb->next_variable) {
+        if (vb->name_length != len || memcmp(vb->name, name, (len - 1) * sizeof(oid))) {
+            ended = true;
+            continue;
+        }
+        if (vb->name[len - 1] != ++id || vb->val_len != sizeof(message) - 1)
+            die("a row is missing or wrong");
+        ++*rows;
+    }
+    snmp_free_pdu(response);
+    if (ended && id != c->rows)
+        die("the column ended too early");
+    return ended ? 0 : id;
+}
+
+static double walk_slice(struct contestant *c, int round)
+{
+    uint32_t rows = 0, id = (uint32_t)((uint64_t)c->rows * (uint64_t)round / ROUNDS);
+    struct timespec from, to;
+
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    while (rows < SLICE_ROWS)
+        id = walk_on(c, id, &rows);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    return rows / ((double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(struct contestant *c)
+{
+    qsort(c->rates, ROUNDS, sizeof(*c->rates), by_size);
+    return c->rates[ROUNDS / 2];
+}
+
+/* ---- the contest
+ * -------------------------------------------------------------------------------*/
+
+static void init_client(void)
+{
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
+    netsnmp_set_mib_directory("");
+    setenv("MIBS", "", 1);
+    init_snmp("bench");
+}
+
+static void measure(void)
+{
+    for (int round = -1; round < ROUNDS; round++) /* the first one warms up */
+        for (size_t i = 0; i < NCONTESTANTS; i++) {
+            double rate = walk_slice(&contestants[i], round < 0 ? 0 : round);
+
+            if (round >= 0)
+                contestants[i].rates[round] = rate;
+        }
+}
+
+static bool report(void)
+{
+    double smallest = median(&contestants[0]);
+    bool good = true;
+
+    printf("%-28s %9.0f rows/s\n", contestants[0].name, smallest);
+    for (size_t i = 1; i < NCONTESTANTS; i++) {
+        const struct contestant *c = &contestants[i];
+        double rate = median(&contestants[i]);
+        double ratio = c->peer ? smallest / rate : rate / smallest;
+        double least = c->peer ? least_of_peer : least_of_smallest;
+
+        printf("%-28s %9.0f rows/s   %s: %.2f (at least %.2f)%s\n", c->name, rate,
+               c->peer ? "store to memory" : "to 1,000 rows", ratio, least,
+               ratio < least ? "   MISSED" : "");
+        good = good && ratio >= least;
+    }
+    return good;
+}
+
+int main(void)
+{
+    bool good;
+
+    snprintf(folder, sizeof(folder), "/tmp/snmpalert-walk-XXXXXX");
+    if (!mkdtemp(folder)) {
+        perror("bench/walk: mkdtemp");
+        return 1;
+    }
+    pin_to_one_cpu();
+    for (size_t i = 0; i < NCONTESTANTS; i++) {
+        if (contestants[i].peer)
+            contestants[i].port = contestants[i - 1].port;
+        else
+            start(&contestants[i], i);
+    }
+    init_client();
+    for (size_t i = 0; i < NCONTESTANTS; i++) {
+        open_session(&contestants[i]);
+        name_column(&contestants[i]);
+    }
+    measure();
+    stop_all();
+    good = report();
+    return good ? 0 : 1;
+}

@@ -1,0 +1,1 @@
+"""What the tests that start real programs share: processes, ports, waiting, SNMP daemons."""

@@ -1,0 +1,21 @@
+"""Waiting for something to become true, with a deadline."""
+
+import time
+
+PAUSE = 0.02
+
+
+def wait_for(condition, what, timeout=10.0):
+    """Ask CONDITION() until its answer is true, and return it. After TIMEOUT seconds an
+    AssertionError says WHAT was waited for and what the last answer or exception was."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (AssertionError, OSError, ValueError) as e:
+            last = e
+        if time.monotonic() >= end:
+            raise AssertionError(f"waited {timeout} s in vain for {what}; last: {last!r}")
+        time.sleep(PAUSE)

@@ -1,0 +1,94 @@
+"""A world for the tests of the MIB: a private snmpd as master, tests/mib/agenthost as subagent with
+rows of the test's choosing, and the real snmp* tools."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib.plugin import pytest_runtest_makereport, pytest_sessionfinish  # noqa: E402,F401
+from lib.process import Process  # noqa: E402
+from lib.snmp import Snmpd, Tools  # noqa: E402
+from lib.wait import wait_for  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get("SNMPALERT_BUILD", "."))
+
+
+def program(name):
+    path = BUILD / "tests/mib" / name
+    assert path.exists(), f"{path} is not built (make check builds it)"
+    return str(path)
+
+
+class World:
+    """ROWS: lines as agenthost reads them (fields in tuples)."""
+
+    def __init__(self, rows=(), start_snmpd=True, agent_env=None):
+        self.folder = tempfile.mkdtemp(prefix="snmpalert-mib-")
+        self.snmpd = Snmpd(self.folder)
+        self.agent = None
+        self.agent_env = agent_env
+        if start_snmpd:
+            self.snmpd.start()
+        self.rows = rows
+        self.start_agent()
+
+    def start_agent(self):
+        """A subagent on the same store; only the first one fills it."""
+        text = "".join("\t".join(map(str, row)) + "\n" for row in self.rows)
+        self.rows = ()
+        self.agent = Process([program("agenthost"), self.folder + "/store", self.snmpd.agentx],
+                             stdin=text.encode(), env=self.agent_env)
+        ready = self.agent.expect(r"^ready ([\d.]+)$")
+        self.root = tuple(map(int, ready.group(1).split(".")))
+        return self.agent
+
+    @property
+    def tools(self):
+        return Tools(self.snmpd)
+
+    def oid(self, *below):
+        """ROOT.1 and what is BELOW it: numbers, or names (length, then octets)."""
+        return self.root + (1,) + arcs(*below)
+
+    def wait_served(self, timeout=20.0):
+        """Until the master has our registration."""
+        wait_for(lambda: self.tools.get(self.oid(1, 1, 0))[0].type is not None,
+                 "the MIB to be served", timeout)
+
+    def close(self):
+        for p in (self.agent, self.snmpd):
+            if p:
+                p.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def arcs(*parts):
+    """Sub-identifiers: a number is one, a name is its length and its octets."""
+    found = []
+    for part in parts:
+        if isinstance(part, str):
+            octets = part.encode()
+            found += [len(octets), *octets]
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+@pytest.fixture
+def make_world():
+    """Worlds that live as long as the test."""
+    worlds = []
+
+    def make(*args, **kwargs):
+        worlds.append(World(*args, **kwargs))
+        return worlds[-1]
+
+    yield make
+    for w in worlds:
+        w.close()
