@@ -400,7 +400,8 @@ static const struct sa_index topic_index[] = {
     ID_PART("saTopicId", "topic"),
 };
 static const struct sa_column topic_columns[] = {
-    {OWN_NUMBER(TOPIC_ID, "saTopicId", 1, U32_MAX), .help = "Number of the topic."},
+    {OWN_NUMBER(TOPIC_ID, "saTopicId", 1, U32_MAX),
+     .help = "Number of the topic, the same for as long as the topic is known."},
     {NUMBER(TOPIC_NAME, "saTopicName", SA_TEXT, SA_READ_ONLY, SA_VOLATILE, 1, 255),
      .help = "Name of the topic, by which conditions read it."},
     {NAME_OR_EMPTY(TOPIC_SOURCE, "saTopicSource", SA_READ_ONLY, SA_VOLATILE),
