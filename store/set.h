@@ -31,7 +31,7 @@ struct set_check_context {
     const struct row *before; /* NULL: the row is new */
     const struct row *after;  /* the row as it will be (when GONE: as it was) */
     bool gone;
-    bool final;               /* inside the write transaction: do not repeat what is slow */
+    bool final; /* inside the write transaction: do not repeat what is slow */
     enum set_origin origin;
 };
 typedef int (*set_check_fn)(void *arg, const struct set_check_context *c, unsigned *ret_column,

@@ -5,9 +5,9 @@
  * are in `state`, its volatile ones under the same key in `samples`.
  *
  * Disk format, version 1. Row value: u8 format (1), then cells in ascending order of column number:
- * u8 number, u16 length, octets; integers are 8 octets, two's complement, big-endian. Unknown numbers are kept
- * by every edit. The folder's version, boot id and id counters are in the database `meta`.
- * (store/FORMAT.md shows one row in hex.) */
+ * u8 number, u16 length, octets; integers are 8 octets, two's complement, big-endian. Unknown
+ * numbers are kept by every edit. The folder's version, boot id and id counters are in the database
+ * `meta`. (store/FORMAT.md shows one row in hex.) */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -23,13 +23,20 @@ struct store;
 struct txn;
 
 struct store_options {
-    const char *path;  /* folder, made (0750) if absent; its parent must exist */
-    size_t map_bytes;  /* reservation for each environment; 0: 16 GiB, sparse */
-    bool no_sync;      /* tests and benchmarks only */
+    const char *path; /* folder, made (0750) if absent; its parent must exist */
+    size_t map_bytes; /* reservation for each environment; 0: 16 GiB, sparse */
+    bool no_sync;     /* tests and benchmarks only */
+    /* The core sets it: `samples` of an earlier boot that was not marked clean are thrown away.
+     * Others are refused with ERR_AGAIN until the core has done that. */
+    bool recover_samples;
+    /* The tables that this store has (tests); NULL: sa_tables. Ascending by id. */
+    const struct sa_table *const *tables;
+    size_t ntables;
 };
 
-/* Opens or makes the store; several processes may have it open. Clears stale readers. ERR_VERSION:
- * made by a newer version; ERR_CORRUPT, ERR_DENIED, ERR_IO with words. */
+/* Opens or makes the store; several processes may have it open, a process has a folder open once
+ * (LMDB's locks want it so) and opens it anew after fork(). Clears stale readers. ERR_VERSION: made
+ * by a newer version (nothing is touched); ERR_CORRUPT, ERR_DENIED, ERR_IO with words. */
 int store_open(struct store **ret, const struct store_options *o, struct err *e);
 void store_close(struct store *s); /* NULL is fine */
 /* Clears reader slots of dead processes; returns how many. */
@@ -57,7 +64,8 @@ int txn_fail(struct txn *t, int code);
 /* Growth is refused at 90 % of store_usage (ERR_FULL) unless this is called on the transaction. */
 void txn_allow_growth(struct txn *t);
 
-/* ---- keys ---------------------------------------------------------------------------------------*/
+/* ---- keys
+ * ---------------------------------------------------------------------------------------*/
 struct key {
     uint16_t len;
     uint8_t data[SA_KEY_MAX];
@@ -88,7 +96,8 @@ static inline struct slice key_slice(const struct key *k)
     return s;
 }
 
-/* ---- reading rows -------------------------------------------------------------------------------*/
+/* ---- reading rows
+ * -------------------------------------------------------------------------------*/
 /* A row as it is stored; everything it points to is valid until its transaction ends or writes. */
 struct row {
     const struct sa_table *table;
@@ -131,10 +140,11 @@ void cursor_close(struct cursor *c);
 /* Rows in the table, O(1). */
 uint64_t table_count(struct txn *t, const struct sa_table *table);
 
-/* ---- changing rows -------------------------------------------------------------------------------
- * One way for SNMP, XML and the stages. An edit collects cells; row_put() checks every one against
- * the schema (syntax, range, length, UTF-8; the keep class must fit the transaction) and writes the
- * row if anything differs. Cells are at most SA_CELL_MAX octets (hidden ones 4,096). */
+/* ---- changing rows
+ * ------------------------------------------------------------------------------- One way for SNMP,
+ * XML and the stages. An edit collects cells; row_put() checks every one against the schema
+ * (syntax, range, length, UTF-8; the keep class must fit the transaction) and writes the row if
+ * anything differs. Cells are at most SA_CELL_MAX octets (hidden ones 4,096). */
 struct edit {
     struct txn *txn;
     const struct sa_table *table;
@@ -149,7 +159,8 @@ struct edit {
 void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k);
 void edit_int(struct edit *d, unsigned column, int64_t v);
 void edit_text(struct edit *d, unsigned column, const void *p, size_t n);
-void edit_str(struct edit *d, unsigned column, const char *s); /* cut to the column's max at a boundary */
+void edit_str(struct edit *d, unsigned column,
+              const char *s); /* cut to the column's max at a boundary */
 void edit_clear(struct edit *d, unsigned column);
 void edit_add(struct edit *d, unsigned column, int64_t delta); /* counters: wraps; gauges: clamps */
 /* Writes and ends the edit. ERR_WRONG_TYPE/_LENGTH/_VALUE with words naming table and column. A
@@ -163,10 +174,11 @@ int row_delete(struct txn *t, const struct sa_table *table, const struct key *k)
  * ERR_FULL at 2^32. In its keep class's transaction. */
 int id_next(struct txn *t, const struct sa_table *table, uint32_t *ret);
 
-/* ---- own databases --------------------------------------------------------------------------------
- * Named key-value databases outside the schema (secondary indexes, queues), in `state`. Names are
- * fixed at compile time (at most 24 of them); keys at most 511 octets. Values are borrowed until
- * the transaction ends or writes. */
+/* ---- own databases
+ * -------------------------------------------------------------------------------- Named key-value
+ * databases outside the schema (secondary indexes, queues), in `state`. Names are fixed at compile
+ * time (at most 24 of them); keys at most 511 octets. Values are borrowed until the transaction
+ * ends or writes. */
 int kv_get(struct txn *t, const char *db, struct slice key, struct slice *ret);
 int kv_put(struct txn *t, const char *db, struct slice key, struct slice value);
 int kv_del(struct txn *t, const char *db, struct slice key); /* ERR_NOTFOUND is not sticky */
@@ -176,12 +188,13 @@ int kv_seek(struct txn *t, const char *db, struct slice from, bool after, struct
             struct slice *ret_value);
 uint64_t kv_count(struct txn *t, const char *db);
 
-/* ---- the changes ring -----------------------------------------------------------------------------
- * What SETs touched, for the core: appended in the SET's own transaction, consumed in the
- * transaction that commits the effects. */
+/* ---- the changes ring
+ * ----------------------------------------------------------------------------- What SETs touched,
+ * for the core: appended in the SET's own transaction, consumed in the transaction that commits the
+ * effects. */
 struct change {
     uint64_t seq;
-    uint8_t table;      /* enum sa_table_id */
+    uint8_t table; /* enum sa_table_id */
     enum { CHANGE_CREATED = 1, CHANGE_UPDATED, CHANGE_DELETED } op;
     struct slice key;
     uint32_t columns[8]; /* bit per column number that was set */

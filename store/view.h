@@ -10,13 +10,13 @@
 struct cell {
     const struct sa_column *column;
     enum sa_syntax syntax;
-    int64_t number;           /* all syntaxes but texts */
-    struct slice bytes;       /* texts; SA_DATE and SA_BITS in their wire form */
-    uint8_t scratch[16];      /* bytes may point here: do not copy the struct by value and keep it */
+    int64_t number;      /* all syntaxes but texts */
+    struct slice bytes;  /* texts; SA_DATE and SA_BITS in their wire form */
+    uint8_t scratch[16]; /* bytes may point here: do not copy the struct by value and keep it */
 };
 
-/* Computed columns: CB fills RET (number, or bytes that live until the transaction ends). Registered
- * once at start, by whoever knows the answer. */
+/* Computed columns: CB fills RET (number, or bytes that live until the transaction ends).
+ * Registered once at start, by whoever knows the answer. */
 typedef void (*view_compute)(void *arg, struct txn *t, const struct row *r, struct cell *ret);
 int view_register(struct store *s, unsigned table, unsigned column, view_compute cb, void *arg);
 

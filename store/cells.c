@@ -1,0 +1,172 @@
+#include "store/cells.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+enum { HEAD = 3, STAGED_HEAD = 4, NUMBERS = 256 };
+
+int cells_open(struct cells *c, struct slice value)
+{
+    c->rest = value;
+    c->last = 0;
+    if (!value.len)
+        return 0;
+    if (value.data[0] != CELLS_FORMAT)
+        return ERR_CORRUPT;
+    c->rest.data++;
+    c->rest.len--;
+    return 0;
+}
+
+int cells_next(struct cells *c, struct stored *ret)
+{
+    const uint8_t *p = c->rest.data;
+    if (!c->rest.len)
+        return 0;
+    if (c->rest.len < HEAD || p[0] <= c->last)
+        return ERR_CORRUPT;
+    size_t n = get_u16(p + 1);
+    if (n > c->rest.len - HEAD)
+        return ERR_CORRUPT;
+    ret->number = p[0];
+    ret->bytes = (struct slice){p + HEAD, n};
+    c->last = p[0];
+    c->rest.data += HEAD + n;
+    c->rest.len -= HEAD + n;
+    return 1;
+}
+
+int cells_check(struct slice value)
+{
+    struct cells c;
+    struct stored one;
+    int rc = cells_open(&c, value);
+    while (!rc && (rc = cells_next(&c, &one)) == 1)
+        rc = 0;
+    return rc;
+}
+
+bool cells_find(struct slice value, unsigned number, struct slice *ret)
+{
+    struct cells c;
+    struct stored one;
+    if (cells_open(&c, value))
+        return false;
+    while (cells_next(&c, &one) == 1 && one.number <= number) {
+        if (one.number == number) {
+            *ret = one.bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cells_number(struct slice bytes, int64_t *ret)
+{
+    if (bytes.len != 8)
+        return false;
+    *ret = (int64_t)get_u64(bytes.data);
+    return true;
+}
+
+static void staged_head(struct buf *staged, unsigned number, bool clear, size_t n)
+{
+    buf_u8(staged, (uint8_t)number);
+    buf_u8(staged, clear);
+    buf_u16(staged, (uint16_t)n);
+}
+
+void staged_put(struct buf *staged, unsigned number, const void *p, size_t n)
+{
+    staged_head(staged, number, false, n);
+    buf_bytes(staged, p, n);
+}
+
+void staged_number(struct buf *staged, unsigned number, int64_t v)
+{
+    staged_head(staged, number, false, 8);
+    buf_u64(staged, (uint64_t)v);
+}
+
+void staged_clear(struct buf *staged, unsigned number)
+{
+    staged_head(staged, number, true, 0);
+}
+
+/* The staged cell at AT (our own bytes, well-formed); returns where the next one is. */
+static size_t staged_at(const struct buf *staged, size_t at, struct stored *ret, bool *clear)
+{
+    const uint8_t *p = staged->data + at;
+    ret->number = p[0];
+    *clear = p[1];
+    ret->bytes = (struct slice){p + STAGED_HEAD, get_u16(p + 2)};
+    return at + STAGED_HEAD + ret->bytes.len;
+}
+
+int staged_find(const struct buf *staged, unsigned number, struct slice *ret)
+{
+    int found = -1;
+    struct stored one;
+    bool clear;
+    for (size_t at = 0; at < staged->len;) {
+        at = staged_at(staged, at, &one, &clear);
+        if (one.number != number)
+            continue;
+        found = !clear;
+        *ret = one.bytes;
+    }
+    return found;
+}
+
+static void cell_write(struct buf *ret, const struct stored *one)
+{
+    buf_u8(ret, one->number);
+    buf_u16(ret, (uint16_t)one->bytes.len);
+    buf_bytes(ret, one->bytes.data, one->bytes.len);
+}
+
+/* One staged cell goes in, or clears OLD (NULL: there was none). */
+static void merge_one(const struct buf *staged, size_t at, const struct stored *old,
+                      struct buf *ret, uint32_t changed[8])
+{
+    struct stored one;
+    bool clear;
+    staged_at(staged, at, &one, &clear);
+    if (clear ? old != NULL : !old || !slice_equal(old->bytes, one.bytes))
+        bits_set(changed, one.number);
+    if (!clear)
+        cell_write(ret, &one);
+}
+
+int cells_merge(struct slice old, const struct buf *staged, struct buf *ret, uint32_t changed[8])
+{
+    uint32_t where[NUMBERS] = {0}; /* offset + 1 of the staged cell that counts */
+    struct stored one;
+    bool clear;
+    for (size_t at = 0, next; at < staged->len; at = next) {
+        next = staged_at(staged, at, &one, &clear);
+        where[one.number] = (uint32_t)at + 1;
+    }
+    struct cells c;
+    int rc = cells_open(&c, old);
+    if (rc)
+        return rc;
+    memset(changed, 0, 8 * sizeof changed[0]);
+    buf_u8(ret, CELLS_FORMAT);
+    unsigned n = 1;
+    while ((rc = cells_next(&c, &one)) == 1) {
+        for (; n < one.number; n++)
+            if (where[n])
+                merge_one(staged, where[n] - 1, NULL, ret, changed);
+        if (where[n])
+            merge_one(staged, where[n] - 1, &one, ret, changed);
+        else
+            cell_write(ret, &one);
+        n++;
+    }
+    for (; !rc && n < NUMBERS; n++)
+        if (where[n])
+            merge_one(staged, where[n] - 1, NULL, ret, changed);
+    return rc ? rc : ret->err;
+}

@@ -1,0 +1,173 @@
+/* Changing rows: cells are checked as they are staged and merged into the row as it is when put. */
+#include "store/impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "store/cells.h"
+#include "store/value.h"
+
+void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
+{
+    d->txn = t;
+    d->table = table;
+    d->key = *k;
+    buf_init(&d->cells, ROW_MAX);
+    d->err = 0;
+    d->err_column = 0;
+    memset(d->changed, 0, sizeof d->changed);
+    d->existed = row_exists(t, table, k);
+}
+
+void edit_cancel(struct edit *d)
+{
+    buf_release(&d->cells);
+}
+
+static void refuse(struct edit *d, unsigned column, int code)
+{
+    if (d->err)
+        return;
+    d->err = code;
+    d->err_column = (uint8_t)column;
+}
+
+/* The column, if this edit may stage it. */
+static const struct sa_column *stageable(struct edit *d, unsigned column)
+{
+    const struct sa_column *c = sa_column_by_number(d->table, column);
+    if (d->err)
+        return NULL;
+    if (!c || column_env(d->table, c) != txn_env(d->txn)) {
+        refuse(d, column, ERR_INVALID);
+        return NULL;
+    }
+    return c;
+}
+
+void edit_int(struct edit *d, unsigned column, int64_t v)
+{
+    const struct sa_column *c = stageable(d, column);
+    int rc = c ? value_number(c, v, NULL) : 0;
+    if (rc)
+        refuse(d, column, rc);
+    else if (c)
+        staged_number(&d->cells, column, v);
+}
+
+void edit_text(struct edit *d, unsigned column, const void *p, size_t n)
+{
+    const struct sa_column *c = stageable(d, column);
+    int rc = c ? value_text(c, p, n, NULL) : 0;
+    if (rc)
+        refuse(d, column, rc);
+    else if (c)
+        staged_put(&d->cells, column, p, n);
+}
+
+void edit_str(struct edit *d, unsigned column, const char *s)
+{
+    const struct sa_column *c = stageable(d, column);
+    int64_t min, max;
+    if (!c)
+        return;
+    value_range(c, &min, &max);
+    edit_text(d, column, s, utf8_cut(s, strlen(s), (size_t)max));
+}
+
+void edit_clear(struct edit *d, unsigned column)
+{
+    if (stageable(d, column))
+        staged_clear(&d->cells, column);
+}
+
+/* As it stands: staged, else stored, else the default. */
+static int64_t current(struct edit *d, const struct sa_column *c)
+{
+    struct slice cell, part;
+    int64_t v;
+    struct slot *slot = slot_of(d->txn->store, d->table);
+    int staged = staged_find(&d->cells, c->number, &cell);
+    if (staged == 0 || !slot)
+        return c->def;
+    if (staged < 0 && (part_get(d->txn, txn_env(d->txn), slot, key_slice(&d->key), &part) ||
+                       !cells_find(part, c->number, &cell)))
+        return c->def;
+    return cells_number(cell, &v) ? v : c->def;
+}
+
+void edit_add(struct edit *d, unsigned column, int64_t delta)
+{
+    const struct sa_column *c = stageable(d, column);
+    int64_t min, max, v;
+    if (!c)
+        return;
+    int64_t now = current(d, c);
+    value_range(c, &min, &max);
+    if (c->syntax == SA_COUNTER)
+        v = (int64_t)(uint32_t)((uint64_t)now + (uint64_t)delta);
+    else if (__builtin_add_overflow(now, delta, &v))
+        v = delta < 0 ? min : max;
+    edit_int(d, column, v < min ? min : v > max ? max : v);
+}
+
+/* The cell's octets under their own merging take no more place. */
+static bool grows(struct slice before, const struct buf *after, bool existed)
+{
+    return !existed || after->len > before.len;
+}
+
+static int put(struct edit *d, struct err *e)
+{
+    struct txn *t = d->txn;
+    struct slot *slot = slot_of(t->store, d->table);
+    struct slice key = key_slice(&d->key), before = {NULL, 0};
+    if (!slot || txn_env(t) == ENV_COUNT || !slot->in[txn_env(t)])
+        return err_set(e, ERR_INVALID, "%s: edited in the wrong kind of transaction",
+                       d->table->name);
+    if (!key_valid(d->table, &key))
+        return err_set(e, ERR_INVALID, "%s: not an index of this table", d->table->name);
+    if (d->cells.err)
+        return err_set(e, d->cells.err, "%s: more than %d octets in a row", d->table->name,
+                       ROW_MAX);
+    int rc = part_get(t, txn_env(t), slot, key, &before);
+    if (rc && rc != ERR_NOTFOUND)
+        return rc;
+    bool existed = !rc;
+    buf_clear(&t->scratch);
+    rc = cells_merge(before, &d->cells, &t->scratch, d->changed);
+    if (rc)
+        return txn_fail_words(t, rc, "%s: a row that does not read", d->table->name);
+    if (existed && !bits_any(d->changed))
+        return 0;
+    struct slice after = {t->scratch.data, t->scratch.len};
+    return part_put(t, slot, key, after, grows(before, &t->scratch, existed));
+}
+
+/* Words for the first cell that was refused. */
+static int refused(const struct edit *d, struct err *e)
+{
+    const struct sa_column *c = sa_column_by_number(d->table, d->err_column);
+    static const char *const reasons[] = {"not a column that this transaction may write",
+                                          "wrong type", "wrong length", "wrong value"};
+    int i = d->err == ERR_WRONG_TYPE     ? 1
+            : d->err == ERR_WRONG_LENGTH ? 2
+            : d->err == ERR_WRONG_VALUE  ? 3
+                                         : 0;
+    if (!c)
+        return err_set(e, d->err, "%s: no column %u", d->table->name, d->err_column);
+    return err_set(e, d->err, "%s: %s: %s", d->table->name, c->name, reasons[i]);
+}
+
+int row_put(struct edit *d, struct err *e)
+{
+    struct txn *t = d->txn;
+    int rc = t->err.code;
+    if (!rc)
+        rc = d->err ? refused(d, e) : put(d, e);
+    if (t->err.code)
+        err_set(e, t->err.code, "%s", t->err.text);
+    edit_cancel(d);
+    return rc;
+}

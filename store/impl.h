@@ -1,0 +1,121 @@
+/* Inside the store: what its own files share. Nobody else includes this (nor lmdb.h). */
+#ifndef STORE_IMPL_H
+#define STORE_IMPL_H
+
+#include <lmdb.h>
+
+#include "store/set.h"
+#include "store/store.h"
+#include "store/view.h"
+
+enum { ENV_STATE, ENV_SAMPLES, ENV_COUNT };
+
+/* Limits. */
+enum {
+    SLOT_MAX = 64,     /* tables */
+    KV_MAX = 24,       /* own databases */
+    READ_TXN_MAX = 4,  /* read transactions at once in this process */
+    HIDDEN_MAX = 4096, /* octets of a hidden cell */
+    ROW_MAX = 262144,  /* octets of a row's part */
+    FULL_PERCENT = 90,
+};
+
+struct compute {
+    view_compute cb;
+    void *arg;
+};
+
+/* A table as it is open here. */
+struct slot {
+    const struct sa_table *table;
+    unsigned number; /* in store.slots */
+    int home;        /* the environment whose part makes the row exist */
+    bool in[ENV_COUNT];
+    MDB_dbi dbi[ENV_COUNT];
+    const struct sa_column *by_number[SA_COLUMN_MAX + 1];
+    const struct sa_column *readable[SA_COLUMN_MAX]; /* by GET and GETNEXT, ascending */
+    size_t nreadable;
+    struct compute compute[SA_COLUMN_MAX + 1];
+    set_check_fn check;
+    void *check_arg;
+};
+
+/* An LMDB cursor that outlives its read transaction: renewed when BOUND is not the transaction's
+ * generation, lent to a struct cursor while BUSY is. */
+struct curs {
+    struct curs *next;
+    MDB_cursor *mdb;
+    uint64_t bound, busy;
+    uint64_t writes; /* of the transaction, when k and v were read */
+    MDB_val k, v;
+};
+
+struct txn {
+    struct store *store;
+    enum txn_kind kind;
+    bool open, allow_growth;
+    uint64_t generation; /* another one at every begin */
+    uint64_t writes;     /* counts what makes borrowed values stale */
+    uint64_t growths;
+    struct err err;          /* sticky */
+    MDB_txn *mdb[ENV_COUNT]; /* readers stay, reset, between transactions */
+    bool live[ENV_COUNT];    /* renewed (or begun) in this transaction */
+    struct curs *curs[ENV_COUNT][SLOT_MAX];
+    struct buf scratch;
+};
+
+struct store {
+    char *path;
+    MDB_env *env[ENV_COUNT];
+    MDB_dbi meta[ENV_COUNT];
+    MDB_dbi changes;
+    MDB_dbi kv[KV_MAX];
+    struct slot *slots[SLOT_MAX];
+    size_t nslots;
+    struct slot *by_id[256];
+    struct slot *owners; /* the table whose only index is saOwner, or NULL */
+    struct slot *recent;
+    uint32_t block_end[SLOT_MAX]; /* ids reserved for volatile tables, as committed */
+    uint64_t generation;
+    struct txn read[READ_TXN_MAX], write, samples, broken;
+};
+
+struct slot *slot_of(struct store *s, const struct sa_table *table); /* NULL: not open here */
+/* Where the column's cells live, ENV_COUNT when nowhere (computed). */
+int column_env(const struct sa_table *t, const struct sa_column *c);
+
+/* The LMDB transaction of an environment, renewed on first use; NULL with the sticky error. */
+MDB_txn *txn_mdb(struct txn *t, int env);
+/* The environment a write transaction writes, ENV_COUNT for read ones. */
+int txn_env(const struct txn *t);
+/* Converts, and makes it sticky unless 0 or MDB_NOTFOUND. */
+int txn_lmdb(struct txn *t, int rc, const char *what);
+int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 0, or ERR_FULL (sticky) when the environment may not grow. */
+int txn_growth(struct txn *t);
+struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot);
+int lmdb_code(int rc);
+bool env_full(struct store *s, int env);
+
+/* Raw parts of rows. ERR_NOTFOUND is not sticky. */
+int part_get(struct txn *t, int env, const struct slot *slot, struct slice key, struct slice *ret);
+int part_put(struct txn *t, const struct slot *slot, struct slice key, struct slice value,
+             bool grows);
+int part_del(struct txn *t, const struct slot *slot, struct slice key);
+
+int meta_get(struct txn *t, int env, const char *key, uint64_t *ret);
+int meta_put(struct txn *t, int env, const char *key, uint64_t value);
+
+static inline MDB_val val_of(struct slice s)
+{
+    MDB_val v = {s.len, (void *)(uintptr_t)s.data};
+    return v;
+}
+static inline struct slice slice_of(MDB_val v)
+{
+    struct slice s = {v.mv_data, v.mv_size};
+    return s;
+}
+
+#endif

@@ -1,0 +1,521 @@
+/* Opening and closing. Invariants: the two environments are opened one after the other below an
+ * exclusive lock on `path/lock`, so that of several starting processes one decides what becomes of
+ * `samples`; every database is opened here, so that no later transaction ever opens one. What says
+ * whether `samples` can be trusted lives in `state`, which is synced. */
+#include "store/impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { FORMAT_VERSION = 1, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
+
+static const uint64_t default_map = UINT64_C(16) << 30;
+static const char *const env_names[ENV_COUNT] = {"state", "samples"};
+
+static const struct {
+    int lmdb, code;
+} codes[] = {
+    {0, 0},
+    {MDB_NOTFOUND, ERR_NOTFOUND},
+    {MDB_KEYEXIST, ERR_EXISTS},
+    {MDB_MAP_FULL, ERR_FULL},
+    {MDB_TXN_FULL, ERR_FULL},
+    {MDB_DBS_FULL, ERR_FULL},
+    {ENOSPC, ERR_FULL},
+    {EDQUOT, ERR_FULL},
+    {MDB_READERS_FULL, ERR_AGAIN},
+    {MDB_MAP_RESIZED, ERR_AGAIN},
+    {MDB_CORRUPTED, ERR_CORRUPT},
+    {MDB_PAGE_NOTFOUND, ERR_CORRUPT},
+    {MDB_INVALID, ERR_CORRUPT},
+    {MDB_PANIC, ERR_CORRUPT},
+    {MDB_INCOMPATIBLE, ERR_CORRUPT},
+    {MDB_VERSION_MISMATCH, ERR_VERSION},
+    {MDB_BAD_VALSIZE, ERR_INVALID},
+    {ENOMEM, ERR_NOMEM},
+    {EACCES, ERR_DENIED},
+    {EPERM, ERR_DENIED},
+    {EROFS, ERR_DENIED},
+};
+
+int lmdb_code(int rc)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (codes[i].lmdb == rc)
+            return codes[i].code;
+    return ERR_IO;
+}
+
+/* Words for a failure while opening. */
+static int open_err(struct err *e, const struct store *s, int env, int rc)
+{
+    return err_set(e, lmdb_code(rc), "%s/%s: %s", s->path, env_names[env], mdb_strerror(rc));
+}
+
+static int boot_id(char ret[BOOT_LEN + 1])
+{
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    size_t n = f ? fread(ret, 1, BOOT_LEN, f) : 0;
+    if (f)
+        fclose(f);
+    ret[n] = 0;
+    return n == BOOT_LEN ? 0 : ERR_IO;
+}
+
+static int make_folder(const char *path, struct err *e)
+{
+    if (mkdir(path, 0750) && errno != EEXIST)
+        return err_errno(e, "making the folder %s", path);
+    return 0;
+}
+
+static char *path_of(const struct store *s, const char *name)
+{
+    char *p;
+    return asprintf(&p, "%s/%s", s->path, name) < 0 ? NULL : p;
+}
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+int column_env(const struct sa_table *t, const struct sa_column *c)
+{
+    if (c->keep == SA_COMPUTED || sa_index_part(t, c) >= 0)
+        return ENV_COUNT;
+    return t->keep == SA_VOLATILE || c->keep == SA_VOLATILE ? ENV_SAMPLES : ENV_STATE;
+}
+
+static void slot_columns(struct slot *slot)
+{
+    const struct sa_table *t = slot->table;
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        const struct sa_column *c = &t->columns[i];
+        int env = column_env(t, c);
+        slot->by_number[c->number] = c;
+        if (env < ENV_COUNT)
+            slot->in[env] = true;
+        if (c->access >= SA_READ_ONLY)
+            slot->readable[slot->nreadable++] = c;
+    }
+    slot->home = t->keep == SA_VOLATILE ? ENV_SAMPLES : ENV_STATE;
+    slot->in[slot->home] = true;
+}
+
+static int slot_add(struct store *s, const struct sa_table *t)
+{
+    if (s->nslots == SLOT_MAX || t->ncolumns > SA_COLUMN_MAX)
+        return ERR_FULL;
+    struct slot *slot = calloc(1, sizeof *slot);
+    if (!slot)
+        return ERR_NOMEM;
+    slot->table = t;
+    slot->number = (unsigned)s->nslots;
+    slot_columns(slot);
+    s->slots[s->nslots++] = slot;
+    if (t->id)
+        s->by_id[t->id] = slot;
+    if (t->nindex == 1 && !strcmp(t->index[0].name, "saOwner"))
+        s->owners = slot;
+    return 0;
+}
+
+static int slots_make(struct store *s, const struct store_options *o)
+{
+    const struct sa_table *const *tables = o->tables ? o->tables : sa_tables;
+    size_t n = o->tables ? o->ntables : sa_ntables;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = slot_add(s, tables[i]);
+    return rc;
+}
+
+struct slot *slot_of(struct store *s, const struct sa_table *table)
+{
+    if (s->recent && s->recent->table == table)
+        return s->recent;
+    for (size_t i = 0; i < s->nslots; i++)
+        if (s->slots[i]->table == table)
+            return s->recent = s->slots[i];
+    return NULL;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static int env_make(struct store *s, const struct store_options *o, int env, struct err *e)
+{
+    unsigned flags = MDB_NOTLS;
+    if (env == ENV_SAMPLES)
+        flags |= MDB_NOSYNC | MDB_NOMETASYNC;
+    else if (o->no_sync)
+        flags |= MDB_NOSYNC;
+    char *path = path_of(s, env_names[env]);
+    int rc = path ? mdb_env_create(&s->env[env]) : ENOMEM;
+    if (!rc)
+        rc = mdb_env_set_maxdbs(s->env[env], MAX_DBS);
+    if (!rc)
+        rc = mdb_env_set_maxreaders(s->env[env], MAX_READERS);
+    if (!rc)
+        rc = mdb_env_set_mapsize(s->env[env], o->map_bytes ? o->map_bytes : default_map);
+    int code = rc ? 0 : make_folder(path, e);
+    if (!rc && !code)
+        rc = mdb_env_open(s->env[env], path, flags, 0640);
+    free(path);
+    if (code)
+        return code;
+    if (!rc)
+        rc = mdb_reader_check(s->env[env], NULL);
+    return rc ? open_err(e, s, env, rc) : 0;
+}
+
+/* Reads or, when new, writes the version. Before anything else is touched. */
+static int version_check(struct store *s, MDB_txn *x, int env, struct err *e)
+{
+    static char name[] = "version";
+    uint8_t octets[8];
+    MDB_val k = {sizeof name - 1, name}, v;
+    int rc = mdb_get(x, s->meta[env], &k, &v);
+    if (rc == MDB_NOTFOUND) {
+        put_u64(octets, FORMAT_VERSION);
+        v = (MDB_val){sizeof octets, octets};
+        rc = mdb_put(x, s->meta[env], &k, &v, 0);
+        return rc ? open_err(e, s, env, rc) : 0;
+    }
+    if (rc)
+        return open_err(e, s, env, rc);
+    if (v.mv_size != 8)
+        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, env_names[env]);
+    uint64_t version = get_u64(v.mv_data);
+    if (version > FORMAT_VERSION)
+        return err_set(e, ERR_VERSION,
+                       "%s/%s was made by a newer snmpalertd: its format is %llu, this program "
+                       "knows up to %d",
+                       s->path, env_names[env], (unsigned long long)version, FORMAT_VERSION);
+    return 0;
+}
+
+static int open_tables(struct store *s, MDB_txn *x, int env)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < s->nslots; i++) {
+        struct slot *slot = s->slots[i];
+        if (slot->in[env])
+            rc = mdb_dbi_open(x, slot->table->name, MDB_CREATE, &slot->dbi[env]);
+    }
+    return rc;
+}
+
+static int open_own(struct store *s, MDB_txn *x)
+{
+    char name[16];
+    int rc = mdb_dbi_open(x, "changes", MDB_CREATE, &s->changes);
+    for (int i = 0; !rc && i < KV_MAX; i++) {
+        snprintf(name, sizeof name, "kv.%d", i);
+        rc = mdb_dbi_open(x, name, MDB_CREATE, &s->kv[i]);
+    }
+    return rc;
+}
+
+static int open_databases(struct store *s, int env, struct err *e)
+{
+    MDB_txn *x = NULL;
+    int rc = mdb_txn_begin(s->env[env], NULL, 0, &x);
+    if (!rc)
+        rc = mdb_dbi_open(x, "meta", MDB_CREATE, &s->meta[env]);
+    if (rc) {
+        mdb_txn_abort(x);
+        return open_err(e, s, env, rc);
+    }
+    int code = version_check(s, x, env, e);
+    if (code) {
+        mdb_txn_abort(x);
+        return code;
+    }
+    rc = open_tables(s, x, env);
+    if (!rc && env == ENV_STATE)
+        rc = open_own(s, x);
+    if (rc)
+        mdb_txn_abort(x);
+    else
+        rc = mdb_txn_commit(x);
+    return rc ? open_err(e, s, env, rc) : 0;
+}
+
+static int env_open(struct store *s, const struct store_options *o, int env, struct err *e)
+{
+    int rc = env_make(s, o, env, e);
+    return rc ? rc : open_databases(s, env, e);
+}
+
+/* ---- samples and the boot ---------------------------------------------------------------------*/
+
+static int samples_wipe(struct store *s, struct err *e)
+{
+    static const char *const files[] = {"samples/data.mdb", "samples/lock.mdb"};
+    for (size_t i = 0; i < 2; i++) {
+        char *p = path_of(s, files[i]);
+        if (!p)
+            return err_set(e, ERR_NOMEM, "out of memory");
+        int rc = unlink(p) && errno != ENOENT ? err_errno(e, "removing %s", p) : 0;
+        free(p);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Remembers in `state` whether and under which boot `samples` is open. */
+static int samples_mark(struct store *s, bool clean)
+{
+    char boot[BOOT_LEN + 1];
+    static char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
+    uint8_t flag = clean;
+    MDB_txn *x;
+    int code = boot_id(boot);
+    if (code)
+        return code;
+    int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, 0, &x);
+    if (rc)
+        return lmdb_code(rc);
+    MDB_val k = {sizeof boot_key - 1, boot_key}, v = {BOOT_LEN, boot};
+    rc = mdb_put(x, s->meta[ENV_STATE], &k, &v, 0);
+    k = (MDB_val){sizeof clean_key - 1, clean_key};
+    v = (MDB_val){1, &flag};
+    if (!rc)
+        rc = mdb_put(x, s->meta[ENV_STATE], &k, &v, 0);
+    if (rc)
+        mdb_txn_abort(x);
+    else
+        rc = mdb_txn_commit(x);
+    return lmdb_code(rc);
+}
+
+/* Were the samples written under this boot, or closed cleanly, or are there none? The page cache
+ * outlives killed processes, not the machine. */
+static int samples_trusted(struct store *s, bool *ret_trusted, bool *ret_marked)
+{
+    char boot[BOOT_LEN + 1];
+    static char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
+    MDB_txn *x;
+    int code = boot_id(boot);
+    if (code)
+        return code;
+    int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, MDB_RDONLY, &x);
+    if (rc)
+        return lmdb_code(rc);
+    MDB_val k = {sizeof boot_key - 1, boot_key}, v;
+    rc = mdb_get(x, s->meta[ENV_STATE], &k, &v);
+    bool none = rc == MDB_NOTFOUND;
+    bool same = !rc && v.mv_size == BOOT_LEN && !memcmp(v.mv_data, boot, BOOT_LEN);
+    k = (MDB_val){sizeof clean_key - 1, clean_key};
+    rc = mdb_get(x, s->meta[ENV_STATE], &k, &v);
+    bool clean = !rc && v.mv_size == 1 && *(uint8_t *)v.mv_data == 1;
+    mdb_txn_abort(x);
+    *ret_trusted = none || same || clean;
+    *ret_marked = same && !clean;
+    return 0;
+}
+
+static int samples_open(struct store *s, const struct store_options *o, struct err *e)
+{
+    bool trusted = false, marked = false;
+    int rc = samples_trusted(s, &trusted, &marked);
+    if (rc)
+        return err_set(e, rc, "%s: reading the boot id", s->path);
+    if (!trusted && !o->recover_samples)
+        return err_set(e, ERR_AGAIN,
+                       "%s/samples is of an earlier boot; the core has to clear it first", s->path);
+    if (!trusted && (rc = samples_wipe(s, e)))
+        return rc;
+    if (o->recover_samples && !marked && (rc = samples_mark(s, false)))
+        return err_set(e, rc, "%s/state: writing the boot id", s->path);
+    rc = env_open(s, o, ENV_SAMPLES, e);
+    if (rc != ERR_CORRUPT || !o->recover_samples)
+        return rc;
+    mdb_env_close(s->env[ENV_SAMPLES]);
+    s->env[ENV_SAMPLES] = NULL;
+    rc = samples_wipe(s, e);
+    return rc ? rc : env_open(s, o, ENV_SAMPLES, e);
+}
+
+int store_mark_clean(struct store *s)
+{
+    int rc = mdb_env_sync(s->env[ENV_SAMPLES], 1);
+    return rc ? lmdb_code(rc) : samples_mark(s, true);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void txn_init(struct store *s, struct txn *t, enum txn_kind kind)
+{
+    t->store = s;
+    t->kind = kind;
+    buf_init(&t->scratch, ROW_MAX);
+}
+
+/* Takes the lock that all who open hold; RET_FD gives it back when closed. */
+static int lock_folder(const struct store *s, int *ret_fd, struct err *e)
+{
+    char *p = path_of(s, "lock");
+    int fd = p ? open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+    int rc = 0;
+    if (fd < 0 || flock(fd, LOCK_EX)) {
+        rc = err_errno(e, "locking %s/lock", s->path);
+        if (fd >= 0)
+            close(fd);
+    }
+    free(p);
+    *ret_fd = fd;
+    return rc;
+}
+
+int store_open(struct store **ret, const struct store_options *o, struct err *e)
+{
+    int fd = -1;
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(o->path))) {
+        free(s);
+        return err_set(e, ERR_NOMEM, "opening the store: out of memory");
+    }
+    for (int i = 0; i < READ_TXN_MAX; i++)
+        txn_init(s, &s->read[i], TXN_READ);
+    txn_init(s, &s->write, TXN_WRITE);
+    txn_init(s, &s->samples, TXN_WRITE_SAMPLES);
+    txn_init(s, &s->broken, TXN_READ);
+    int rc = slots_make(s, o);
+    if (rc)
+        err_set(e, rc, "opening the store: too many tables, or out of memory");
+    if (!rc)
+        rc = make_folder(s->path, e);
+    if (!rc)
+        rc = lock_folder(s, &fd, e);
+    if (!rc)
+        rc = env_open(s, o, ENV_STATE, e);
+    if (!rc)
+        rc = samples_open(s, o, e);
+    if (fd >= 0)
+        close(fd);
+    if (rc) {
+        store_close(s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+static void txn_release(struct txn *t)
+{
+    if (t->open)
+        txn_abort(t);
+    for (int env = 0; env < ENV_COUNT; env++) {
+        for (int i = 0; i < SLOT_MAX; i++) {
+            for (struct curs *c = t->curs[env][i], *next; c; c = next) {
+                next = c->next;
+                mdb_cursor_close(c->mdb);
+                free(c);
+            }
+        }
+        mdb_txn_abort(t->mdb[env]);
+    }
+    buf_release(&t->scratch);
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < READ_TXN_MAX; i++)
+        txn_release(&s->read[i]);
+    txn_release(&s->write);
+    txn_release(&s->samples);
+    buf_release(&s->broken.scratch);
+    for (int env = 0; env < ENV_COUNT; env++)
+        if (s->env[env])
+            mdb_env_close(s->env[env]);
+    for (size_t i = 0; i < s->nslots; i++)
+        free(s->slots[i]);
+    free(s->path);
+    free(s);
+}
+
+int store_clear_readers(struct store *s)
+{
+    int sum = 0;
+    for (int env = 0; env < ENV_COUNT; env++) {
+        int dead = 0;
+        if (!mdb_reader_check(s->env[env], &dead))
+            sum += dead;
+    }
+    return sum;
+}
+
+/* ---- size ----------------------------------------------------------------------------------- */
+
+/* Pages that deleted data left behind: the sum of the counts that head the free list's records. */
+static uint64_t free_pages(MDB_env *env)
+{
+    MDB_txn *x;
+    MDB_cursor *c;
+    MDB_val k, v;
+    uint64_t sum = 0;
+    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &x))
+        return 0;
+    if (!mdb_cursor_open(x, 0, &c)) {
+        while (!mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+            size_t n = 0;
+            if (v.mv_size >= sizeof n)
+                memcpy(&n, v.mv_data, sizeof n);
+            sum += n;
+        }
+        mdb_cursor_close(c);
+    }
+    mdb_txn_abort(x);
+    return sum;
+}
+
+struct size {
+    uint64_t reached; /* octets of the file that were ever in use */
+    uint64_t most;    /* the lesser of map and what the file system can still hold */
+    unsigned page;
+};
+
+static void env_size(struct store *s, int env, struct size *ret)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct statvfs fs;
+    mdb_env_info(s->env[env], &info);
+    mdb_env_stat(s->env[env], &stat);
+    ret->page = stat.ms_psize;
+    ret->reached = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+    ret->most = info.me_mapsize;
+    if (!statvfs(s->path, &fs)) {
+        uint64_t room = ret->reached + (uint64_t)fs.f_bavail * fs.f_frsize;
+        if (room < ret->most)
+            ret->most = room;
+    }
+}
+
+bool env_full(struct store *s, int env)
+{
+    struct size z;
+    env_size(s, env, &z);
+    uint64_t limit = z.most / 100 * FULL_PERCENT;
+    if (z.reached < limit)
+        return false;
+    return z.reached - free_pages(s->env[env]) * z.page >= limit;
+}
+
+void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size)
+{
+    struct size z;
+    env_size(s, ENV_STATE, &z);
+    uint64_t spare = free_pages(s->env[ENV_STATE]) * z.page;
+    *ret_used = spare < z.reached ? z.reached - spare : 0;
+    *ret_size = z.most;
+}

@@ -1,0 +1,843 @@
+/* Opening, transactions, rows, edits, cursors, ids, own databases, the changes ring; and what
+ * several processes and killed ones leave. */
+#include "tests/unit/store/fixture.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/cells.h"
+
+static int setup(void **state)
+{
+    static struct world w;
+    world_init(&w);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_release(*state);
+    return 0;
+}
+
+static struct slice text(const char *s)
+{
+    return (struct slice){(const uint8_t *)s, strlen(s)};
+}
+
+static void assert_text(struct slice got, const char *want)
+{
+    assert_int_equal(got.len, strlen(want));
+    assert_memory_equal(got.data, want, got.len);
+}
+
+/* ---- rows and edits ---------------------------------------------------------------------------*/
+
+static void rows_are_put_read_and_deleted(void **state)
+{
+    struct world *w = *state;
+    struct row r;
+    struct key k = key_of_names("alice", "disk");
+    char str[6];
+    put_thing(w->store, "alice", "disk", "caf\xc3\xa9 au lait");
+    world_reopen(w);
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_text(row_text(&r, THING_TEXT), "caf\xc3\xa9 au lait");
+    assert_string_equal(row_str(&r, THING_TEXT, str, sizeof str), "caf\xc3\xa9");
+    assert_string_equal(row_str(&r, THING_TEXT, str, 5), "caf");
+    assert_string_equal(row_str(&r, THING_NAME, str, sizeof str), "disk");
+    assert_int_equal(row_int(&r, THING_NUMBER), 7);
+    assert_false(row_has(&r, THING_NUMBER));
+    assert_true(row_has(&r, THING_TEXT));
+    assert_true(row_active(&r));
+    assert_int_equal(table_count(t, &thing_table), 1);
+    txn_abort(t);
+
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(row_delete(t, &thing_table, &k), 0);
+    assert_int_equal(row_delete(t, &thing_table, &k), ERR_NOTFOUND);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), ERR_NOTFOUND);
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+static void an_abort_leaves_nothing(void **state)
+{
+    struct world *w = *state;
+    struct edit d;
+    struct key k = key_of_names("alice", "x");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_str(&d, THING_TEXT, "x");
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_true(row_exists(t, &thing_table, &k));
+    txn_abort(t);
+    t = txn_begin(w->store, TXN_READ);
+    assert_false(row_exists(t, &thing_table, &k));
+    txn_abort(t);
+}
+
+static void errors_stick(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct edit d;
+    struct key k = key_of_names("alice", "x");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(txn_fail(t, ERR_RANGE), ERR_RANGE);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_str(&d, THING_TEXT, "x");
+    assert_int_equal(row_put(&d, &e), ERR_RANGE);
+    assert_int_equal(kv_put(t, "index", text("a"), text("b")), ERR_RANGE);
+    assert_int_equal(txn_error(t), ERR_RANGE);
+    assert_int_equal(txn_commit(t, &e), ERR_RANGE);
+    t = txn_begin(w->store, TXN_READ);
+    assert_false(row_exists(t, &thing_table, &k));
+    txn_abort(t);
+}
+
+/* One cell that an edit must refuse, the transaction going on. */
+static void refuses(struct world *w, unsigned column, const char *s, int64_t v, int want)
+{
+    struct edit d;
+    struct err e;
+    struct key k = key_of_names("alice", "disk");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&d, t, &thing_table, &k);
+    if (s)
+        edit_text(&d, column, s, strlen(s));
+    else
+        edit_int(&d, column, v);
+    assert_int_equal(row_put(&d, &e), want);
+    if (sa_column_by_number(&thing_table, column))
+        assert_non_null(strstr(e.text, sa_column_by_number(&thing_table, column)->name));
+    assert_int_equal(txn_error(t), 0);
+    assert_false(row_exists(t, &thing_table, &k));
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+static void edits_check_every_cell(void **state)
+{
+    struct world *w = *state;
+    char longer[66];
+    memset(longer, 'a', 65);
+    longer[65] = 0;
+    refuses(w, THING_TEXT, longer, 0, ERR_WRONG_LENGTH);
+    refuses(w, THING_TEXT, "", 0, ERR_WRONG_LENGTH);
+    refuses(w, THING_TEXT, "\xff\xfe", 0, ERR_WRONG_VALUE);
+    refuses(w, THING_TEXT, NULL, 1, ERR_WRONG_TYPE);
+    refuses(w, THING_NUMBER, NULL, 101, ERR_WRONG_VALUE);
+    refuses(w, THING_NUMBER, NULL, -11, ERR_WRONG_VALUE);
+    refuses(w, THING_NUMBER, "7", 0, ERR_WRONG_TYPE);
+    refuses(w, THING_KIND, NULL, 2, ERR_WRONG_VALUE);
+    refuses(w, THING_BITS, NULL, 4, ERR_WRONG_VALUE);
+    refuses(w, THING_FROZEN, NULL, INT64_C(1) << 32, ERR_WRONG_VALUE);
+    refuses(w, THING_OTHER, "a\nb", 0, ERR_WRONG_VALUE);
+    refuses(w, THING_COUNT, NULL, 1, ERR_INVALID);  /* volatile */
+    refuses(w, THING_TWICE, NULL, 1, ERR_INVALID);  /* computed */
+    refuses(w, THING_NAME, "disk", 0, ERR_INVALID); /* the index */
+    refuses(w, 99, NULL, 1, ERR_INVALID);
+    longer[64] = 0;
+    put_thing(w->store, "alice", "disk", longer);
+}
+
+static void an_index_must_be_whole(void **state)
+{
+    struct world *w = *state;
+    struct edit d;
+    struct key bad[3] = {key_of_name("alice"), key_of_names("alice", ""), key_of_id("alice", 4)};
+    for (int i = 0; i < 3; i++) {
+        struct txn *t = txn_begin(w->store, TXN_WRITE);
+        edit_begin(&d, t, &thing_table, &bad[i]);
+        edit_str(&d, THING_TEXT, "x");
+        assert_int_equal(row_put(&d, NULL), ERR_INVALID);
+        txn_abort(t);
+    }
+}
+
+static void put_says_what_changed(void **state)
+{
+    struct world *w = *state;
+    struct edit d;
+    struct key k = key_of_names("alice", "disk");
+    put_thing(w->store, "alice", "disk", "one");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&d, t, &thing_table, &k);
+    assert_true(d.existed);
+    edit_str(&d, THING_TEXT, "one");
+    edit_int(&d, THING_NUMBER, 50);
+    edit_int(&d, THING_NUMBER, 7);
+    edit_clear(&d, THING_BITS);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_true(bits_has(d.changed, THING_NUMBER));
+    assert_false(bits_has(d.changed, THING_TEXT));
+    assert_false(bits_has(d.changed, THING_BITS));
+    edit_begin(&d, t, &thing_table, &k);
+    edit_clear(&d, THING_NUMBER);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_true(bits_has(d.changed, THING_NUMBER));
+    txn_abort(t);
+}
+
+static void counters_wrap_and_gauges_clamp(void **state)
+{
+    struct world *w = *state;
+    struct edit d;
+    struct row r;
+    struct key k = key_of_names("alice", "disk");
+    put_thing(w->store, "alice", "disk", "one");
+    struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_add(&d, THING_COUNT, 4294967290);
+    edit_add(&d, THING_COUNT, 10);
+    edit_add(&d, THING_GAUGE, 49);
+    edit_add(&d, THING_GAUGE, 49);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_int_equal(row_int(&r, THING_COUNT), 4);
+    assert_int_equal(row_int(&r, THING_GAUGE), 50);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_add(&d, THING_GAUGE, -60);
+    edit_add(&d, THING_COUNT, 1);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_int_equal(row_int(&r, THING_COUNT), 5);
+    assert_int_equal(row_int(&r, THING_GAUGE), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+/* A cell that a newer program wrote stays, whatever this one changes. */
+static void unknown_cells_are_kept(void **state)
+{
+    struct world *w = *state;
+    static const struct sa_column more_columns[] = {
+        {.number = 2, .name = "saThingText", .syntax = SA_TEXT, .access = SA_READ_ONLY, .max = 64},
+        {.number = 100, .name = "saThingNew", .syntax = SA_TEXT, .access = SA_READ_ONLY, .max = 64},
+    };
+    struct sa_table newer = thing_table;
+    newer.columns = more_columns;
+    newer.ncolumns = 2;
+    newer.row_status = newer.storage_type = 0;
+    const struct sa_table *const tables[] = {&newer};
+    struct store_options o = world_options(w);
+    struct edit d;
+    struct key k = key_of_names("alice", "disk");
+    put_thing(w->store, "alice", "disk", "one");
+    store_close(w->store);
+    o.tables = tables;
+    o.ntables = 1;
+    assert_int_equal(store_open(&w->store, &o, NULL), 0);
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&d, t, &newer, &k);
+    edit_str(&d, 100, "later");
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    world_reopen(w);
+    put_thing(w->store, "alice", "disk", "two");
+    store_close(w->store);
+    assert_int_equal(store_open(&w->store, &o, NULL), 0);
+    struct row r;
+    t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(row_get(t, &newer, &k, &r), 0);
+    assert_text(row_text(&r, 100), "later");
+    assert_text(row_text(&r, 2), "two");
+    txn_abort(t);
+}
+
+/* ---- cursors --------------------------------------------------------------------------------- */
+
+static int count(struct txn *t, const struct key *prefix)
+{
+    struct cursor c;
+    struct row r;
+    int n = 0;
+    for (cursor_first(&c, t, &thing_table, prefix); cursor_row(&c, &r); cursor_next(&c))
+        n++;
+    cursor_close(&c);
+    return n;
+}
+
+static void cursors_stay_in_their_prefix(void **state)
+{
+    struct world *w = *state;
+    struct cursor c;
+    struct row r;
+    char name[33];
+    put_thing(w->store, "al", "z", "x");
+    put_thing(w->store, "alice", "a", "x");
+    put_thing(w->store, "alice", "bb", "x");
+    put_thing(w->store, "bob", "a", "x");
+    struct key alice = key_of_name("alice"), none = key_of_name("eve"),
+               a = key_of_names("alice", "a");
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(t, NULL), 4);
+    assert_int_equal(count(t, &alice), 2);
+    assert_int_equal(count(t, &none), 0);
+    cursor_seek(&c, t, &thing_table, &alice, &a, true);
+    assert_true(cursor_row(&c, &r));
+    assert_string_equal(row_str(&r, THING_NAME, name, sizeof name), "bb");
+    cursor_next(&c);
+    assert_false(cursor_row(&c, &r));
+    cursor_close(&c);
+    cursor_seek(&c, t, &thing_table, &alice, &a, false);
+    assert_true(cursor_row(&c, &r));
+    assert_string_equal(row_str(&r, THING_NAME, name, sizeof name), "a");
+    /* another one over the same table at once */
+    assert_int_equal(count(t, &alice), 2);
+    cursor_next(&c);
+    assert_true(cursor_row(&c, &r));
+    assert_string_equal(row_str(&r, THING_NAME, name, sizeof name), "bb");
+    cursor_close(&c);
+    txn_abort(t);
+}
+
+static void rows_change_under_a_cursor(void **state)
+{
+    struct world *w = *state;
+    struct cursor c;
+    struct row r;
+    struct edit d;
+    char name[8];
+    int seen = 0;
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "n%03d", i);
+        put_thing(w->store, "alice", name, "some text that fills the page");
+    }
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    for (cursor_first(&c, t, &thing_table, NULL); cursor_row(&c, &r); cursor_next(&c), seen++) {
+        struct key k = {.len = (uint16_t)r.key.len};
+        memcpy(k.data, r.key.data, r.key.len);
+        row_str(&r, THING_NAME, name, sizeof name);
+        assert_int_equal(atoi(name + 1), seen);
+        if (seen % 3 == 0) {
+            assert_int_equal(row_delete(t, &thing_table, &k), 0);
+            continue;
+        }
+        edit_begin(&d, t, &thing_table, &k);
+        edit_str(&d, THING_TEXT, "a text that is rather longer than the one before it was");
+        edit_int(&d, THING_NUMBER, 1);
+        assert_int_equal(row_put(&d, NULL), 0);
+        assert_true(cursor_row(&c, &r)); /* the new bytes */
+        assert_int_equal(row_int(&r, THING_NUMBER), 1);
+    }
+    cursor_close(&c);
+    assert_int_equal(seen, 300);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(t, NULL), 200);
+    assert_int_equal(table_count(t, &thing_table), 200);
+    txn_abort(t);
+}
+
+static void readers_see_one_instant(void **state)
+{
+    struct world *w = *state;
+    put_thing(w->store, "alice", "a", "x");
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(t, NULL), 1);
+    put_thing(w->store, "alice", "b", "x");
+    assert_int_equal(count(t, NULL), 1);
+    struct txn *second = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(second, NULL), 2);
+    txn_abort(second);
+    txn_abort(t);
+    /* A second writer in this process is our own mistake, not a deadlock. */
+    t = txn_begin(w->store, TXN_WRITE);
+    second = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(txn_error(second), ERR_INVALID);
+    txn_abort(second);
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+/* ---- ids --------------------------------------------------------------------------------------
+ */
+
+static uint32_t next_id(struct store *s, const struct sa_table *table, enum txn_kind kind)
+{
+    uint32_t id = 0;
+    struct txn *t = txn_begin(s, kind);
+    assert_int_equal(id_next(t, table, &id), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    return id;
+}
+
+static void ids_are_never_given_twice(void **state)
+{
+    struct world *w = *state;
+    uint32_t id;
+    assert_int_equal(next_id(w->store, &thing_table, TXN_WRITE), 1);
+    assert_int_equal(next_id(w->store, &thing_table, TXN_WRITE), 2);
+    assert_int_equal(next_id(w->store, &link_table, TXN_WRITE), 1);
+    world_reopen(w);
+    assert_int_equal(next_id(w->store, &thing_table, TXN_WRITE), 3);
+    struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+    assert_int_equal(id_next(t, &thing_table, &id), ERR_INVALID);
+    txn_abort(t);
+}
+
+/* `samples` may be lost with a crash of the machine; its ids must not come again. */
+static void ids_survive_lost_samples(void **state)
+{
+    struct world *w = *state;
+    char path[96];
+    uint32_t first = next_id(w->store, &sample_table, TXN_WRITE_SAMPLES);
+    uint32_t last = next_id(w->store, &sample_table, TXN_WRITE_SAMPLES);
+    assert_int_equal(last, first + 1);
+    world_reopen(w);
+    assert_int_equal(next_id(w->store, &sample_table, TXN_WRITE_SAMPLES), last + 1);
+    store_close(w->store);
+    w->store = NULL;
+    snprintf(path, sizeof path, "%s/samples", w->path);
+    remove_folder(path);
+    world_reopen(w);
+    assert_true(next_id(w->store, &sample_table, TXN_WRITE_SAMPLES) > last + 1);
+    /* with a durable transaction of ours under way, too */
+    for (int i = 0; i < 2; i++) {
+        struct txn *t = txn_begin(w->store, TXN_WRITE);
+        uint32_t id = next_id(w->store, &sample_table, TXN_WRITE_SAMPLES);
+        assert_true(id > last);
+        last = id;
+        if (i)
+            assert_int_equal(txn_commit(t, NULL), 0);
+        else
+            txn_abort(t);
+    }
+}
+
+/* ---- own databases and the ring ---------------------------------------------------------------
+ */
+
+static void own_databases_hold_pairs(void **state)
+{
+    struct world *w = *state;
+    struct slice k, v;
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(kv_get(t, "index", text("a"), &v), ERR_NOTFOUND);
+    assert_int_equal(kv_count(t, "index"), 0);
+    assert_int_equal(kv_put(t, "index", text("a"), text("1")), ERR_INVALID);
+    txn_abort(t);
+    t = txn_begin(w->store, TXN_WRITE);
+    kv_put(t, "index", text("a"), text("1"));
+    kv_put(t, "index", text("c"), text("3"));
+    kv_put(t, "queue", text("b"), text("2"));
+    assert_int_equal(txn_commit(t, NULL), 0);
+    world_reopen(w);
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(kv_count(t, "index"), 2);
+    assert_int_equal(kv_get(t, "index", text("c"), &v), 0);
+    assert_text(v, "3");
+    assert_int_equal(kv_seek(t, "index", text("a"), true, &k, &v), 0);
+    assert_text(k, "c");
+    assert_int_equal(kv_seek(t, "index", text("a"), false, &k, &v), 0);
+    assert_text(k, "a");
+    assert_int_equal(kv_seek(t, "index", text(""), false, &k, &v), 0);
+    assert_text(k, "a");
+    assert_int_equal(kv_seek(t, "index", text("c"), true, &k, &v), ERR_NOTFOUND);
+    assert_int_equal(kv_del(t, "index", text("b")), ERR_NOTFOUND);
+    assert_int_equal(kv_del(t, "index", text("a")), 0);
+    assert_int_equal(kv_count(t, "index"), 1);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    char name[8];
+    t = txn_begin(w->store, TXN_WRITE);
+    for (int i = 0; i < 22; i++) {
+        snprintf(name, sizeof name, "db%d", i);
+        assert_int_equal(kv_put(t, name, text("a"), text("1")), 0);
+    }
+    assert_int_equal(kv_put(t, "onemore", text("a"), text("1")), ERR_FULL);
+    txn_abort(t);
+}
+
+static void the_ring_is_consumed_in_order(void **state)
+{
+    struct world *w = *state;
+    struct change ch;
+    struct key k = key_of_names("alice", "disk");
+    uint32_t columns[8] = {0};
+    bits_set(columns, 3);
+    bits_set(columns, 201);
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(changes_consumed(t), 0);
+    changes_append(t, T_THING, CHANGE_CREATED, key_slice(&k), columns);
+    changes_append(t, T_THING, CHANGE_DELETED, key_slice(&k), NULL);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(changes_next(t, 0, &ch), 0);
+    assert_int_equal(ch.seq, 1);
+    assert_int_equal(ch.table, T_THING);
+    assert_int_equal(ch.op, CHANGE_CREATED);
+    assert_memory_equal(ch.columns, columns, sizeof columns);
+    assert_int_equal(ch.key.len, k.len);
+    assert_memory_equal(ch.key.data, k.data, k.len);
+    assert_int_equal(changes_next(t, 1, &ch), 0);
+    assert_int_equal(ch.op, CHANGE_DELETED);
+    assert_int_equal(changes_next(t, 2, &ch), ERR_NOTFOUND);
+    assert_int_equal(changes_consume(t, 1), 0);
+    txn_abort(t); /* the effects did not commit: it comes again */
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(changes_next(t, changes_consumed(t), &ch), 0);
+    assert_int_equal(ch.seq, 1);
+    assert_int_equal(changes_consume(t, 2), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    world_reopen(w);
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(changes_consumed(t), 2);
+    assert_int_equal(changes_next(t, 0, &ch), ERR_NOTFOUND);
+    changes_append(t, T_THING, CHANGE_UPDATED, key_slice(&k), columns);
+    assert_int_equal(changes_next(t, 2, &ch), 0);
+    assert_int_equal(ch.seq, 3);
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+/* ---- processes --------------------------------------------------------------------------------
+ */
+
+static struct store *open_again(const struct world *w)
+{
+    struct store *s = NULL;
+    struct store_options o = world_options(w);
+    return store_open(&s, &o, NULL) ? NULL : s;
+}
+
+static void add_one(struct store *s)
+{
+    struct edit d;
+    struct row r;
+    struct key k = key_of_names("alice", "sum");
+    struct txn *t = txn_begin(s, TXN_WRITE);
+    int64_t now = row_get(t, &thing_table, &k, &r) ? 0 : row_int(&r, THING_HIDDEN);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_int(&d, THING_HIDDEN, now + 1);
+    row_put(&d, NULL);
+    txn_commit(t, NULL);
+}
+
+static void two_processes_write(void **state)
+{
+    enum { TIMES = 2000 };
+    struct world *w = *state;
+    int status;
+    store_close(w->store);
+    w->store = NULL;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    struct store *s = open_again(w);
+    for (int i = 0; s && i < TIMES; i++)
+        add_one(s);
+    if (!pid) {
+        store_close(s);
+        _exit(s ? 0 : 1);
+    }
+    assert_non_null(s);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    w->store = s;
+    struct row r;
+    struct key k = key_of_names("alice", "sum");
+    struct txn *t = txn_begin(s, TXN_READ);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_int_equal(row_int(&r, THING_HIDDEN), 2 * TIMES);
+    txn_abort(t);
+}
+
+/* The child says when it is in the middle of a transaction (and of a read), then is killed. */
+static void writers_may_be_killed(void **state)
+{
+    struct world *w = *state;
+    int fds[2], status;
+    char c;
+    put_thing(w->store, "alice", "before", "x");
+    store_close(w->store);
+    w->store = NULL;
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        struct edit d;
+        struct key k = key_of_names("alice", "during");
+        struct store *s = open_again(w);
+        struct txn *reader = txn_begin(s, TXN_READ);
+        struct txn *t = txn_begin(s, TXN_WRITE);
+        edit_begin(&d, t, &thing_table, &k);
+        edit_str(&d, THING_TEXT, "x");
+        row_put(&d, NULL);
+        if (write(fds[1], txn_error(reader) ? "e" : "k", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    struct store *s = open_again(w); /* open while the other one holds the lock */
+    assert_null(w->store);
+    assert_int_equal(read(fds[0], &c, 1), 1);
+    assert_int_equal(c, 'k');
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    close(fds[0]);
+    close(fds[1]);
+    if (!s)
+        s = open_again(w);
+    w->store = s;
+    assert_non_null(s);
+    assert_true(store_clear_readers(s) >= 1);
+    put_thing(s, "alice", "after", "x");
+    struct txn *t = txn_begin(s, TXN_READ);
+    assert_int_equal(count(t, NULL), 2);
+    struct key k = key_of_names("alice", "during");
+    assert_false(row_exists(t, &thing_table, &k));
+    txn_abort(t);
+}
+
+/* ---- versions, boots, sizes -------------------------------------------------------------------
+ */
+
+/* Writes one record of `meta` behind the store's back. */
+static void poke(const struct world *w, const char *env, const char *key, const void *p, size_t n)
+{
+    char path[96];
+    MDB_env *e;
+    MDB_txn *x;
+    MDB_dbi dbi;
+    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {n, (void *)(uintptr_t)p};
+    snprintf(path, sizeof path, "%s/%s", w->path, env);
+    assert_int_equal(mdb_env_create(&e), 0);
+    mdb_env_set_maxdbs(e, 200);
+    assert_int_equal(mdb_env_open(e, path, 0, 0640), 0);
+    assert_int_equal(mdb_txn_begin(e, NULL, 0, &x), 0);
+    assert_int_equal(mdb_dbi_open(x, "meta", 0, &dbi), 0);
+    assert_int_equal(mdb_put(x, dbi, &k, &v, 0), 0);
+    assert_int_equal(mdb_txn_commit(x), 0);
+    mdb_env_close(e);
+}
+
+static void a_newer_version_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct store *s;
+    struct store_options o = world_options(w);
+    static const uint8_t two[8] = {0, 0, 0, 0, 0, 0, 0, 2}, one[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    store_close(w->store);
+    w->store = NULL;
+    poke(w, "state", "version", two, 8);
+    assert_int_equal(store_open(&s, &o, &e), ERR_VERSION);
+    assert_non_null(strstr(e.text, "newer"));
+    poke(w, "state", "version", one, 8);
+    world_reopen(w);
+}
+
+static void put_sample(struct store *s)
+{
+    struct edit d;
+    struct key k = key_of_id("alice", 5);
+    struct txn *t = txn_begin(s, TXN_WRITE_SAMPLES);
+    edit_begin(&d, t, &sample_table, &k);
+    edit_int(&d, SAMPLE_VALUE, 42);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+static bool sample_there(struct store *s)
+{
+    struct key k = key_of_id("alice", 5);
+    struct txn *t = txn_begin(s, TXN_READ);
+    bool there = row_exists(t, &sample_table, &k);
+    txn_abort(t);
+    return there;
+}
+
+static void samples_go_with_the_boot(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct store *s;
+    struct store_options o = world_options(w);
+    static const char other[] = "00000000-0000-0000-0000-000000000000";
+    put_thing(w->store, "alice", "stays", "x");
+    put_sample(w->store);
+    world_reopen(w); /* killed and restarted under the same boot */
+    assert_true(sample_there(w->store));
+
+    store_close(w->store);
+    w->store = NULL;
+    poke(w, "state", "samples.boot", other, 36);
+    o.recover_samples = false;
+    assert_int_equal(store_open(&s, &o, &e), ERR_AGAIN);
+    assert_non_null(strstr(e.text, "earlier boot"));
+    world_reopen(w);
+    assert_false(sample_there(w->store));
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(t, NULL), 1);
+    txn_abort(t);
+
+    put_sample(w->store);
+    assert_int_equal(store_mark_clean(w->store), 0);
+    store_close(w->store);
+    w->store = NULL;
+    poke(w, "state", "samples.boot", other, 36);
+    world_reopen(w);
+    assert_true(sample_there(w->store));
+    /* and the mark was for once */
+    store_close(w->store);
+    w->store = NULL;
+    poke(w, "state", "samples.boot", other, 36);
+    world_reopen(w);
+    assert_false(sample_there(w->store));
+}
+
+static void spoilt_files_are_said_or_thrown_away(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct store *s;
+    struct store_options o = world_options(w);
+    char path[96], junk[8192];
+    memset(junk, 0x5a, sizeof junk);
+    store_close(w->store);
+    w->store = NULL;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s/data.mdb", w->path, i ? "state" : "samples");
+        int fd = open(path, O_WRONLY);
+        assert_int_equal(write(fd, junk, sizeof junk), sizeof junk);
+        close(fd);
+        if (!i)
+            world_reopen(w);
+    }
+    store_close(w->store);
+    w->store = NULL;
+    assert_int_equal(store_open(&s, &o, &e), ERR_CORRUPT);
+    assert_non_null(strstr(e.text, "/state"));
+    o.path = "/nonexistent/store";
+    assert_int_not_equal(store_open(&s, &o, &e), 0);
+    assert_non_null(strstr(e.text, "/nonexistent/store"));
+}
+
+static void folders_are_private(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name;
+        unsigned mode;
+    } want[] = {{"state", 0750},
+                {"samples", 0750},
+                {"state/data.mdb", 0640},
+                {"samples/data.mdb", 0640},
+                {"lock", 0640}};
+    char path[96];
+    struct stat st;
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", w->path, want[i].name);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777 & ~want[i].mode, 0);
+    }
+}
+
+static int fill(struct store *s, int from, bool allow, int *ret_code)
+{
+    char name[16], filler[65];
+    int i = from;
+    memset(filler, 'f', 64);
+    filler[64] = 0;
+    for (*ret_code = 0; !*ret_code && i < 100000; i++) {
+        struct edit d;
+        struct err e;
+        struct txn *t = txn_begin(s, TXN_WRITE);
+        if (allow)
+            txn_allow_growth(t);
+        for (int j = 0; j < 50; j++) {
+            snprintf(name, sizeof name, "%d.%d", i, j);
+            struct key k = key_of_names("alice", name);
+            edit_begin(&d, t, &thing_table, &k);
+            edit_str(&d, THING_TEXT, filler);
+            row_put(&d, NULL);
+        }
+        *ret_code = txn_commit(t, &e);
+    }
+    return i - 1;
+}
+
+static void growth_ends_at_nine_tenths(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = world_options(w);
+    uint64_t used, size;
+    int code;
+    store_close(w->store);
+    w->store = NULL;
+    remove_folder(w->path);
+    o.map_bytes = 4 << 20;
+    assert_int_equal(store_open(&w->store, &o, NULL), 0);
+    int n = fill(w->store, 0, false, &code);
+    assert_int_equal(code, ERR_FULL);
+    store_usage(w->store, &used, &size);
+    assert_int_equal(size, 4 << 20);
+    assert_true(used >= size / 100 * 90 && used < size / 100 * 97);
+    /* a change in place and a delete still work, and so does who may */
+    struct edit d;
+    struct key k = key_of_names("alice", "0.0");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_str(&d, THING_TEXT, "short");
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    t = txn_begin(w->store, TXN_WRITE);
+    txn_allow_growth(t);
+    k = key_of_names("alice", "allowed");
+    edit_begin(&d, t, &thing_table, &k);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    char name[16];
+    for (int i = 0; i < n / 2; i++) {
+        t = txn_begin(w->store, TXN_WRITE);
+        for (int j = 0; j < 50; j++) {
+            snprintf(name, sizeof name, "%d.%d", i, j);
+            k = key_of_names("alice", name);
+            assert_int_equal(row_delete(t, &thing_table, &k), 0);
+        }
+        assert_int_equal(txn_commit(t, NULL), 0);
+    }
+    uint64_t after;
+    store_usage(w->store, &after, &size);
+    assert_true(after < used);
+    assert_true(fill(w->store, n + 1, false, &code) > n + 1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(rows_are_put_read_and_deleted),
+        T(an_abort_leaves_nothing),
+        T(errors_stick),
+        T(edits_check_every_cell),
+        T(an_index_must_be_whole),
+        T(put_says_what_changed),
+        T(counters_wrap_and_gauges_clamp),
+        T(unknown_cells_are_kept),
+        T(cursors_stay_in_their_prefix),
+        T(rows_change_under_a_cursor),
+        T(readers_see_one_instant),
+        T(ids_are_never_given_twice),
+        T(ids_survive_lost_samples),
+        T(own_databases_hold_pairs),
+        T(the_ring_is_consumed_in_order),
+        T(two_processes_write),
+        T(writers_may_be_killed),
+        T(a_newer_version_is_refused),
+        T(samples_go_with_the_boot),
+        T(spoilt_files_are_said_or_thrown_away),
+        T(folders_are_private),
+        T(growth_ends_at_nine_tenths),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
