@@ -11,7 +11,6 @@
 #include "config/units.h"
 
 enum {
-    TEXT_LEN_DEFAULT = 1024, /* when a property names no maximum */
     OID_ARCS_MAX = 128,
     SUGGEST_LEN_MAX = 64, /* longer names are never "nearly right" */
 };
@@ -26,7 +25,7 @@ static bool has_control(const char *s)
 
 static int check_text(const struct property *p, const char *text, struct err *e)
 {
-    int64_t max = p->max ? p->max : TEXT_LEN_DEFAULT;
+    int64_t max = p->max ? p->max : PROPERTY_TEXT_DEFAULT_MAX;
     size_t len = strlen(text);
 
     if ((int64_t)len < p->min && len == 0)
@@ -101,7 +100,7 @@ static int check_enum(const struct property *p, const char *text, struct err *e)
 
 static int check_file(const struct property *p, const char *text, struct err *e)
 {
-    size_t max = p->max ? (size_t)p->max : TEXT_LEN_DEFAULT, len = strlen(text);
+    size_t max = p->max ? (size_t)p->max : PROPERTY_TEXT_DEFAULT_MAX, len = strlen(text);
 
     if (text[0] != '/' || len > max || !utf8_valid(text, len) || has_control(text))
         return err_set(e, ERR_INVALID, "expected the absolute path of a file");
@@ -183,6 +182,56 @@ static int check_oid(const struct property *p, const char *text, struct err *e)
     return 0;
 }
 
+static int check_name(const struct property *p, const char *text, struct err *e)
+{
+    (void)p;
+    if (!name_valid(text, strlen(text)))
+        return err_set(e, ERR_INVALID, "expected a name of 1 to 32 octets");
+    return 0;
+}
+
+static int check_names(const struct property *p, const char *text, struct err *e)
+{
+    for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+        size_t len = strcspn(text, " ");
+
+        if (!name_valid(text, len))
+            return err_set(e, ERR_INVALID, "expected names of 1 to 32 octets divided by blanks");
+        text += len;
+    }
+    return check_text(p, text, e);
+}
+
+static int check_size(const struct property *p, const char *text, struct err *e)
+{
+    uint64_t bytes;
+
+    if (size_parse(text, &bytes) || (int64_t)bytes < p->min || (int64_t)bytes > p->max)
+        return err_set(e, ERR_INVALID,
+                       "expected a size from %" PRId64 "MiB to %" PRId64 "TiB, such as 16GiB",
+                       p->min >> 20, p->max >> 40);
+    return 0;
+}
+
+/* "host:port"; an IPv6 host stands in brackets. */
+static bool host_and_port(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    int64_t port;
+
+    return colon && colon != text && !number_parse(colon + 1, &port) && port >= 1 && port <= 65535;
+}
+
+static int check_address(const struct property *p, const char *text, struct err *e)
+{
+    bool path = text[0] == '/' || strncmp(text, "unix:/", 6) == 0;
+
+    if (check_text(p, text, NULL) ||
+        (!path && (strncmp(text, "tcp:", 4) != 0 || !host_and_port(text + 4))))
+        return err_set(e, ERR_INVALID, "expected /path, unix:/path or tcp:host:port");
+    return 0;
+}
+
 int property_check(const struct property *p, const char *text, struct err *e)
 {
     static int (*const check[])(const struct property *, const char *, struct err *) = {
@@ -190,6 +239,8 @@ int property_check(const struct property *p, const char *text, struct err *e)
         [PROPERTY_BOOLEAN] = check_boolean,   [PROPERTY_ENUM] = check_enum,
         [PROPERTY_FILE] = check_file,         [PROPERTY_SECRET] = check_text,
         [PROPERTY_DURATION] = check_duration, [PROPERTY_OID] = check_oid,
+        [PROPERTY_NAME] = check_name,         [PROPERTY_NAMES] = check_names,
+        [PROPERTY_SIZE] = check_size,         [PROPERTY_ADDRESS] = check_address,
     };
 
     return check[p->type](p, text, e);

@@ -21,7 +21,14 @@ enum property_type { /* as in saHandlerPropertyType */
     PROPERTY_SECRET = 6,  /* never shown, never logged */
     PROPERTY_DURATION = 7, /* "500ms", "10s", "5m", "1h"; kept in ms; min..max in ms */
     PROPERTY_OID = 8,     /* dotted numbers */
+    /* only for the parts of the file that no kind describes */
+    PROPERTY_NAME = 9,     /* as the MIB allows it: 1..32 octets */
+    PROPERTY_NAMES = 10,   /* names divided by blanks, "*" for all */
+    PROPERTY_SIZE = 11,    /* "16GiB"; min..max octets */
+    PROPERTY_ADDRESS = 12, /* "/path", "unix:/path", "tcp:host:port" */
 };
+
+enum { PROPERTY_TEXT_DEFAULT_MAX = 1024 }; /* of texts whose max is 0 */
 
 struct property {
     const char *name; /* as in XML and in saHandlerPropertyName; 1..32 octets */
@@ -75,6 +82,8 @@ struct child_element { /* what may stand inside: <get name= oid=>, <table ...> *
     const struct property *properties;
     size_t nproperties;
     const char *help;
+    /* Checks beyond type and range; may be NULL. */
+    int (*check)(const struct values *v, struct err *e);
 };
 
 enum kind_class { KIND_HANDLER, KIND_SOURCE };
