@@ -279,16 +279,21 @@ static void put_index(struct buf *b, const struct sa_index *x)
 
 static void put_table(struct buf *b, const struct sa_table *t)
 {
+    size_t n = 0;
+
     put_named(b, "element", t->xml);
     put_help(b, t->help);
     for (size_t i = 0; i < t->nindex; i++)
         put_index(b, &t->index[i]);
     put_properties(b, format_row.attributes, format_row.nattributes);
-    put(b, "<interleave>\n<empty/>\n");
-    for (size_t i = 0; i < t->ncolumns; i++)
-        if (column_from_xml(&t->columns[i]))
-            put_column(b, &t->columns[i]);
-    put(b, "</interleave></element>\n");
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        if (!column_from_xml(&t->columns[i]))
+            continue;
+        if (n++ == 0)
+            put(b, "<interleave>\n");
+        put_column(b, &t->columns[i]);
+    }
+    put(b, n ? "</interleave></element>\n" : "<empty/></element>\n");
 }
 
 static void put_tables(struct buf *b)
