@@ -1,0 +1,309 @@
+#include "eval/engine.h"
+
+#include <errno.h>
+#include <mujs.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "eval/arena.h"
+#include "eval/interpose.h"
+#include "eval/outcome.h"
+#include "eval/record.h"
+#include "eval/view.h"
+
+/* The image is taken with a C function and its `this` on the interpreter's stack, ready to be
+ * called; everything of one evaluation happens inside that call: compiling, running, and reading
+ * the result, all of which can run the script's code, throw, run out of time or out of memory.
+ *
+ * Time and memory are left by siglongjmp, from the tick's handler or from the allocator. That is
+ * safe since between `running = true` and `running = false` nothing is changed but the arena, which
+ * is put back, and the statics of view.c and record.c, which say that they bear it. */
+
+enum left { LEFT_TIME = 1, LEFT_MEMORY };
+
+/* Below it an evaluation's cost is its wall time: asking for CPU time costs half an evaluation. */
+enum { CHEAP_NS = 500000 };
+
+static struct {
+    js_State *J;
+    struct arena *arena;
+    struct arena_image image;
+    void (*on_slow)(uint32_t condition_id);
+    const struct script *script; /* under way; NULL: one of engine_compile */
+    const char *text;
+    struct verdict *out;
+    char *error; /* where an exception's text goes */
+    size_t error_cap;
+    bool aborted;        /* the evaluation before was left */
+    int64_t cpu_base_ns; /* CPU time at some moment between evaluations ... */
+    int64_t cheap_ns;    /* ... and what the cheap ones since have cost */
+} engine;
+
+static sigjmp_buf escape;
+static volatile sig_atomic_t running;
+static volatile uint32_t sequence; /* of the evaluation under way */
+
+static int64_t now_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ---- leaving ---- */
+
+static void on_memory(void)
+{
+    if (!running)
+        abort();
+    running = 0;
+    siglongjmp(escape, LEFT_MEMORY);
+}
+
+/* The tick: the second one that sees the same evaluation knows that it is slow. */
+static void on_tick(int signo)
+{
+    static uint32_t seen;
+    static int64_t since_ns;
+    static bool told;
+    static volatile sig_atomic_t inside; /* a tick can come while on_slow() writes */
+    int saved = errno;
+
+    (void)signo;
+    if (!running || inside)
+        return;
+    if (seen != sequence) {
+        seen = sequence;
+        since_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+        told = false;
+    } else if (now_ns(CLOCK_THREAD_CPUTIME_ID) - since_ns >= ENGINE_BUDGET_MS * 1000000LL) {
+        running = 0;
+        siglongjmp(escape, LEFT_TIME);
+    } else if (!told) {
+        told = true;
+        inside = 1;
+        if (engine.on_slow && engine.script)
+            engine.on_slow(engine.script->id);
+        inside = 0;
+    }
+    errno = saved;
+}
+
+static void set_timer(long ms)
+{
+    const struct itimerval t = {{0, ms * 1000}, {0, ms * 1000}};
+
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
+void engine_start(void)
+{
+    engine.cpu_base_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    engine.cheap_ns = 0;
+    set_timer(ENGINE_TICK_MS);
+}
+
+void engine_stop(void)
+{
+    set_timer(0);
+}
+
+/* ---- inside the interpreter ---- */
+
+static void js_describe(js_State *J)
+{
+    outcome_of_exception(J, 1, engine.error, engine.error_cap);
+    js_pushundefined(J);
+}
+
+/* The function of the image. */
+static void js_work(js_State *J)
+{
+    js_loadstring(J, SCRIPT_NAME, engine.text);
+    if (engine.script) {
+        view_prepare(J);
+        js_pushundefined(J);
+        js_call(J, 0);
+        outcome_of_value(J, engine.out);
+    }
+    js_pushundefined(J);
+}
+
+/* Call js_work() on a fresh interpreter. False: something was thrown, engine.error says what. */
+static bool work(void)
+{
+    js_State *J = engine.J;
+
+    arena_restore(engine.arena, &engine.image);
+    if (!js_pcall(J, 0))
+        return true;
+    js_getregistry(J, "describe");
+    js_pushundefined(J);
+    js_copy(J, -3);
+    if (js_pcall(J, 1))
+        snprintf(engine.error, engine.error_cap, "an exception that cannot be shown");
+    return false;
+}
+
+/* The same, with a way out. */
+static bool work_guarded(void)
+{
+    sequence++;
+    switch (sigsetjmp(escape, 0)) {
+    case 0:
+        break;
+    case LEFT_TIME:
+        snprintf(engine.error, engine.error_cap, "stopped: over %d ms of CPU time",
+                 ENGINE_BUDGET_MS);
+        engine.aborted = engine.out->over_budget = true;
+        return false;
+    default:
+        snprintf(engine.error, engine.error_cap, "stopped: over %d MiB of memory",
+                 ENGINE_MEMORY >> 20);
+        engine.aborted = true;
+        return false;
+    }
+    running = 1;
+    bool good = work();
+    running = 0;
+    return good;
+}
+
+/* ---- evaluating ---- */
+
+/* CPU time of the evaluation that began at START_NS by the monotonic clock. */
+static uint32_t cost_us(int64_t start_ns)
+{
+    int64_t ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+
+    if (ns < CHEAP_NS) {
+        engine.cheap_ns += ns;
+        return (uint32_t)(ns / 1000);
+    }
+    int64_t cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    int64_t mine = cpu_ns - engine.cpu_base_ns - engine.cheap_ns;
+    engine.cpu_base_ns = cpu_ns;
+    engine.cheap_ns = 0;
+    return mine > 0 ? (uint32_t)(mine / 1000) : 0;
+}
+
+static void clear_verdict(struct verdict *v)
+{
+    v->kind = VERDICT_NODATA;
+    v->level = 0;
+    v->reads_clock = v->over_budget = false;
+    v->value[0] = v->message[0] = v->error[0] = 0;
+}
+
+/* Whatever the script had said before it failed does not count. */
+static void fail_verdict(struct verdict *v)
+{
+    v->kind = VERDICT_ERROR;
+    v->level = 0;
+    v->value[0] = v->message[0] = 0;
+}
+
+void engine_evaluate(const struct script *s, const struct topics *topics, int64_t now_ms,
+                     struct verdict *ret)
+{
+    int64_t start_ns = now_ns(CLOCK_MONOTONIC);
+
+    clear_verdict(ret);
+    record_begin(engine.aborted);
+    view_begin(topics, s, now_ms);
+    interpose_clock_read = engine.aborted = false;
+    engine.script = s;
+    engine.text = s->text;
+    engine.out = ret;
+    engine.error = ret->error;
+    engine.error_cap = sizeof ret->error;
+    if (!work_guarded())
+        fail_verdict(ret);
+    ret->reads_clock = interpose_clock_read || view_clock_read();
+    ret->cost_us = cost_us(start_ns);
+}
+
+bool engine_compile(const char *text, char *ret, size_t cap)
+{
+    struct verdict unused;
+
+    ret[0] = 0;
+    engine.script = NULL;
+    engine.text = text;
+    engine.out = &unused;
+    engine.error = ret;
+    engine.error_cap = cap;
+    return work_guarded();
+}
+
+/* ---- start ---- */
+
+/* Everything that the interpreter and the C library set up on first use is used once. */
+static const char warm_up[] =
+    "(function () {"
+    "    new Date().toString(); new Date(2000, 1, 1).toLocaleString(); (1.5).toFixed(2);"
+    "    var a = []; for (var i = 0; i < 300; ++i) a.push((i * 7919) % 300);"
+    "    a.sort(function (x, y) { return x - y; }).join(); /(a|b)+/.exec('abab');"
+    "    JSON.stringify(JSON.parse('{\"a\":[1,2]}')); '\\u00e9'.toUpperCase();"
+    "})()";
+
+static int prove_interposition(struct err *e)
+{
+    unsigned sorts = interpose_sorts;
+
+    interpose_clock_read = false;
+    if (js_dostring(engine.J, warm_up))
+        return err_set(e, ERR_UNSUPPORTED, "the interpreter does not run");
+    if (interpose_sorts == sorts || !interpose_clock_read)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the interpreter does not call the evaluator's qsort() and gettimeofday()");
+    return 0;
+}
+
+static int take_image(void)
+{
+    js_State *J = engine.J;
+
+    js_newcfunction(J, js_describe, "describe", 1);
+    js_setregistry(J, "describe");
+    js_newcfunction(J, js_work, "work", 0);
+    js_pushundefined(J);
+    for (int i = 0; i < 3; i++) /* until its threshold is stable */
+        js_gc(J, 0);
+    return arena_save(engine.arena, &engine.image);
+}
+
+int engine_open(void (*on_slow)(uint32_t condition_id), struct err *e)
+{
+    struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_NODEFER | SA_RESTART};
+
+    engine.on_slow = on_slow;
+    engine.arena = arena_new(ENGINE_MEMORY, on_memory);
+    engine.J = engine.arena ? js_newstate(arena_realloc, engine.arena, 0) : NULL;
+    if (!engine.J)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    js_setreport(engine.J, NULL);
+    view_install(engine.J);
+    int err = prove_interposition(e);
+    if (err)
+        return err;
+    if (take_image())
+        return err_set(e, ERR_NOMEM, "out of memory");
+    if (sigaction(SIGALRM, &tick, NULL))
+        return err_errno(e, "SIGALRM");
+    return 0;
+}
+
+void engine_close(void)
+{
+    engine_stop();
+    arena_image_release(&engine.image);
+    arena_free(engine.arena);
+    memset(&engine, 0, sizeof engine);
+}

@@ -1,0 +1,32 @@
+/* How topics look to a script: read-only JavaScript objects that are made only when they are
+ * touched, and that tell the record what was read.
+ *
+ *   _topic[name]     the topic's content, undefined if there is none or the owner may not read it
+ *   _previous[name]  the content of the sample before
+ *   _age[name]       seconds since the sample was taken
+ *   glob(pattern)    the names that match, in order
+ *
+ * A node is the same object whenever it is reached in one evaluation. Writing to one throws a
+ * TypeError. In scripts that may walk keys (script.h) arrays are plain arrays of their own, so that
+ * they are walked in the order of their indices; only there a script can change its own copy. */
+#ifndef EVAL_VIEW_H
+#define EVAL_VIEW_H
+
+#include <mujs.h>
+#include <stdint.h>
+
+#include "eval/script.h"
+#include "eval/topics.h"
+
+/* Define the globals, and teach the built-in functions that cannot see through userdata what a node
+ * is. Once, before the image is taken. */
+void view_install(js_State *J);
+
+/* From now on, for this owner at this time. */
+void view_begin(const struct topics *topics, const struct script *s, int64_t now_ms);
+/* Inside the evaluation, before the script: what it needs beforehand. */
+void view_prepare(js_State *J);
+/* Did the script look at _age? */
+bool view_clock_read(void);
+
+#endif
