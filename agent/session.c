@@ -128,6 +128,8 @@ static int prepare(void *arg, struct pollfd *fds, int cap, int *timeout_ms)
             fds[n] = (struct pollfd){.fd = fd, .events = POLLIN};
         n++;
     }
+    if (s->refused)
+        *timeout_ms = 0;
     if (!block) {
         int64_t ms = (int64_t)wait.tv_sec * 1000 + (wait.tv_usec + 999) / 1000;
 
@@ -219,18 +221,19 @@ int agent_session_start(struct agent_session *s, struct err *e)
     return 0;
 }
 
+/* Callbacks go first: net-snmp's shutdown would free() their argument. */
 void agent_session_free(struct agent_session *s)
 {
     if (!s)
         return;
+    for (int i = 0; i < NCALLBACKS; i++)
+        snmp_unregister_callback(callbacks[i].major, callbacks[i].minor, callbacks[i].callback, s,
+                                 1);
     if (s->started) {
         loop_source_del(s->options.loop, &s->source);
         snmp_shutdown(app_name);
     }
     shutdown_agent();
-    for (int i = 0; i < NCALLBACKS; i++)
-        snmp_unregister_callback(callbacks[i].major, callbacks[i].minor, callbacks[i].callback, s,
-                                 1);
     netsnmp_large_fd_set_cleanup(&s->fds);
     free(s->address);
     free(s);

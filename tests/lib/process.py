@@ -93,7 +93,7 @@ class Process:
     def running(self):
         return self._popen.poll() is None
 
-    def signal(self, number):
+    def send(self, number):
         self._popen.send_signal(number)
 
     def wait(self, timeout=10.0):
@@ -105,7 +105,7 @@ class Process:
     def stop(self, number=signal.SIGTERM, timeout=10.0):
         """End it (the hard way when it does not listen) and return its exit status."""
         if self.running():
-            self.signal(number)
+            self.send(number)
             try:
                 return self.wait(timeout)
             except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@
  * Prints "ready", and each phase that it hears of. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
     netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, argv[1]);
     netsnmp_set_mib_directory("");
+    setenv("MIBS", "", 1);
     netsnmp_enable_subagent();
     init_agent("refuser");
     netsnmp_register_instance(netsnmp_create_handler_registration(

@@ -73,13 +73,13 @@ def test_agent_ends_politely(make_world):
 def test_stopped_agent_does_not_stop_the_master_for_good(make_world):
     world = make_world(ROWS)
     world.wait_served()
-    world.agent.signal(signal.SIGSTOP)
+    world.agent.send(signal.SIGSTOP)
     try:
         status, _, _ = world.tools.run("snmpget", ".".join(map(str, world.oid(2, 1, 2, 1))),
                                        timeout=20)
         assert uptime(world).type == "Timeticks"
     finally:
-        world.agent.signal(signal.SIGCONT)
+        world.agent.send(signal.SIGCONT)
     wait_for(lambda: served(world), "the agent to be heard again")
 
 
