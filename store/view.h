@@ -12,16 +12,20 @@ struct cell {
     enum sa_syntax syntax;
     int64_t number;      /* all syntaxes but texts */
     struct slice bytes;  /* texts; SA_DATE and SA_BITS in their wire form */
-    uint8_t scratch[16]; /* bytes may point here: do not copy the struct by value and keep it */
+    uint8_t scratch[40]; /* bytes may point here: do not copy the struct by value and keep it */
 };
 
-/* Computed columns: CB fills RET (number, or bytes that live until the transaction ends).
- * Registered once at start, by whoever knows the answer. */
+/* Computed columns: CB fills RET (number, also for SA_DATE (ms) and SA_BITS (mask), which are put
+ * into their wire form afterwards; or bytes that live until the transaction ends, or in
+ * RET->scratch). RET comes with column and syntax filled in and the default as its value. A
+ * function that is registered for a stored column wins over what is stored, so that a secret can be
+ * read as empty. Registered once at start, by whoever knows the answer. ERR_NOTFOUND: no such
+ * table or column. */
 typedef void (*view_compute)(void *arg, struct txn *t, const struct row *r, struct cell *ret);
 int view_register(struct store *s, unsigned table, unsigned column, view_compute cb, void *arg);
 
 /* The cell of a row. ERR_NOTFOUND: the row has no such instance (a required column of a row that
- * is not ready). Columns flagged secret read as empty through a computed function. */
+ * is not ready). Index columns answer their part of the key. */
 int view_cell(struct txn *t, const struct row *r, const struct sa_column *c, struct cell *ret);
 
 /* GET: SUBIDS is the OID below ROOT.1 (table arc first). 0; ERR_NOTFOUND: no such instance;
