@@ -1,5 +1,7 @@
 # Fills the root's places of SNMPALERT-MIB.txt.in. -v root=1.3.6.1.4.1.8072.9999.9999.1
 #
+# @MODULE@ becomes the module's name: with that in its first line, net-snmp's tools would take the
+# template for the module, in a build inside the sources.
 # @ROOT_PARENT@ becomes what stands between the braces of the module's own OID. Each arc between a
 # node that every tool knows and the root gets a node of its own (@ROOT_NODES@), since a node that
 # only appears in the middle of another's OID is an implicit one, which smilint frowns on.
@@ -29,6 +31,7 @@ BEGIN {
 }
 
 {
+    gsub(/@MODULE@/, "SNMPALERT-MIB")
     gsub(/@ROOT_IMPORT@/, import)
     gsub(/@ROOT_PARENT@/, parent " " arc[n])
     gsub(/@ROOT_NODES@/, nodes)

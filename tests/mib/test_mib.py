@@ -277,6 +277,15 @@ def test_net_snmp_shows_names_in_an_index(schema, mib):
     assert translate(mib.parent, "-On", name).strip() == "." + dotted(arcs)
 
 
+@pytest.mark.parametrize("modules", ["SNMPALERT-MIB", "ALL"])
+def test_net_snmp_leaves_the_template_alone(mib, modules, tmp_path):
+    """In a build inside the sources both lie in one folder."""
+    shutil.copy(TEMPLATE, tmp_path)
+    shutil.copy(mib, tmp_path)
+    assert run("snmptranslate", "-M", f"{tmp_path}:{SHIM}", "-m", modules,
+               "SNMPALERT-MIB::saTest").strip() == "SNMPALERT-MIB::saTest"
+
+
 @pytest.mark.parametrize("root", ["1.3.6.1.4.1.8072.9999.9999.1", "1.3.6.1.4.1.54321",
                                   "1.3.6.1.3.77", "2.25.2147483647", "0.9.2342", "1.3",
                                   "1.3.6.1.4.1.1.2.3.4.5.6"])
