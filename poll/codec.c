@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include "mibs/schema.h"
 
-/* ---- sources -------------------------------------------------------------------------------------*/
+/* ---- sources
+ * -------------------------------------------------------------------------------------*/
 
 void poll_source_write(const struct poll_source *s, struct buf *b)
 {
@@ -108,7 +109,8 @@ void poll_source_release(struct poll_source *s)
     *s = (struct poll_source){0};
 }
 
-/* ---- samples, topics gone, status --------------------------------------------------------------------*/
+/* ---- samples, topics gone, status
+ * --------------------------------------------------------------------*/
 
 static void read_topic(struct rd *r, char topic[POLL_TOPIC_NAME_MAX + 1])
 {

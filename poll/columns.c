@@ -16,20 +16,27 @@ static bool name_char(char c)
     return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
+int column_name_check(const char *name, struct err *e)
+{
+    size_t len = strlen(name);
+    if (!len || len > COLUMN_NAME_MAX)
+        return err_set(e, ERR_RANGE, "a name has 1 to %d characters", COLUMN_NAME_MAX);
+    if (!letter(*name))
+        return err_set(e, ERR_SYNTAX, "'%s': a name begins with a letter", name);
+    for (const char *p = name; *p; p++)
+        if (!name_char(*p))
+            return err_set(e, ERR_SYNTAX, "'%s': a name consists of letters, digits, '_' and '-'",
+                           name);
+    return 0;
+}
+
 static int parse_name(struct column *c, const char *item, size_t len, struct err *e)
 {
-    if (!len || len > COLUMN_NAME_MAX)
-        return err_set(e, ERR_RANGE, "a column's name has 1 to %d characters", COLUMN_NAME_MAX);
-    if (!letter(*item))
-        return err_set(e, ERR_SYNTAX, "column '%.*s': a name begins with a letter", (int)len, item);
-    for (size_t i = 0; i < len; i++)
-        if (!name_char(item[i]))
-            return err_set(e, ERR_SYNTAX,
-                           "column '%.*s': a name consists of letters, digits, '_' and '-'",
-                           (int)len, item);
+    if (len > COLUMN_NAME_MAX)
+        return err_set(e, ERR_RANGE, "a name has 1 to %d characters", COLUMN_NAME_MAX);
     memcpy(c->name, item, len);
     c->name[len] = 0;
-    return 0;
+    return column_name_check(c->name, e);
 }
 
 static int parse_subid(struct column *c, const char *digits, size_t len, struct err *e)

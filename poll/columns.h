@@ -17,6 +17,11 @@ struct columns {
     size_t n; /* at least 1 */
 };
 
+/* Is NAME one that a column may have? The same rule holds for objects and tables, so that every
+ * name can stand in JSON, in a topic's name and behind a dot in JavaScript. 0, ERR_RANGE,
+ * ERR_SYNTAX. */
+int column_name_check(const char *name, struct err *e);
+
 /* Items are divided by blanks; names and numbers occur once. ERR_SYNTAX, ERR_RANGE, ERR_EXISTS. */
 int columns_parse(struct columns *ret, const char *text, struct err *e);
 

@@ -17,8 +17,8 @@ struct fetch_options { /* all copied */
     const char *url;
     const struct address *addresses; /* of the URL's host; N 0 when that is numeric */
     size_t naddresses;
-    uint32_t timeout_ms; /* for the whole exchange */
-    size_t size_max;     /* of the body; more is an error */
+    uint32_t timeout_ms;             /* for the whole exchange */
+    size_t size_max;                 /* of the body; more is an error */
     const char *username, *password; /* "" or NULL: none */
     const char *header;              /* one more, "Name: value"; "" or NULL: none */
     const char *ca_file;             /* "" or NULL: the system's */

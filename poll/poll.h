@@ -10,7 +10,8 @@
 /* The kinds: "snmp" and "http". */
 extern const struct kind poll_kind_snmp, poll_kind_http;
 
-/* ---- frames: core → poller ---------------------------------------------------------------------*/
+/* ---- frames: core → poller
+ * ---------------------------------------------------------------------*/
 enum {
     POLL_SOURCE = 1,      /* struct poll_source: add or replace (same id) */
     POLL_SOURCE_GONE = 2, /* u32 id */
@@ -42,7 +43,7 @@ struct poll_source {
     struct poll_child {
         const struct child_element *element;
         struct values values;
-    } *children;
+    } * children;
     size_t nchildren;
 };
 void poll_source_write(const struct poll_source *s, struct buf *b);
@@ -68,18 +69,19 @@ int poll_gone_read(struct poll_gone *ret, struct rd *r);
 
 struct poll_status {
     uint32_t source;
-    uint8_t status;      /* STATUS_UP, STATUS_FAILING, STATUS_MALFORMED (mibs/schema.h) */
+    uint8_t status; /* STATUS_UP, STATUS_FAILING, STATUS_MALFORMED (mibs/schema.h) */
     uint32_t latency_ms;
-    int64_t wall_ms;     /* when the poll began */
-    uint32_t topics;     /* samples sent in this poll */
-    char error[256];     /* "" when up */
+    int64_t wall_ms; /* when the poll began */
+    uint32_t topics; /* samples sent in this poll */
+    char error[256]; /* "" when up */
 };
 void poll_status_write(const struct poll_status *s, struct buf *b);
 int poll_status_read(struct poll_status *ret, struct rd *r);
 
-/* ---- the stage -----------------------------------------------------------------------------------
- * Polls until freed; frames come from and go to CORE (which the caller owns; set with
- * poller_set_core when the core was restarted; then the core sends its sources again). */
+/* ---- the stage
+ * ----------------------------------------------------------------------------------- Polls until
+ * freed; frames come from and go to CORE (which the caller owns; set with poller_set_core when the
+ * core was restarted; then the core sends its sources again). */
 struct poller;
 int poller_new(struct poller **ret, struct loop *l, const struct kinds *kinds, struct err *e);
 void poller_free(struct poller *p);

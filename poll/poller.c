@@ -55,7 +55,8 @@ struct poller {
 
 static void begin(void *arg);
 
-/* ---- frames to the core --------------------------------------------------------------------------*/
+/* ---- frames to the core
+ * --------------------------------------------------------------------------*/
 
 static int send_frame(struct poller *p, uint16_t type)
 {
@@ -66,10 +67,8 @@ static int send_frame(struct poller *p, uint16_t type)
 
 static void send_status(struct feed *f, uint8_t status, const struct err *e)
 {
-    struct poll_status s = {.source = f->source.id,
-                            .status = status,
-                            .wall_ms = f->began_wall_ms,
-                            .topics = f->sent};
+    struct poll_status s = {
+        .source = f->source.id, .status = status, .wall_ms = f->began_wall_ms, .topics = f->sent};
     int64_t latency = clock_mono_ms() - f->began_mono_ms;
     s.latency_ms = latency > 0 ? (uint32_t)latency : 0;
     if (e)
@@ -91,7 +90,8 @@ static int send_gone(void *arg, const char *topic)
     return send_frame(f->poller, POLL_TOPIC_GONE);
 }
 
-/* ---- what kinds call -------------------------------------------------------------------------------*/
+/* ---- what kinds call
+ * -------------------------------------------------------------------------------*/
 
 const struct feed_env *feed_env(const struct feed *f)
 {
@@ -117,7 +117,9 @@ void feed_sample(struct feed *f, const char *suffix, struct slice json)
         return;
     buf_clear(&f->poller->frame);
     poll_sample_write(&s, &f->poller->frame);
+    f->poller->busy++; /* the channel may close while sending; feed_done, which follows, drops */
     f->send_err = send_frame(f->poller, POLL_SAMPLE);
+    f->poller->busy--;
     if (!f->send_err)
         f->send_err = names_add(&f->now, s.topic);
     if (!f->send_err)
@@ -204,7 +206,8 @@ void feed_done(struct feed *f, const struct err *e)
         drop_feeds(p);
 }
 
-/* ---- one poll --------------------------------------------------------------------------------------*/
+/* ---- one poll
+ * --------------------------------------------------------------------------------------*/
 
 static void begin(void *arg)
 {
@@ -227,7 +230,8 @@ static void begin(void *arg)
         f->kind->poll(f->state);
 }
 
-/* ---- feeds -----------------------------------------------------------------------------------------*/
+/* ---- feeds
+ * -----------------------------------------------------------------------------------------*/
 
 /* The position of ID, or where it would have to be. */
 static size_t position(const struct poller *p, uint32_t id)
@@ -327,11 +331,12 @@ static void set_source(struct feed *f, struct poll_source *s, const struct feed_
     f->failures = 0;
     f->status = 0;
     uint64_t spread = hash64(f->source.name, strlen(f->source.name), f->source.id);
-    loop_timer_set_at(f->timer, schedule_init(&f->schedule, spread, f->source.interval_ms,
-                                              clock_mono_ms()));
+    loop_timer_set_at(f->timer,
+                      schedule_init(&f->schedule, spread, f->source.interval_ms, clock_mono_ms()));
 }
 
-/* ---- frames from the core ------------------------------------------------------------------------*/
+/* ---- frames from the core
+ * ------------------------------------------------------------------------*/
 
 static int on_source(struct poller *p, struct rd *r)
 {
@@ -404,7 +409,8 @@ int poller_frame(struct poller *p, uint16_t type, const uint8_t *payload, size_t
     }
 }
 
-/* ---- life ------------------------------------------------------------------------------------------*/
+/* ---- life
+ * ------------------------------------------------------------------------------------------*/
 
 /* One socket for each host that is being polled. */
 static void raise_descriptor_limit(void)

@@ -2,7 +2,8 @@
 
 int64_t schedule_init(struct schedule *s, uint64_t spread, int64_t interval_ms, int64_t now_ms)
 {
-    int64_t window = interval_ms < SCHEDULE_FIRST_WITHIN_MS ? interval_ms : SCHEDULE_FIRST_WITHIN_MS;
+    int64_t window =
+        interval_ms < SCHEDULE_FIRST_WITHIN_MS ? interval_ms : SCHEDULE_FIRST_WITHIN_MS;
     s->interval_ms = interval_ms;
     s->phase_ms = (int64_t)(spread % (uint64_t)interval_ms);
     return now_ms + (int64_t)((spread >> 32) % (uint64_t)window);

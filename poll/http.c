@@ -1,0 +1,216 @@
+/* Sources of kind "http": one JSON document by GET; the topic has the source's name. */
+#include "poll/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "poll/secret.h"
+
+static const struct property properties[] = {
+    {.name = "url",
+     .type = PROPERTY_TEXT,
+     .required = true,
+     .transport = true,
+     .min = 8,
+     .max = 2048,
+     .help = "Where the document is; http or https. Redirects are not followed."},
+    {.name = "timeout",
+     .type = PROPERTY_DURATION,
+     .min = 10,
+     .max = 60000,
+     .def = "5s",
+     .help = "Longest time for the whole exchange."},
+    {.name = "maxSize",
+     .type = PROPERTY_NUMBER,
+     .min = 2,
+     .max = POLL_JSON_MAX,
+     .def = "1048576",
+     .help = "Largest document in octets."},
+    {.name = "username",
+     .type = PROPERTY_TEXT,
+     .min = 0,
+     .max = 255,
+     .help = "User for HTTP basic authentication."},
+    {.name = "passwordFile",
+     .type = PROPERTY_FILE,
+     .min = 1,
+     .max = 1023,
+     .help = "File whose first line is the user's password; others may not read it."},
+    {.name = "header",
+     .type = PROPERTY_SECRET,
+     .min = 0,
+     .max = 2048,
+     .help = "One more request header, such as \"Authorization: Bearer ...\"."},
+    {.name = "verify",
+     .type = PROPERTY_BOOLEAN,
+     .transport = true,
+     .def = "true",
+     .help = "Check the server's certificate and name (https)."},
+    {.name = "caFile",
+     .type = PROPERTY_FILE,
+     .transport = true,
+     .min = 1,
+     .max = 1023,
+     .help = "Certificates to trust instead of the system's (PEM)."},
+};
+enum { NPROPERTIES = sizeof properties / sizeof *properties };
+
+/* Token characters of RFC 9110 section 5.6.2 and a colon; no controls behind it. */
+static bool header_valid(const char *h)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    size_t n = strspn(h, token);
+    if (!n || h[n] != ':')
+        return false;
+    for (h += n; *h; h++)
+        if ((unsigned char)*h < 0x20 || *h == 0x7f)
+            return false;
+    return true;
+}
+
+static int check(const struct values *v, struct err *e)
+{
+    char host[RESOLVE_NAME_MAX + 1];
+    uint16_t port;
+    const char *header = values_text(v, properties, NPROPERTIES, "header");
+    const char *user = values_text(v, properties, NPROPERTIES, "username");
+    const char *file = values_text(v, properties, NPROPERTIES, "passwordFile");
+    if (*header && !header_valid(header))
+        return err_set(e, ERR_INVALID, "'header' is not of the form \"Name: value\"");
+    if (*file && !*user)
+        return err_set(e, ERR_INVALID, "'passwordFile' needs a 'username'");
+    return fetch_url_host(values_text(v, properties, NPROPERTIES, "url"), host, sizeof host, &port,
+                          e);
+}
+
+const struct kind poll_kind_http = {
+    .class_ = KIND_SOURCE,
+    .name = "http",
+    .properties = properties,
+    .nproperties = NPROPERTIES,
+    .help = "Fetches a JSON document and publishes it as the topic of the source's name.",
+    .check = check,
+};
+
+struct http {
+    struct feed *feed;
+    struct lookup *lookup;
+    struct fetch *fetch;
+    char host[RESOLVE_NAME_MAX + 1];
+    uint16_t port;
+    char password[SECRET_MAX + 1];
+};
+
+static const char *text(const struct http *h, const char *property)
+{
+    return values_text(&feed_source(h->feed)->values, properties, NPROPERTIES, property);
+}
+
+static int64_t number(const struct http *h, const char *property)
+{
+    return values_number(&feed_source(h->feed)->values, properties, NPROPERTIES, property);
+}
+
+static void http_close(void *state)
+{
+    struct http *h = state;
+    if (!h)
+        return;
+    resolve_cancel(h->lookup);
+    fetch_cancel(h->fetch);
+    secret_clear(h->password, sizeof h->password);
+    free(h);
+}
+
+static int http_open(struct feed *f, void **ret_state, struct err *e)
+{
+    struct http *h = calloc(1, sizeof *h);
+    if (!h)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    h->feed = f;
+    int err = check(&feed_source(f)->values, e);
+    if (!err)
+        err = fetch_url_host(text(h, "url"), h->host, sizeof h->host, &h->port, e);
+    if (!err && *text(h, "passwordFile"))
+        err = secret_read(h->password, sizeof h->password, text(h, "passwordFile"), e);
+    if (err)
+        http_close(h);
+    else
+        *ret_state = h;
+    return err;
+}
+
+static void on_fetched(void *arg, struct slice body, const struct err *failure)
+{
+    struct http *h = arg;
+    struct err e = {0};
+    h->fetch = NULL;
+    if (failure) {
+        feed_done(h->feed, failure);
+        return;
+    }
+    jv *document = jv_parse(body.data, body.len, &e);
+    if (!document) {
+        if (e.code != ERR_NOMEM)
+            e.code = ERR_SYNTAX;
+        feed_done(h->feed, &e);
+        return;
+    }
+    jv_free(document);
+    feed_sample(h->feed, NULL, body);
+    feed_done(h->feed, NULL);
+}
+
+static void fetch(struct http *h, const struct address *addresses, size_t n)
+{
+    struct err e = {0};
+    struct fetch_options o = {
+        .url = text(h, "url"),
+        .addresses = addresses,
+        .naddresses = n,
+        .timeout_ms = (uint32_t)number(h, "timeout"),
+        .size_max = (size_t)number(h, "maxSize"),
+        .username = text(h, "username"),
+        .password = h->password,
+        .header = text(h, "header"),
+        .ca_file = text(h, "caFile"),
+        .verify = values_true(&feed_source(h->feed)->values, properties, NPROPERTIES, "verify"),
+    };
+    if (fetch_start(&h->fetch, feed_env(h->feed)->fetcher, &o, on_fetched, h, &e))
+        feed_done(h->feed, &e);
+}
+
+static void on_resolved(void *arg, int result, const struct address *addresses, size_t n,
+                        const char *why)
+{
+    struct http *h = arg;
+    struct err e;
+    h->lookup = NULL;
+    if (!result) {
+        fetch(h, addresses, n);
+        return;
+    }
+    err_set(&e, result, "%s: %s", h->host, why);
+    feed_done(h->feed, &e);
+}
+
+static void http_poll(void *state)
+{
+    struct http *h = state;
+    struct err e = {0};
+    struct address numeric;
+    if (address_parse(&numeric, h->host, h->port))
+        fetch(h, NULL, 0);
+    else if (resolve_start(&h->lookup, feed_env(h->feed)->resolver, h->host, h->port, on_resolved,
+                           h, &e))
+        feed_done(h->feed, &e);
+}
+
+const struct feed_kind feed_kind_http = {
+    .kind = &poll_kind_http,
+    .open = http_open,
+    .poll = http_poll,
+    .close = http_close,
+};
