@@ -97,5 +97,7 @@ void config_where(const struct config *c, const struct config_row *r, char *dst,
 
 /* The RELAX NG schema (XML syntax), made from the same tables that config_load walks. */
 int config_rng(struct buf *out, const struct kinds *kinds);
+/* The manual page snmpalertd.xml(5), from the same tables. */
+int config_man(struct buf *out, const struct kinds *kinds);
 
 #endif

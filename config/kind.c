@@ -23,29 +23,24 @@ static bool has_control(const char *s)
     return false;
 }
 
-static int check_text(const struct property *p, const char *text, struct err *e)
+static int64_t text_max(const struct property *p)
 {
-    int64_t max = p->max ? p->max : PROPERTY_TEXT_DEFAULT_MAX;
-    size_t len = strlen(text);
-
-    if ((int64_t)len < p->min && len == 0)
-        return err_set(e, ERR_INVALID, "expected a text that is not empty");
-    if ((int64_t)len < p->min || (int64_t)len > max)
-        return err_set(e, ERR_INVALID, "expected a text of %" PRId64 " to %" PRId64 " octets",
-                       p->min, max);
-    if (!utf8_valid(text, len) || has_control(text))
-        return err_set(e, ERR_INVALID, "expected UTF-8 text without control characters");
-    return 0;
+    return p->max ? p->max : PROPERTY_TEXT_DEFAULT_MAX;
 }
 
-static int check_number(const struct property *p, const char *text, struct err *e)
+static bool is_text(const struct property *p, const char *text)
+{
+    size_t len = strlen(text);
+
+    return (int64_t)len >= p->min && (int64_t)len <= text_max(p) && utf8_valid(text, len) &&
+           !has_control(text);
+}
+
+static bool is_number(const struct property *p, const char *text)
 {
     int64_t v;
 
-    if (number_parse(text, &v) || v < p->min || v > p->max)
-        return err_set(e, ERR_INVALID, "expected a number from %" PRId64 " to %" PRId64, p->min,
-                       p->max);
-    return 0;
+    return !number_parse(text, &v) && v >= p->min && v <= p->max;
 }
 
 static const struct {
@@ -66,14 +61,12 @@ static int boolean_parse(const char *text, bool *ret)
     return ERR_SYNTAX;
 }
 
-static int check_boolean(const struct property *p, const char *text, struct err *e)
+static bool is_boolean(const struct property *p, const char *text)
 {
     bool v;
 
     (void)p;
-    if (boolean_parse(text, &v))
-        return err_set(e, ERR_INVALID, "expected true or false");
-    return 0;
+    return !boolean_parse(text, &v);
 }
 
 /* -1 when it is none of them. */
@@ -85,53 +78,21 @@ static int enum_position(const struct property *p, const char *text)
     return -1;
 }
 
-static int check_enum(const struct property *p, const char *text, struct err *e)
+static bool is_enum(const struct property *p, const char *text)
 {
-    char list[200];
-    size_t n = 0;
-
-    if (enum_position(p, text) >= 0)
-        return 0;
-    list[0] = '\0';
-    for (int i = 0; p->names[i] && n < sizeof list; i++)
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", p->names[i]);
-    return err_set(e, ERR_INVALID, "expected one of %s", list);
+    return enum_position(p, text) >= 0;
 }
 
-static int check_file(const struct property *p, const char *text, struct err *e)
+static bool is_file(const struct property *p, const char *text)
 {
-    size_t max = p->max ? (size_t)p->max : PROPERTY_TEXT_DEFAULT_MAX, len = strlen(text);
-
-    if (text[0] != '/' || len > max || !utf8_valid(text, len) || has_control(text))
-        return err_set(e, ERR_INVALID, "expected the absolute path of a file");
-    return 0;
+    return text[0] == '/' && is_text(p, text);
 }
 
-/* In the largest unit that keeps it whole. */
-static void duration_print(int64_t ms, char *dst, size_t cap)
+static bool is_duration(const struct property *p, const char *text)
 {
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = {{3600 * 1000L, "h"}, {60 * 1000L, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
-
-    while (ms % units[i].ms != 0 || (ms == 0 && units[i].ms > 1000))
-        i++;
-    snprintf(dst, cap, "%" PRId64 "%s", ms / units[i].ms, units[i].unit);
-}
-
-static int check_duration(const struct property *p, const char *text, struct err *e)
-{
-    char min[24], max[24];
     int64_t ms;
 
-    if (!duration_parse(text, &ms) && ms >= p->min && ms <= p->max)
-        return 0;
-    duration_print(p->min, min, sizeof min);
-    duration_print(p->max, max, sizeof max);
-    return err_set(e, ERR_INVALID, "expected a duration from %s to %s, such as 500ms, 10s, 5m", min,
-                   max);
+    return !duration_parse(text, &ms) && ms >= p->min && ms <= p->max;
 }
 
 /* One arc at *P; *P comes to stand behind it. */
@@ -153,11 +114,12 @@ static bool oid_arc(const char **p, uint64_t *ret)
 }
 
 /* X.660: the first arc is 0, 1 or 2; below 0 and 1 the second is at most 39. */
-static bool oid_valid(const char *s)
+static bool is_oid(const struct property *p, const char *s)
 {
     uint64_t arc, first = 0;
     int n = 0;
 
+    (void)p;
     if (*s == '.')
         s++;
     for (;; s++) {
@@ -174,47 +136,34 @@ static bool oid_valid(const char *s)
     }
 }
 
-static int check_oid(const struct property *p, const char *text, struct err *e)
+static bool is_name(const struct property *p, const char *text)
 {
     (void)p;
-    if (!oid_valid(text))
-        return err_set(e, ERR_INVALID, "expected an OID in numbers, such as 1.3.6.1.2.1.1.3.0");
-    return 0;
+    return name_valid(text, strlen(text));
 }
 
-static int check_name(const struct property *p, const char *text, struct err *e)
+static bool is_names(const struct property *p, const char *text)
 {
     (void)p;
-    if (!name_valid(text, strlen(text)))
-        return err_set(e, ERR_INVALID, "expected a name of 1 to 32 octets");
-    return 0;
-}
-
-static int check_names(const struct property *p, const char *text, struct err *e)
-{
     for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
         size_t len = strcspn(text, " ");
 
         if (!name_valid(text, len))
-            return err_set(e, ERR_INVALID, "expected names of 1 to 32 octets divided by blanks");
+            return false;
         text += len;
     }
-    return check_text(p, text, e);
+    return true;
 }
 
-static int check_size(const struct property *p, const char *text, struct err *e)
+static bool is_size(const struct property *p, const char *text)
 {
     uint64_t bytes;
 
-    if (size_parse(text, &bytes) || (int64_t)bytes < p->min || (int64_t)bytes > p->max)
-        return err_set(e, ERR_INVALID,
-                       "expected a size from %" PRId64 "MiB to %" PRId64 "TiB, such as 16GiB",
-                       p->min >> 20, p->max >> 40);
-    return 0;
+    return !size_parse(text, &bytes) && (int64_t)bytes >= p->min && (int64_t)bytes <= p->max;
 }
 
 /* "host:port"; an IPv6 host stands in brackets. */
-static bool host_and_port(const char *text)
+static bool is_host_and_port(const char *text)
 {
     const char *colon = strrchr(text, ':');
     int64_t port;
@@ -222,28 +171,91 @@ static bool host_and_port(const char *text)
     return colon && colon != text && !number_parse(colon + 1, &port) && port >= 1 && port <= 65535;
 }
 
-static int check_address(const struct property *p, const char *text, struct err *e)
+static bool is_address(const struct property *p, const char *text)
 {
-    bool path = text[0] == '/' || strncmp(text, "unix:/", 6) == 0;
+    if (!is_text(p, text))
+        return false;
+    return text[0] == '/' || strncmp(text, "unix:/", 6) == 0 ||
+           (strncmp(text, "tcp:", 4) == 0 && is_host_and_port(text + 4));
+}
 
-    if (check_text(p, text, NULL) ||
-        (!path && (strncmp(text, "tcp:", 4) != 0 || !host_and_port(text + 4))))
-        return err_set(e, ERR_INVALID, "expected /path, unix:/path or tcp:host:port");
-    return 0;
+/* ---- in words -------------------------------------------------------------------------------- */
+
+static void enum_print(const struct property *p, char *dst, size_t cap)
+{
+    size_t n = (size_t)snprintf(dst, cap, "one of ");
+
+    for (int i = 0; p->names[i] && n < cap; i++)
+        n += (size_t)snprintf(dst + n, cap - n, "%s%s", i ? ", " : "", p->names[i]);
+}
+
+void property_expectation(const struct property *p, char *dst, size_t cap)
+{
+    static const char *const fixed[] = {
+        [PROPERTY_BOOLEAN] = "true or false",
+        [PROPERTY_FILE] = "the absolute path of a file",
+        [PROPERTY_OID] = "an OID in numbers, such as 1.3.6.1.2.1.1.3.0",
+        [PROPERTY_NAME] = "a name of 1 to 32 octets",
+        [PROPERTY_NAMES] = "names of 1 to 32 octets divided by blanks",
+        [PROPERTY_ADDRESS] = "/path, unix:/path or tcp:host:port",
+    };
+    char min[24], max[24];
+
+    switch (p->type) {
+    case PROPERTY_TEXT:
+    case PROPERTY_SECRET:
+        snprintf(dst, cap, "a text of %" PRId64 " to %" PRId64 " octets", p->min, text_max(p));
+        break;
+    case PROPERTY_NUMBER:
+        snprintf(dst, cap, "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+        break;
+    case PROPERTY_ENUM:
+        enum_print(p, dst, cap);
+        break;
+    case PROPERTY_DURATION:
+        duration_print(p->min, min, sizeof min);
+        duration_print(p->max, max, sizeof max);
+        snprintf(dst, cap, "a duration from %s to %s, such as 500ms, 10s, 5m", min, max);
+        break;
+    case PROPERTY_SIZE:
+        snprintf(dst, cap, "a size from %" PRId64 "MiB to %" PRId64 "TiB, such as 16GiB",
+                 p->min >> 20, p->max >> 40);
+        break;
+    default:
+        snprintf(dst, cap, "%s", fixed[p->type]);
+    }
+}
+
+/* What is wrong with a text can be told more closely than by its range. */
+static int refuse_text(const struct property *p, const char *text, struct err *e)
+{
+    size_t len = strlen(text);
+
+    if (len == 0)
+        return err_set(e, ERR_INVALID, "expected a text that is not empty");
+    if ((int64_t)len >= p->min && (int64_t)len <= text_max(p))
+        return err_set(e, ERR_INVALID, "expected UTF-8 text without control characters");
+    return ERR_OK;
 }
 
 int property_check(const struct property *p, const char *text, struct err *e)
 {
-    static int (*const check[])(const struct property *, const char *, struct err *) = {
-        [PROPERTY_TEXT] = check_text,         [PROPERTY_NUMBER] = check_number,
-        [PROPERTY_BOOLEAN] = check_boolean,   [PROPERTY_ENUM] = check_enum,
-        [PROPERTY_FILE] = check_file,         [PROPERTY_SECRET] = check_text,
-        [PROPERTY_DURATION] = check_duration, [PROPERTY_OID] = check_oid,
-        [PROPERTY_NAME] = check_name,         [PROPERTY_NAMES] = check_names,
-        [PROPERTY_SIZE] = check_size,         [PROPERTY_ADDRESS] = check_address,
+    static bool (*const is[])(const struct property *, const char *) = {
+        [PROPERTY_TEXT] = is_text,         [PROPERTY_NUMBER] = is_number,
+        [PROPERTY_BOOLEAN] = is_boolean,   [PROPERTY_ENUM] = is_enum,
+        [PROPERTY_FILE] = is_file,         [PROPERTY_SECRET] = is_text,
+        [PROPERTY_DURATION] = is_duration, [PROPERTY_OID] = is_oid,
+        [PROPERTY_NAME] = is_name,         [PROPERTY_NAMES] = is_names,
+        [PROPERTY_SIZE] = is_size,         [PROPERTY_ADDRESS] = is_address,
     };
+    char expected[200];
 
-    return check[p->type](p, text, e);
+    if (is[p->type](p, text))
+        return 0;
+    if ((p->type == PROPERTY_TEXT || p->type == PROPERTY_SECRET) && refuse_text(p, text, e))
+        return ERR_INVALID;
+    property_expectation(p, expected, sizeof expected);
+    return err_set(e, ERR_INVALID, "expected %s", expected);
 }
 
 const struct property *property_find(const struct property *props, size_t nprops, const char *name)

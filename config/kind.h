@@ -56,6 +56,8 @@ void values_release(struct values *v);
 int values_copy(struct values *dst, const struct values *src);
 /* Check TEXT against P: 0 or ERR_INVALID with "expected a number from 1 to 65535". */
 int property_check(const struct property *p, const char *text, struct err *e);
+/* What that is, in words: "a number from 1 to 65535". */
+void property_expectation(const struct property *p, char *dst, size_t cap);
 /* Check and set (replaces). ERR_INVALID, ERR_NOMEM. */
 int values_set(struct values *v, const struct property *p, const char *text, struct err *e);
 /* The value or the default; "" when there is neither. Never NULL. */

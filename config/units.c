@@ -1,7 +1,9 @@
 #include "config/units.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -85,4 +87,14 @@ int number_parse(const char *text, int64_t *ret)
         return ERR_SYNTAX;
     *ret = negative ? -v : v;
     return 0;
+}
+
+/* Days are left out: "24h" is what people say of a poll. */
+void duration_print(int64_t ms, char *dst, size_t cap)
+{
+    size_t i = sizeof durations / sizeof *durations - 2;
+
+    while (i > 1 && (ms < durations[i].factor || ms % durations[i].factor != 0))
+        i--;
+    snprintf(dst, cap, "%" PRId64 "%s", ms / durations[i].factor, durations[i].name);
 }

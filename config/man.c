@@ -1,0 +1,302 @@
+/* The manual page of the file, printed from the tables that the reader walks. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/parse.h"
+
+static void put(struct buf *b, const char *s)
+{
+    buf_bytes(b, s, strlen(s));
+}
+
+/* Text that roff shall take as it is. */
+static void put_text(struct buf *b, const char *s)
+{
+    bool begins = true;
+
+    for (; *s; s++) {
+        if (begins && (*s == '.' || *s == '\''))
+            put(b, "\\&");
+        if (*s == '\\')
+            put(b, "\\e");
+        else if (*s == '-')
+            put(b, "\\-");
+        else
+            buf_u8(b, (uint8_t)*s);
+        begins = *s == '\n';
+    }
+}
+
+static void put_section(struct buf *b, const char *macro, const char *title)
+{
+    buf_printf(b, ".%s \"", macro);
+    put_text(b, title);
+    put(b, "\"\n");
+}
+
+/* ".TP", the name in bold and what stands behind it in brackets. */
+static void put_item(struct buf *b, const char *name, const char *expectation, bool required,
+                     const char *def)
+{
+    put(b, ".TP\n\\fB");
+    put_text(b, name);
+    put(b, "\\fR (");
+    put_text(b, expectation);
+    if (required) {
+        put(b, "; required");
+    } else if (def && *def) {
+        put(b, "; default ");
+        put_text(b, def);
+    }
+    put(b, ")\n");
+}
+
+static void put_help(struct buf *b, const char *help)
+{
+    if (help && *help) {
+        put_text(b, help);
+        put(b, "\n");
+    }
+}
+
+static void put_properties(struct buf *b, const struct property *props, size_t n)
+{
+    char expectation[200];
+
+    for (size_t i = 0; i < n; i++) {
+        property_expectation(&props[i], expectation, sizeof expectation);
+        put_item(b, props[i].name, expectation, props[i].required, props[i].def);
+        put_help(b, props[i].help);
+        if (props[i].type == PROPERTY_SECRET)
+            put(b, "It is a secret: never shown, never logged.\n");
+        if (props[i].target_may_override)
+            put(b, "A target may override it.\n");
+    }
+}
+
+static void put_kind(struct buf *b, const struct kind *k)
+{
+    char title[80];
+
+    snprintf(title, sizeof title, "<%s>", k->name);
+    put_section(b, "SS", title);
+    put_help(b, k->help);
+    put_properties(b, k->properties, k->nproperties);
+    for (size_t i = 0; i < k->nchildren; i++) {
+        put(b, ".PP\nElements \\fB<");
+        put_text(b, k->children[i].name);
+        put(b, ">\\fR within it: ");
+        put_help(b, k->children[i].help);
+        put(b, ".RS\n");
+        put_properties(b, k->children[i].properties, k->children[i].nproperties);
+        put(b, ".RE\n");
+    }
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static void names_print(const char *what, const struct sa_name *names, char *dst, size_t cap)
+{
+    size_t n = (size_t)snprintf(dst, cap, "%s ", what);
+
+    for (size_t i = 0; names[i].name && n < cap; i++)
+        n += (size_t)snprintf(dst + n, cap - n, "%s%s", i ? ", " : "", names[i].name);
+}
+
+static void column_expectation(const struct sa_column *c, char *dst, size_t cap)
+{
+    switch (c->syntax) {
+    case SA_ENUM:
+        names_print("one of", c->names, dst, cap);
+        break;
+    case SA_TRUTH:
+        snprintf(dst, cap, "true or false");
+        break;
+    case SA_BITS:
+        names_print("names divided by blanks out of", c->names, dst, cap);
+        break;
+    case SA_TEXT:
+        snprintf(dst, cap, "a text of %" PRId64 " to %" PRId64 " octets", c->min, c->max);
+        break;
+    case SA_NAME:
+    case SA_NAME_OR_EMPTY:
+        snprintf(dst, cap, "a name of %" PRId64 " to %" PRId64 " octets", c->min, c->max);
+        break;
+    default:
+        snprintf(dst, cap, "%s from %" PRId64 " to %" PRId64 " ms", "a duration or number", c->min,
+                 c->max);
+        if (!column_is_duration(c))
+            snprintf(dst, cap, "a number from %" PRId64 " to %" PRId64, c->min, c->max);
+    }
+}
+
+static void bits_print(const struct sa_column *c, char *dst, size_t cap)
+{
+    size_t n = 0;
+
+    dst[0] = '\0';
+    for (const struct sa_name *bit = c->names; bit->name && n < cap; bit++)
+        if (c->def >> bit->value & 1)
+            n += (size_t)snprintf(dst + n, cap - n, "%s%s", n ? " " : "", bit->name);
+}
+
+static void default_print(const struct sa_column *c, char *dst, size_t cap)
+{
+    const char *name;
+
+    switch (c->syntax) {
+    case SA_ENUM:
+    case SA_TRUTH:
+        name = sa_name_of(c->names, c->def);
+        snprintf(dst, cap, "%s", name ? name : "");
+        break;
+    case SA_BITS:
+        bits_print(c, dst, cap);
+        break;
+    case SA_TEXT:
+    case SA_NAME:
+    case SA_NAME_OR_EMPTY:
+        snprintf(dst, cap, "%s", c->def_text ? c->def_text : "");
+        break;
+    default:
+        snprintf(dst, cap, "%" PRId64, c->def);
+    }
+}
+
+static void put_index(struct buf *b, const struct sa_index *x)
+{
+    char expectation[80];
+    bool owner = strcmp(x->xml, "owner") == 0;
+
+    if (x->syntax == SA_NAME)
+        snprintf(expectation, sizeof expectation, "a name of 1 to 32 octets");
+    else
+        snprintf(expectation, sizeof expectation, "a number from %" PRId64 " to %" PRId64, x->min,
+                 x->max);
+    put_item(b, x->xml, expectation, !owner, owner ? "admin" : NULL);
+    put(b, "Part of the index.\n");
+}
+
+static void put_table(struct buf *b, const struct sa_table *t)
+{
+    char title[80], expectation[200], def[200];
+
+    snprintf(title, sizeof title, "<%s>", t->xml);
+    put_section(b, "SS", title);
+    buf_printf(b, "A row of %s. ", t->name);
+    put_help(b, t->help);
+    for (size_t i = 0; i < t->nindex; i++)
+        put_index(b, &t->index[i]);
+    for (size_t i = 0; i < t->ncolumns; i++) {
+        const struct sa_column *c = &t->columns[i];
+
+        if (!column_from_xml(c))
+            continue;
+        column_expectation(c, expectation, sizeof expectation);
+        default_print(c, def, sizeof def);
+        put_item(b, c->xml, expectation, c->required, def);
+        put_help(b, c->help);
+    }
+}
+
+/* ---- the page -------------------------------------------------------------------------------- */
+
+static const char head[] =
+    ".TH SNMPALERTD.XML 5 \"\" \"snmpalertd\" \"File formats\"\n"
+    ".SH NAME\n"
+    "snmpalertd.xml \\- configuration of the SNMP alert manager\n"
+    ".SH DESCRIPTION\n"
+    ".BR snmpalertd (8)\n"
+    "reads this file when it starts and when it gets SIGHUP. It says what SNMP should not: where "
+    "the\n"
+    "store is, who the owners are, what is polled and through what notices are delivered; and it "
+    "may\n"
+    "hold rows of the tables of SNMPALERT\\-MIB as initial content. A file with an error is "
+    "refused as\n"
+    "a whole, with file, line and what was expected; on a reload the old configuration stays in\n"
+    "force.\n"
+    ".PP\n"
+    "The file is UTF\\-8 without a document type. All elements are in the namespace\n"
+    "\\fBurn:snmpalertd:config\\fR and below the root element \\fB<snmpalertd>\\fR. A RELAX NG "
+    "schema is\n"
+    "installed as \\fBsnmpalertd.rng\\fR.\n"
+    ".PP\n"
+    "Durations are a number and a unit, ms, s, m, h or d: 500ms, 10s, 5m; a number alone counts\n"
+    "milliseconds. Booleans are true or false (yes, no, 1 and 0 are read, too). Attributes that "
+    "name\n"
+    "programs or files can be set here only, never by SNMP.\n";
+
+static const char rows_head[] =
+    "Rows become StorageType readOnly, or permanent where \\fBoverride\\fR says so. A column that\n"
+    "is a text may stand as a child element instead of an attribute, so that a condition needs no\n"
+    "quoting in a CDATA section; blanks at both its ends do not count.\n";
+
+static const char tail[] =
+    ".SH EXAMPLE\n"
+    ".nf\n"
+    "<snmpalertd xmlns=\"urn:snmpalertd:config\">\n"
+    "  <store path=\"/var/lib/snmpalertd\"/>\n"
+    "  <sources>\n"
+    "    <http name=\"cluster.metrics\" url=\"http://127.0.0.1:9090/ws/v2/cluster/metrics\"/>\n"
+    "  </sources>\n"
+    "  <handlers>\n"
+    "    <smtp name=\"mail\" host=\"smtp.example.net\" fromAddress=\"alerts@example.net\"/>\n"
+    "  </handlers>\n"
+    "  <rows>\n"
+    "    <definition name=\"busy\">\n"
+    "      <condition>_topic[\\(aqcluster.metrics\\(aq].numAppsRunning &gt; 5</condition>\n"
+    "    </definition>\n"
+    "    <target name=\"ops\" handler=\"mail\" recipients=\"ops@example.net\" global=\"true\"/>\n"
+    "  </rows>\n"
+    "</snmpalertd>\n"
+    ".fi\n"
+    ".SH DIAGNOSTICS\n"
+    "\\fBsnmpalertd \\-\\-check\\-config\\fR checks a file and exits with 78 when it is refused:\n"
+    ".PP\n"
+    "snmpalertd.xml:14: unknown attribute \\(aqprot\\(aq of <smtp>; did you mean \\(aqport\\(aq?\n"
+    ".SH SEE ALSO\n"
+    ".BR snmpalertd (8),\n"
+    ".BR snmpd.conf (5)\n";
+
+static void put_kinds(struct buf *b, const struct kinds *kinds, enum kind_class class_)
+{
+    for (size_t i = 0; i < kinds->n; i++)
+        if (kinds->items[i]->class_ == class_)
+            put_kind(b, kinds->items[i]);
+}
+
+static void put_format_section(struct buf *b, const struct format_section *s,
+                               const struct kinds *kinds)
+{
+    const struct format_element *f = s->leaf ? s->leaf : s->item ? s->item : s->common;
+    char title[80];
+
+    snprintf(title, sizeof title, "<%s>%s", s->name, s->required ? " (required)" : "");
+    put_section(b, "SH", title);
+    put_help(b, s->help);
+    if (s->common == &format_row)
+        put(b, rows_head);
+    if (s->item) {
+        put(b, "Each is an element \\fB<");
+        put_text(b, f->name);
+        put(b, ">\\fR: ");
+    }
+    if (!s->leaf)
+        put_help(b, f->help);
+    put_properties(b, f->attributes, f->nattributes);
+    if (s->common && s->common != &format_row)
+        put_kinds(b, kinds, s->class_);
+    for (size_t i = 0; s->common == &format_row && i < sa_ntables; i++)
+        if (sa_tables[i]->xml)
+            put_table(b, sa_tables[i]);
+}
+
+int config_man(struct buf *out, const struct kinds *kinds)
+{
+    put(out, head);
+    for (size_t i = 0; i < format_nsections; i++)
+        put_format_section(out, &format_sections[i], kinds);
+    put(out, tail);
+    return out->err;
+}

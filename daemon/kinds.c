@@ -1,0 +1,25 @@
+#include "daemon/kinds.h"
+
+#include "poll/poll.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static const struct kind *const source_kinds[] = {&poll_kind_snmp, &poll_kind_http};
+const struct dispatch_kind *const daemon_dispatch_kinds[] = {&dispatch_kind_smtp,
+                                                             &dispatch_kind_snmp};
+const size_t daemon_ndispatch_kinds = COUNT(daemon_dispatch_kinds);
+
+static const struct kind *all[COUNT(source_kinds) + COUNT(daemon_dispatch_kinds)];
+const struct kinds daemon_kinds = {all, COUNT(all)};
+
+/* A handler's kind is reached through its dispatch_kind, which is no constant expression; so the
+ * list is joined before main(), once, and is constant from there. */
+static void __attribute__((constructor)) join(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < COUNT(source_kinds); i++)
+        all[n++] = source_kinds[i];
+    for (size_t i = 0; i < COUNT(daemon_dispatch_kinds); i++)
+        all[n++] = daemon_dispatch_kinds[i]->kind;
+}
