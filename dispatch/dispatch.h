@@ -16,7 +16,7 @@ enum {
     DISPATCH_JOB = 3,          /* struct job */
     DISPATCH_CANCEL = 4,       /* u64 job id: give up if not yet on the wire */
     /* dispatcher → core */
-    DISPATCH_OUTCOME = 16,     /* struct outcome: exactly one for each job */
+    DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
 };
 
 enum { JOB_EVENTS_MAX = 200, JOB_RECIPIENTS_MAX = 64, JOB_VARBINDS_MAX = 32 };
@@ -45,12 +45,12 @@ struct job_varbind {
 struct job_event {
     uint32_t notice_id;
     char uuid[UUID_TEXT_LEN + 1];
-    uint32_t sequence;         /* the target's */
-    uint8_t kind;              /* enum sa_notice_kind */
-    uint8_t notification;      /* ROOT.0.N for traps */
+    uint32_t sequence;    /* the target's */
+    uint8_t kind;         /* enum sa_notice_kind */
+    uint8_t notification; /* ROOT.0.N for traps */
     uint8_t level, previous_level;
-    int64_t at_ms;             /* wall ms of the transition */
-    int64_t active_since_ms;   /* wall ms when it left OK, 0 */
+    int64_t at_ms;           /* wall ms of the transition */
+    int64_t active_since_ms; /* wall ms when it left OK, 0 */
     char owner[33], definition[33], service[33];
     char instance[256], value[256], message[256], description[256];
     struct job_varbind *varbinds;
@@ -61,13 +61,13 @@ struct job_event {
  * state per instance first). */
 struct job {
     uint64_t id;
-    uint32_t handler;          /* dispatch_handler.id */
+    uint32_t handler; /* dispatch_handler.id */
     char target_owner[33], target[33];
     char uuid[UUID_TEXT_LEN + 1]; /* of the message: the event's, or the digest's own */
-    int64_t created_ms;        /* Date of the message; the same at every attempt */
-    struct values overrides;   /* of the target */
-    char **recipients;         /* those still to be reached */
-    size_t nrecipients;        /* 0: the handler's own destination (SNMP) */
+    int64_t created_ms;           /* Date of the message; the same at every attempt */
+    struct values overrides;      /* of the target */
+    char **recipients;            /* those still to be reached */
+    size_t nrecipients;           /* 0: the handler's own destination (SNMP) */
     struct job_event *events;
     size_t nevents;
 };
@@ -75,8 +75,8 @@ void job_write(const struct job *j, struct buf *b);
 /* KIND_OF: finds the handler whose properties check the overrides; NULL: there is none, then they
  * are skipped. ERR_SYNTAX: no job; ERR_INVALID: overrides that make no sense. On failure RET holds
  * nothing but the id (0 if that could not be read). */
-int job_read(struct job *ret, const struct kind *(*kind_of)(void *arg, uint32_t handler),
-             void *arg, struct rd *r, struct err *e);
+int job_read(struct job *ret, const struct kind *(*kind_of)(void *arg, uint32_t handler), void *arg,
+             struct rd *r, struct err *e);
 void job_release(struct job *j);
 
 enum outcome_result {
@@ -126,9 +126,9 @@ bool service_true(const struct service *s, const struct job *j, const char *name
 
 extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 
-/* ---- the stage -----------------------------------------------------------------------------------*/
-int dispatcher_new(struct dispatcher **ret, struct loop *l, const struct dispatch_kind *const *kinds,
-                   size_t nkinds, struct err *e);
+/* ---- the stage ---- */
+int dispatcher_new(struct dispatcher **ret, struct loop *l,
+                   const struct dispatch_kind *const *kinds, size_t nkinds, struct err *e);
 void dispatcher_free(struct dispatcher *d);
 void dispatcher_set_core(struct dispatcher *d, struct chan *core);
 int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len);

@@ -61,8 +61,7 @@ struct dispatcher {
     struct loop_timer *backlog_timer;
 };
 
-/* ---- outcomes
- * ----------------------------------------------------------------------------------*/
+/* ---- outcomes ---- */
 
 static void backlog_flush(void *arg)
 {
@@ -113,8 +112,7 @@ static void answer(struct dispatcher *d, uint64_t job, enum outcome_result resul
     tell_core(d, &o);
 }
 
-/* ---- flights
- * -----------------------------------------------------------------------------------*/
+/* ---- flights ---- */
 
 static struct flight **flight_slot(struct dispatcher *d, uint64_t job)
 {
@@ -150,8 +148,7 @@ static void flight_remove(struct dispatcher *d, struct flight **slot)
     free(f);
 }
 
-/* ---- services
- * ----------------------------------------------------------------------------------*/
+/* ---- services ---- */
 
 static void answer_all(struct service *s, const char *why)
 {
@@ -229,8 +226,7 @@ void service_done(struct service *s, const struct outcome *o)
         loop_timer_set(s->end, 0); /* not now: the kind is still on the stack */
 }
 
-/* ---- values of a job
- * ---------------------------------------------------------------------------*/
+/* ---- values of a job ---- */
 
 static bool overrides(const struct values *v, const char *name)
 {
@@ -286,8 +282,7 @@ bool service_true(const struct service *s, const struct job *j, const char *name
     return values_true(values_of(s, j, name), k->properties, k->nproperties, name);
 }
 
-/* ---- handlers come and go
- * ----------------------------------------------------------------------*/
+/* ---- handlers come and go ---- */
 
 static struct service **find_service(struct dispatcher *d, uint32_t id)
 {
@@ -383,8 +378,7 @@ static int on_handler_gone(struct dispatcher *d, struct rd *r)
     return 0;
 }
 
-/* ---- jobs
- * --------------------------------------------------------------------------------------*/
+/* ---- jobs ---- */
 
 static const struct kind *kind_of_handler(void *arg, uint32_t handler)
 {
@@ -481,8 +475,7 @@ int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload
     return ERR_PROTOCOL;
 }
 
-/* ---- start and stop
- * ----------------------------------------------------------------------------*/
+/* ---- start and stop ---- */
 
 int dispatcher_new(struct dispatcher **ret, struct loop *l,
                    const struct dispatch_kind *const *kinds, size_t nkinds, struct err *e)

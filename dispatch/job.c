@@ -13,8 +13,7 @@ enum {
     VALUES_SKIP_MAX = 256, /* overrides of a handler that is not here */
 };
 
-/* ---- small pieces
- * ------------------------------------------------------------------------------*/
+/* ---- small pieces ---- */
 
 static void read_text(struct rd *r, char *dst, size_t cap)
 {
@@ -59,8 +58,7 @@ static int broken(struct err *e, const char *what)
     return err_set(e, ERR_SYNTAX, "%s frame that does not parse", what);
 }
 
-/* ---- handlers
- * ----------------------------------------------------------------------------------*/
+/* ---- handlers ---- */
 
 void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b)
 {
@@ -98,8 +96,7 @@ int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kind
     return 0;
 }
 
-/* ---- varbinds and events
- * -----------------------------------------------------------------------*/
+/* ---- varbinds and events ---- */
 
 enum { VARBIND_LEN_MIN = 17 }; /* count, syntax, number, blob's length */
 
@@ -199,8 +196,7 @@ static void event_release(struct job_event *v)
     free(v->varbinds);
 }
 
-/* ---- jobs
- * --------------------------------------------------------------------------------------*/
+/* ---- jobs ---- */
 
 void job_write(const struct job *j, struct buf *b)
 {
@@ -327,8 +323,7 @@ int job_read(struct job *ret, const struct kind *(*kind_of)(void *arg, uint32_t 
     return err;
 }
 
-/* ---- outcomes
- * ----------------------------------------------------------------------------------*/
+/* ---- outcomes ---- */
 
 void outcome_write(const struct outcome *o, struct buf *b)
 {

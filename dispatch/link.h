@@ -1,0 +1,47 @@
+/* A stream to a mail server: dialled with deadlines, plain or TLS (OpenSSL, 1.2 and later, name
+ * checked), and given up at once when its owner cancels. Calls block, for worker threads only;
+ * link_read and link_write do not. */
+#ifndef DISPATCH_LINK_H
+#define DISPATCH_LINK_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* How long whoever waits will wait. */
+struct patience {
+    int64_t end_mono_ms; /* never beyond this */
+    int64_t step_ms;     /* nor longer than this for one step */
+    int cancel_fd;       /* an eventfd: readable means give up */
+};
+/* Until FD is ready for EVENTS (POLLIN, POLLOUT). 0, ERR_TIMEOUT, ERR_AGAIN (cancelled), ERR_IO. */
+int patience_wait(const struct patience *p, int fd, short events);
+
+struct link {
+    int fd;      /* non-blocking; -1: none */
+    SSL *ssl;    /* NULL: plain */
+    short wants; /* what link_read or link_write waits for after ERR_AGAIN: POLLIN or POLLOUT */
+};
+
+/* HOST is a name or a numeric address of either family; each of its addresses is tried in turn, for
+ * CONNECT_MS each. ERR_NOTFOUND, ERR_TEMPORARY (name service), ERR_NETWORK, ERR_TIMEOUT,
+ * ERR_AGAIN. */
+int link_dial(struct link *l, const char *host, uint16_t port, int64_t connect_ms,
+              const struct patience *p, struct err *e);
+
+/* TLS from here on. CA_FILE "": the system's. VERIFY false takes any certificate. ERR_DENIED: the
+ * certificate is not HOST's or nobody known vouches for it; ERR_PROTOCOL, ERR_TIMEOUT, ERR_INVALID
+ * (CA_FILE). */
+int link_tls(struct link *l, const char *host, const char *ca_file, bool verify,
+             const struct patience *p, struct err *e);
+
+/* Octets moved (> 0), ERR_CLOSED (end of file), ERR_AGAIN (see wants), ERR_NETWORK. */
+int link_read(struct link *l, void *dst, size_t n);
+int link_write(struct link *l, const void *src, size_t n);
+
+void link_close(struct link *l); /* also one that was never dialled: fd -1 */
+
+#endif

@@ -1,0 +1,717 @@
+/* Handler kind "snmp": SNMPv2c traps and informs, sent by ourselves. Everything happens on the
+ * loop's thread and nothing blocks. A job is one notification for each event and destination; it is
+ * answered when the last of them is. Destinations are kept: one socket each, names looked up again
+ * after ADDRESS_AGE_MS or a failure. Invariant: a notification is in one of its destination's two
+ * lists, queued or in flight, and holds its job. */
+#include "dispatch/dispatch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "dispatch/notification.h"
+#include "snmp/session.h"
+
+enum {
+    IN_FLIGHT_MAX = 100,            /* informs without answer; more makes net-snmp slow */
+    TRAPS_PER_TURN = 100,           /* then the others have their turn */
+    DESTINATIONS_MAX = 256,         /* kept for one handler */
+    ADDRESS_AGE_MS = 5 * 60 * 1000, /* a name's address is believed for so long */
+    HOST_MAX = 255,
+    COMMUNITY_MAX = 255,
+};
+
+/* ---- properties ---- */
+
+static const char *const versions[] = {"2c", NULL};
+static const char *const confirms[] = {"trap", "inform", NULL};
+
+static const struct property properties[] = {
+    {.name = "host",
+     .type = PROPERTY_TEXT,
+     .target_may_override = true,
+     .transport = true,
+     .min = 1,
+     .max = HOST_MAX,
+     .help = "Name or address of the receiver, for targets without recipients of their own."},
+    {.name = "port",
+     .type = PROPERTY_NUMBER,
+     .target_may_override = true,
+     .transport = true,
+     .min = 1,
+     .max = 65535,
+     .def = "162",
+     .help = "Its UDP port, and that of recipients that name none."},
+    {.name = "version",
+     .type = PROPERTY_ENUM,
+     .def = "2c",
+     .names = versions,
+     .help = "Version of SNMP."},
+    {.name = "community",
+     .type = PROPERTY_SECRET,
+     .target_may_override = true,
+     .min = 1,
+     .max = COMMUNITY_MAX,
+     .def = "public",
+     .help = "Community; the handler's own goes to the handler's own host only, if it has one."},
+    {.name = "confirm",
+     .type = PROPERTY_ENUM,
+     .target_may_override = true,
+     .def = "trap",
+     .names = confirms,
+     .help = "trap: sent and forgotten; inform: sent until the receiver acknowledges it."},
+    {.name = "timeout",
+     .type = PROPERTY_DURATION,
+     .min = 10,
+     .max = 60 * 1000,
+     .def = "2s",
+     .help = "How long an inform waits for its acknowledgement before it is sent again."},
+    {.name = "retries",
+     .type = PROPERTY_NUMBER,
+     .max = 20,
+     .def = "2",
+     .help = "How often an inform is sent again."},
+};
+enum { NPROPERTIES = sizeof properties / sizeof *properties };
+
+static const struct kind kind = {
+    .class_ = KIND_HANDLER,
+    .name = "snmp",
+    .properties = properties,
+    .nproperties = NPROPERTIES,
+    .help = "SNMP notifications. A target's recipients are \"host\" or \"host:port\".",
+};
+
+/* ---- what there is ---- */
+
+struct endpoint {
+    char host[HOST_MAX + 1];
+    uint16_t port;
+    char community[COMMUNITY_MAX + 1];
+};
+
+struct notification {
+    struct notification *next, **pprev;
+    struct list *list; /* where it is */
+    struct snmp_job *job;
+    struct destination *destination;
+    size_t recipient, event;
+};
+
+struct list {
+    struct notification *first, **end;
+    size_t n;
+};
+
+struct destination {
+    struct destination *next;
+    struct snmp *snmp;
+    struct endpoint endpoint;
+    struct lookup *lookup;   /* runs */
+    struct session *session; /* NULL: no address yet */
+    int64_t resolved_ms;
+    bool stale;                /* look its name up again */
+    struct list queue, flight; /* not sent yet; informs without answer */
+    struct loop_timer *pump;
+};
+
+struct snmp_job {
+    struct snmp_job *next, **pprev; /* of the handler's jobs */
+    struct snmp *snmp;
+    struct job *job;
+    enum pdu_command command;
+    struct outcome_recipient *recipients; /* one stands for the handler's host if there is none */
+    size_t nrecipients;
+    size_t left;     /* notifications, and one while they are being made */
+    bool started;    /* something was sent */
+    char error[256]; /* the first */
+};
+
+struct snmp {
+    struct service *service;
+    struct resolver *resolver;
+    struct session_set *sessions;
+    struct destination *destinations; /* most recently used first */
+    size_t ndestinations;
+    struct snmp_job *jobs;
+};
+
+/* ---- lists of notifications ---- */
+
+static void list_init(struct list *l)
+{
+    *l = (struct list){.end = &l->first};
+}
+
+static void list_append(struct list *l, struct notification *n)
+{
+    n->list = l;
+    n->next = NULL;
+    n->pprev = l->end;
+    *l->end = n;
+    l->end = &n->next;
+    l->n++;
+}
+
+static void list_remove(struct notification *n)
+{
+    *n->pprev = n->next;
+    if (n->next)
+        n->next->pprev = n->pprev;
+    else
+        n->list->end = n->pprev;
+    n->list->n--;
+}
+
+static void list_free(struct list *l)
+{
+    while (l->first) {
+        struct notification *n = l->first;
+
+        list_remove(n);
+        free(n);
+    }
+}
+
+/* ---- jobs ---- */
+
+static void snmp_job_free(struct snmp_job *x)
+{
+    *x->pprev = x->next;
+    if (x->next)
+        x->next->pprev = x->pprev;
+    job_release(x->job);
+    free(x->job);
+    free(x->recipients);
+    free(x);
+}
+
+static enum outcome_result result_of(const struct snmp_job *x, bool *ret_delivered)
+{
+    enum outcome_result result = OUTCOME_FAILED;
+
+    *ret_delivered = false;
+    for (size_t i = 0; i < x->nrecipients; i++) {
+        if (x->recipients[i].state == NOTICE_PENDING)
+            result = OUTCOME_RETRY;
+        else if (x->recipients[i].state == NOTICE_DELIVERED)
+            *ret_delivered = true;
+    }
+    return result == OUTCOME_FAILED && *ret_delivered ? OUTCOME_DELIVERED : result;
+}
+
+/* One of its notifications is done. The last answers the job. */
+static void job_unref(struct snmp_job *x)
+{
+    struct outcome o = {.job = x->job->id, .confirmation = CONFIRM_NONE};
+    bool delivered;
+
+    if (--x->left > 0)
+        return;
+    o.result = (uint8_t)result_of(x, &delivered);
+    if (delivered)
+        o.confirmation = x->command == PDU_INFORM ? CONFIRM_ACKNOWLEDGED : CONFIRM_HANDED_OFF;
+    if (o.result != OUTCOME_DELIVERED)
+        memcpy(o.error, x->error, sizeof o.error);
+    if (x->job->nrecipients > 0) {
+        o.recipients = x->recipients;
+        o.nrecipients = x->nrecipients;
+    }
+    service_done(x->snmp->service, &o);
+    snmp_job_free(x);
+}
+
+static void write_words(char dst[256], const char *words)
+{
+    utf8_clean(dst, 256, words, strlen(words), false);
+}
+
+/* What became of a part of the recipient's message. Waiting beats failed beats delivered. */
+static void recipient_note(struct snmp_job *x, size_t i, uint8_t state, const char *words)
+{
+    static const uint8_t rank[NOTICE_FAILED + 1] = {
+        [NOTICE_DELIVERED] = 1, [NOTICE_FAILED] = 2, [NOTICE_PENDING] = 3};
+    struct outcome_recipient *r = &x->recipients[i];
+
+    if (rank[state] > rank[r->state] || !r->reply[0]) {
+        r->state = state;
+        write_words(r->reply, words);
+    }
+    if (state != NOTICE_DELIVERED && !x->error[0]) {
+        char line[520];
+
+        snprintf(line, sizeof line, "%s: %s", r->address, words);
+        write_words(x->error, line);
+    }
+}
+
+static void notification_done(struct notification *n, uint8_t state, const char *words)
+{
+    struct snmp_job *x = n->job;
+
+    list_remove(n);
+    recipient_note(x, n->recipient, state, words);
+    free(n);
+    job_unref(x);
+}
+
+/* ---- sending ---- */
+
+static void queue_fail(struct destination *d, uint8_t state, const char *words)
+{
+    while (d->queue.first)
+        notification_done(d->queue.first, state, words);
+}
+
+static void on_answer(void *arg, int result, struct answer *a)
+{
+    struct notification *n = arg;
+    struct destination *d = n->destination;
+    char words[96];
+
+    loop_timer_set(d->pump, 0);
+    if (result) {
+        d->stale = true;
+        notification_done(n, NOTICE_PENDING,
+                          result == ERR_TIMEOUT ? "the inform was not acknowledged in time"
+                                                : "the inform could not be sent");
+    } else if (a->error_status != PDU_NO_ERROR) {
+        snprintf(words, sizeof words, "the receiver answered %s", pdu_error_name(a->error_status));
+        notification_done(n, NOTICE_FAILED, words);
+    } else {
+        notification_done(n, NOTICE_DELIVERED, "acknowledged");
+    }
+}
+
+/* Errors of our own making never go away; the network's may. */
+static uint8_t state_of(int err)
+{
+    return err == ERR_RANGE || err == ERR_UNSUPPORTED || err == ERR_INVALID ? NOTICE_FAILED
+                                                                            : NOTICE_PENDING;
+}
+
+static void send_one(struct destination *d, struct notification *n)
+{
+    bool inform = n->job->command == PDU_INFORM;
+    struct pdu *p = NULL;
+    struct err e;
+    int err;
+
+    n->job->started = true;
+    err = notification_new(&p, &n->job->job->events[n->event], n->job->command,
+                           strlen(d->endpoint.community), &e);
+    if (!err)
+        err = session_send(d->session, p, inform ? on_answer : NULL, n, &e);
+    if (err) {
+        d->stale |= err == ERR_NETWORK;
+        notification_done(n, state_of(err), e.text);
+    } else if (inform) {
+        list_remove(n);
+        list_append(&d->flight, n);
+    } else {
+        notification_done(n, NOTICE_DELIVERED, "handed off");
+    }
+}
+
+static void look_up(struct destination *d);
+
+/* The timer's: sends what may be sent now. */
+static void on_pump(void *arg)
+{
+    struct destination *d = arg;
+    int sent = 0;
+
+    if (d->lookup || !d->queue.first)
+        return;
+    if (clock_mono_ms() - d->resolved_ms > ADDRESS_AGE_MS)
+        d->stale = true;
+    if (d->stale || !d->session) {
+        if (d->flight.n == 0)
+            look_up(d);
+        return;
+    }
+    while (!d->stale && d->queue.first && d->flight.n < IN_FLIGHT_MAX && sent++ < TRAPS_PER_TURN)
+        send_one(d, d->queue.first);
+    if (d->queue.first && d->flight.n < IN_FLIGHT_MAX)
+        loop_timer_set(d->pump, 0);
+}
+
+static int open_session(struct destination *d, const struct address *address, struct err *e)
+{
+    const struct values *v = &service_handler(d->snmp->service)->values;
+    struct session_options o = {
+        .version = SNMP_V2C,
+        .community = d->endpoint.community,
+        .address = *address,
+        .timeout_ms = (uint32_t)values_number(v, properties, NPROPERTIES, "timeout"),
+        .retries = (unsigned)values_number(v, properties, NPROPERTIES, "retries"),
+    };
+
+    return session_open(&d->session, d->snmp->sessions, &o, e);
+}
+
+static void on_resolved(void *arg, int result, const struct address *addresses, size_t n,
+                        const char *why)
+{
+    struct destination *d = arg;
+    struct err e = {0};
+    int err = result;
+
+    d->lookup = NULL;
+    if (result)
+        err_set(&e, result, "%s", why);
+    for (size_t i = 0; !result && i < n; i++) {
+        err = open_session(d, &addresses[i], &e);
+        if (!err)
+            break;
+    }
+    if (err) {
+        queue_fail(d, NOTICE_PENDING, e.text);
+        return;
+    }
+    d->stale = false;
+    d->resolved_ms = clock_mono_ms();
+    on_pump(d);
+}
+
+static void look_up(struct destination *d)
+{
+    struct err e;
+    int err;
+
+    session_close(d->session);
+    d->session = NULL;
+    err = resolve_start(&d->lookup, d->snmp->resolver, d->endpoint.host, d->endpoint.port,
+                        on_resolved, d, &e);
+    if (err) {
+        d->lookup = NULL;
+        queue_fail(d, state_of(err), e.text);
+    }
+}
+
+/* ---- destinations ---- */
+
+static void destination_free(struct destination *d)
+{
+    resolve_cancel(d->lookup);
+    session_close(d->session);
+    loop_timer_del(d->pump);
+    explicit_bzero(d->endpoint.community, sizeof d->endpoint.community);
+    free(d);
+}
+
+static bool is_idle(const struct destination *d)
+{
+    return !d->queue.first && d->flight.n == 0 && !d->lookup;
+}
+
+/* Let the idle one go that was used longest ago. */
+static void make_room(struct snmp *m)
+{
+    struct destination **last = NULL, *d;
+
+    if (m->ndestinations < DESTINATIONS_MAX)
+        return;
+    for (struct destination **at = &m->destinations; *at; at = &(*at)->next)
+        if (is_idle(*at))
+            last = at;
+    if (!last)
+        return; /* then there are a few more for a while */
+    d = *last;
+    *last = d->next;
+    m->ndestinations--;
+    destination_free(d);
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0 &&
+           strcmp(a->community, b->community) == 0;
+}
+
+static struct destination *destination_new(struct snmp *m, const struct endpoint *to)
+{
+    struct destination *d = calloc(1, sizeof *d);
+
+    if (!d)
+        return NULL;
+    d->snmp = m;
+    d->endpoint = *to;
+    list_init(&d->queue);
+    list_init(&d->flight);
+    d->pump = loop_timer_new(service_loop(m->service), on_pump, d);
+    if (!d->pump) {
+        free(d);
+        return NULL;
+    }
+    m->ndestinations++;
+    return d;
+}
+
+/* NULL when out of memory. */
+static struct destination *destination_get(struct snmp *m, const struct endpoint *to)
+{
+    struct destination **at = &m->destinations, *d;
+
+    while (*at && !same_endpoint(&(*at)->endpoint, to))
+        at = &(*at)->next;
+    d = *at;
+    if (d) {
+        *at = d->next;
+    } else {
+        make_room(m);
+        d = destination_new(m, to);
+        if (!d)
+            return NULL;
+    }
+    d->next = m->destinations;
+    m->destinations = d;
+    return d;
+}
+
+/* ---- where a job goes ---- */
+
+/* "host", "host:port", "[2001:db8::1]:port", "2001:db8::1". */
+static int parse_address(struct endpoint *ret, const char *text, uint16_t default_port)
+{
+    const char *colon = strrchr(text, ':'), *end = strchr(text, ']'), *port = NULL;
+    const char *host = text;
+    size_t n = strlen(text);
+    char *rest;
+    unsigned long v;
+
+    if (text[0] == '[' && end) {
+        host = text + 1;
+        n = (size_t)(end - host);
+        if (end[1] != '\0' && end[1] != ':')
+            return ERR_INVALID;
+        port = end[1] ? end + 2 : NULL;
+    } else if (colon && strchr(text, ':') == colon) {
+        n = (size_t)(colon - text);
+        port = colon + 1;
+    }
+    if (n == 0 || n > HOST_MAX)
+        return ERR_INVALID;
+    memcpy(ret->host, host, n);
+    ret->host[n] = '\0';
+    ret->port = default_port;
+    if (!port)
+        return 0;
+    if (*port < '1' || *port > '9' || strlen(port) > 5)
+        return ERR_INVALID;
+    v = strtoul(port, &rest, 10);
+    if (*rest || v > 65535)
+        return ERR_INVALID;
+    ret->port = (uint16_t)v;
+    return 0;
+}
+
+static const char *handler_text(const struct snmp *m, const char *name)
+{
+    return values_text(&service_handler(m->service)->values, properties, NPROPERTIES, name);
+}
+
+static bool is_own_host(const struct snmp *m, const struct endpoint *to)
+{
+    return strcmp(to->host, handler_text(m, "host")) == 0 &&
+           to->port ==
+               values_number(&service_handler(m->service)->values, properties, NPROPERTIES, "port");
+}
+
+/* The handler's community is a secret between it and its host. Targets that go elsewhere bring
+ * their own, unless it is the one that everybody knows, or the handler names no host at all. */
+static int set_community(struct endpoint *to, const struct snmp *m, const struct job *j)
+{
+    const char *community = service_text(m->service, j, "community");
+    const char *common = property_find(properties, NPROPERTIES, "community")->def;
+    bool overridden = false;
+
+    for (size_t i = 0; i < j->overrides.n; i++)
+        overridden |= strcmp(j->overrides.items[i].property->name, "community") == 0;
+    if (!overridden) {
+        bool known = strcmp(handler_text(m, "community"), common) == 0;
+
+        if (!known && *handler_text(m, "host") && !is_own_host(m, to))
+            return ERR_DENIED;
+        community = handler_text(m, "community");
+    }
+    snprintf(to->community, sizeof to->community, "%s", community);
+    return 0;
+}
+
+static int find_endpoint(struct endpoint *ret, const struct snmp *m, const struct job *j,
+                         const char *recipient, struct err *e)
+{
+    uint16_t port = (uint16_t)service_number(m->service, j, "port");
+    int err = 0;
+
+    *ret = (struct endpoint){.port = port};
+    if (recipient)
+        err = parse_address(ret, recipient, port);
+    else
+        snprintf(ret->host, sizeof ret->host, "%s", service_text(m->service, j, "host"));
+    if (err)
+        return err_set(e, err, "expected host or host:port");
+    if (!*ret->host)
+        return err_set(e, ERR_INVALID, "neither the handler nor the target names a host");
+    if (set_community(ret, m, j))
+        return err_set(e, ERR_DENIED,
+                       "the target sends to another host than the handler: it needs a community "
+                       "of its own");
+    return 0;
+}
+
+static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
+{
+    for (size_t i = 0; i < x->job->nevents; i++) {
+        struct notification *n = malloc(sizeof *n);
+
+        if (!n) {
+            recipient_note(x, recipient, NOTICE_PENDING, "out of memory");
+            return;
+        }
+        *n = (struct notification){.job = x, .destination = d, .recipient = recipient, .event = i};
+        x->left++;
+        list_append(&d->queue, n);
+    }
+    loop_timer_set(d->pump, 0);
+}
+
+static void send_to(struct snmp_job *x, size_t recipient)
+{
+    const char *address = x->job->nrecipients ? x->job->recipients[recipient] : NULL;
+    struct destination *d;
+    struct endpoint to;
+    struct err e;
+
+    if (find_endpoint(&to, x->snmp, x->job, address, &e)) {
+        snprintf(x->recipients[recipient].address, 256, "%s", address ? address : "snmp");
+        recipient_note(x, recipient, NOTICE_FAILED, e.text);
+        return;
+    }
+    if (address)
+        snprintf(x->recipients[recipient].address, 256, "%s", address);
+    else
+        snprintf(x->recipients[recipient].address, 256, "%.240s:%u", to.host, to.port);
+    d = destination_get(x->snmp, &to);
+    if (d)
+        enqueue(x, d, recipient);
+    else
+        recipient_note(x, recipient, NOTICE_PENDING, "out of memory");
+    explicit_bzero(to.community, sizeof to.community);
+}
+
+/* ---- the kind ---- */
+
+static struct snmp_job *snmp_job_new(struct snmp *m, struct job *j)
+{
+    struct snmp_job *x = calloc(1, sizeof *x);
+
+    if (!x)
+        return NULL;
+    x->nrecipients = j->nrecipients ? j->nrecipients : 1;
+    x->recipients = calloc(x->nrecipients, sizeof *x->recipients);
+    if (!x->recipients) {
+        free(x);
+        return NULL;
+    }
+    x->snmp = m;
+    x->job = j;
+    x->left = 1;
+    x->command =
+        strcmp(service_text(m->service, j, "confirm"), "inform") == 0 ? PDU_INFORM : PDU_TRAP;
+    x->next = m->jobs;
+    x->pprev = &m->jobs;
+    if (x->next)
+        x->next->pprev = &x->next;
+    m->jobs = x;
+    return x;
+}
+
+static void snmp_deliver(void *state, struct job *j)
+{
+    struct snmp *m = state;
+    struct snmp_job *x = snmp_job_new(m, j);
+
+    if (!x) {
+        struct outcome o = {.job = j->id, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
+
+        write_words(o.error, "out of memory");
+        service_done(m->service, &o);
+        job_release(j);
+        free(j);
+        return;
+    }
+    for (size_t i = 0; i < x->nrecipients; i++)
+        send_to(x, i);
+    job_unref(x);
+}
+
+static void snmp_cancel(void *state, uint64_t job)
+{
+    struct snmp *m = state;
+    struct snmp_job *x = m->jobs;
+
+    while (x && x->job->id != job)
+        x = x->next;
+    if (!x || x->started)
+        return;
+    x->left++; /* it must outlive its notifications */
+    for (struct destination *d = m->destinations; d; d = d->next)
+        for (struct notification *n = d->queue.first, *next; n; n = next) {
+            next = n->next;
+            if (n->job == x)
+                notification_done(n, NOTICE_PENDING, "cancelled");
+        }
+    job_unref(x);
+}
+
+static void snmp_close(void *state)
+{
+    struct snmp *m = state;
+
+    while (m->destinations) {
+        struct destination *d = m->destinations;
+
+        m->destinations = d->next;
+        list_free(&d->queue);
+        list_free(&d->flight);
+        destination_free(d);
+    }
+    session_set_free(m->sessions);
+    resolver_free(m->resolver);
+    while (m->jobs)
+        snmp_job_free(m->jobs);
+    free(m);
+}
+
+static int snmp_open(struct service *s, void **ret_state, struct err *e)
+{
+    struct snmp *m;
+    int err = snmp_start("snmpalertd", e);
+
+    if (err)
+        return err;
+    m = calloc(1, sizeof *m);
+    if (!m)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    m->service = s;
+    m->resolver = resolver_new(service_loop(s));
+    m->sessions = session_set_new(service_loop(s));
+    if (!m->resolver || !m->sessions) {
+        snmp_close(m);
+        return err_set(e, ERR_NOMEM, "out of memory or descriptors");
+    }
+    *ret_state = m;
+    return 0;
+}
+
+const struct dispatch_kind dispatch_kind_snmp = {
+    .kind = &kind,
+    .open = snmp_open,
+    .close = snmp_close,
+    .deliver = snmp_deliver,
+    .cancel = snmp_cancel,
+};
