@@ -12,7 +12,8 @@ enum { DUMP_DEPTH_MAX = 1000 };
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* What jansson cannot be told is looked for before: the depth, and integers beyond 64 bits. */
+/* What jansson cannot be told is looked for before: the depth, integers beyond 64 bits, and a 0
+ * octet behind the document. */
 struct scan {
     const char *text;
     size_t len, at;
@@ -70,7 +71,7 @@ static void skip_number(struct scan *s)
     s->copied = s->at;
 }
 
-static int too_deep(const struct scan *s, struct err *e)
+static int refuse(const struct scan *s, struct err *e, const char *why)
 {
     size_t line = 1, column = 0;
 
@@ -80,7 +81,7 @@ static int too_deep(const struct scan *s, struct err *e)
             column = (size_t)-1;
         }
     }
-    return err_set(e, ERR_SYNTAX, "%zu:%zu: nested deeper than %d", line, column, JV_DEPTH_MAX);
+    return err_set(e, ERR_SYNTAX, "%zu:%zu: %s", line, column, why);
 }
 
 static int scan(struct scan *s, struct err *e)
@@ -94,9 +95,11 @@ static int scan(struct scan *s, struct err *e)
             skip_number(s);
         } else {
             if ((c == '[' || c == '{') && ++s->depth > JV_DEPTH_MAX)
-                return too_deep(s, e);
+                return refuse(s, e, "nested too deep");
             if (c == ']' || c == '}')
                 s->depth--;
+            if (c == '\0') /* which jansson takes for the end */
+                return refuse(s, e, "a 0 octet");
             s->at++;
         }
     }
