@@ -24,11 +24,8 @@
 #include "eval/protocol.h" /* EVAL_SCRIPT_MAX and the other limits */
 #include "eval/verdict.h"
 
-enum {
-    EVAL_HARD_CPU_MS = 200,     /* no answer for so much CPU time: killed */
-    EVAL_HARD_WALL_MS = 10000,  /* no answer for so long, while it used CPU: killed */
-    EVAL_STUCK_WALL_MS = 60000, /* no answer for so long, whatever it did: killed, none blamed */
-};
+/* An evaluator that gives no answer for 200 ms of its CPU time (more where it must first parse
+ * large topics) is killed; peer.h has the figures. */
 
 struct eval_client;
 
