@@ -157,8 +157,6 @@ static void dispatch(void *arg, struct pollfd *fds, int n)
         snmp_timeout();
     run_alarms();
     netsnmp_check_outstanding_agent_requests();
-    if (s->options.on_turn)
-        s->options.on_turn(s->options.arg);
     tell_refused(s);
 }
 
@@ -178,6 +176,9 @@ static void set_options(const char *address)
     netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
     netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, address);
+    /* Not a folder: net-snmp makes some for certificates wherever it can. */
+    set_persistent_directory("/dev/null");
+    set_configuration_directory("/dev/null");
     /* no MIB is ever parsed here */
     netsnmp_set_mib_directory("");
     setenv("MIBS", "", 1);

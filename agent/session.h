@@ -20,7 +20,6 @@ enum {
 struct agent_session_options {
     struct loop *loop;
     const char *address; /* "unix:/var/agentx/master", "tcp:localhost:705", or a path; copied */
-    void (*on_turn)(void *arg);    /* at the end of every turn */
     void (*on_lost)(void *arg);    /* the master is gone; requests under way will hear no more */
     void (*on_refused)(void *arg); /* the master did not take a registration (RFC 2741 7.1.4) */
     void *arg;

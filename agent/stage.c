@@ -18,13 +18,6 @@ struct agent {
     struct checks checks;
 };
 
-static void on_turn(void *arg)
-{
-    struct agent *a = arg;
-
-    agent_table_end_turn(a->table);
-}
-
 static void on_lost(void *arg)
 {
     struct agent *a = arg;
@@ -57,7 +50,6 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
     struct agent_session_options session = {
         .loop = o->loop,
         .address = o->address,
-        .on_turn = on_turn,
         .on_lost = on_lost,
         .on_refused = on_refused,
         .arg = a,

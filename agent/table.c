@@ -1,6 +1,6 @@
-/* Invariants: a read transaction is open only between the first request of a loop turn and the
- * turn's end, and never while a set is checked or committed. A `struct pending` lives from RESERVE1
- * until net-snmp frees the request's data; its `set` ends earlier (last phase, or session lost). */
+/* Invariants: a read transaction lives within one call of the handler, so that no wait for the
+ * master keeps one open. A `struct pending` lives from RESERVE1 until net-snmp frees the request's
+ * data; its `set` ends earlier (last phase, or session lost). */
 #include "agent/table.h"
 
 #include <stdlib.h>
@@ -20,7 +20,6 @@ static const char pending_name[] = "snmpalert_set";
 struct agent_table {
     struct agent_table_options options;
     netsnmp_handler_registration *registration; /* NULL: not registered */
-    struct txn *read;                           /* NULL: none open */
     struct pending *pending;
     oid base[MAX_OID_LEN]; /* ROOT.1, below which the view begins */
     size_t base_len;
@@ -129,20 +128,7 @@ static int put_name(const struct agent_table *t, netsnmp_variable_list *vb, cons
 
 /* ---- reading ----------------------------------------------------------------------------------*/
 
-static struct txn *reader(struct agent_table *t)
-{
-    if (!t->read)
-        t->read = txn_begin(t->options.store, TXN_READ);
-    return t->read;
-}
-
-void agent_table_end_turn(struct agent_table *t)
-{
-    txn_abort(t->read);
-    t->read = NULL;
-}
-
-static void get_one(struct agent_table *t, netsnmp_agent_request_info *info,
+static void get_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
                     netsnmp_request_info *r)
 {
     struct suffix s;
@@ -150,7 +136,7 @@ static void get_one(struct agent_table *t, netsnmp_agent_request_info *info,
     int err;
 
     suffix_of(t, r->requestvb, &s);
-    err = s.side ? ERR_UNSUPPORTED : view_get(reader(t), s.subids, s.n, &c);
+    err = s.side ? ERR_UNSUPPORTED : view_get(x, s.subids, s.n, &c);
     if (err == ERR_UNSUPPORTED)
         netsnmp_set_request_error(info, r, SNMP_NOSUCHOBJECT);
     else if (err == ERR_NOTFOUND)
@@ -161,7 +147,7 @@ static void get_one(struct agent_table *t, netsnmp_agent_request_info *info,
 
 /* True when an instance was filled in. At the end of the view the varbind stays as it is, which
  * tells net-snmp to look on behind our registration. */
-static bool next_one(struct agent_table *t, netsnmp_agent_request_info *info,
+static bool next_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
                      netsnmp_request_info *r)
 {
     struct suffix from, to = {.side = 0};
@@ -171,7 +157,7 @@ static bool next_one(struct agent_table *t, netsnmp_agent_request_info *info,
     suffix_of(t, r->requestvb, &from);
     if (from.side > 0)
         return false;
-    err = view_next(reader(t), from.subids, from.n, to.subids, &to.n, &c);
+    err = view_next(x, from.subids, from.n, to.subids, &to.n, &c);
     if (err == ERR_NOTFOUND)
         return false;
     if (err || put_name(t, r->requestvb, &to) || put_cell(r->requestvb, &c)) {
@@ -189,10 +175,10 @@ static bool in_range(const netsnmp_request_info *r)
 
 /* Only inside snmpd: a master agent turns GETBULK into GETNEXT for subagents. The varbinds that
  * repeat one are chained behind it, and net-snmp goes on at the one that is left in the request. */
-static void bulk_one(struct agent_table *t, netsnmp_agent_request_info *info,
+static void bulk_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
                      netsnmp_request_info *r)
 {
-    while (next_one(t, info, r) && in_range(r) && r->repeat > 0 && r->requestvb->next_variable) {
+    while (next_one(t, x, info, r) && in_range(r) && r->repeat > 0 && r->requestvb->next_variable) {
         netsnmp_variable_list *next = r->requestvb->next_variable;
 
         if (snmp_set_var_objid(next, r->requestvb->name, r->requestvb->name_length)) {
@@ -206,28 +192,22 @@ static void bulk_one(struct agent_table *t, netsnmp_agent_request_info *info,
     }
 }
 
-static void on_get(struct agent_table *t, netsnmp_agent_request_info *info,
-                   netsnmp_request_info *requests)
-{
-    for (netsnmp_request_info *r = requests; r; r = r->next)
-        if (!r->processed)
-            get_one(t, info, r);
-}
-
-static void on_next(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_read(struct agent_table *t, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
-    for (netsnmp_request_info *r = requests; r; r = r->next)
-        if (!r->processed)
-            next_one(t, info, r);
-}
+    struct txn *x = txn_begin(t->options.store, TXN_READ);
 
-static void on_bulk(struct agent_table *t, netsnmp_agent_request_info *info,
-                    netsnmp_request_info *requests)
-{
-    for (netsnmp_request_info *r = requests; r; r = r->next)
-        if (!r->processed)
-            bulk_one(t, info, r);
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        if (r->processed)
+            continue;
+        if (info->mode == MODE_GET)
+            get_one(t, x, info, r);
+        else if (info->mode == MODE_GETNEXT)
+            next_one(t, x, info, r);
+        else
+            bulk_one(t, x, info, r);
+    }
+    txn_abort(x);
 }
 
 /* ---- a SET between its phases
@@ -343,7 +323,6 @@ static void keep_reason(struct agent_table *t, const char *owner, const struct e
     struct edit d;
     char text[sizeof(e->text) + 32];
 
-    agent_table_end_turn(t);
     x = txn_begin(t->options.store, TXN_WRITE_SAMPLES);
     if (!row_exists(x, owners, &k)) {
         txn_abort(x);
@@ -484,15 +463,14 @@ static void on_cleanup(struct agent_table *t, netsnmp_agent_request_info *info,
 
 static const struct {
     int mode;
-    bool set; /* uses transactions of its own */
     void (*run)(struct agent_table *t, netsnmp_agent_request_info *info,
                 netsnmp_request_info *requests);
 } phases[] = {
-    {MODE_GETNEXT, false, on_next},         {MODE_GET, false, on_get},
-    {MODE_GETBULK, false, on_bulk},         {MODE_SET_RESERVE1, true, on_reserve1},
-    {MODE_SET_RESERVE2, true, on_reserve2}, {MODE_SET_ACTION, true, on_action},
-    {MODE_SET_UNDO, true, on_undo},         {MODE_SET_COMMIT, true, on_cleanup},
-    {MODE_SET_FREE, true, on_cleanup},
+    {MODE_GETNEXT, on_read},          {MODE_GET, on_read},
+    {MODE_GETBULK, on_read},          {MODE_SET_RESERVE1, on_reserve1},
+    {MODE_SET_RESERVE2, on_reserve2}, {MODE_SET_ACTION, on_action},
+    {MODE_SET_UNDO, on_undo},         {MODE_SET_COMMIT, on_cleanup},
+    {MODE_SET_FREE, on_cleanup},
 };
 
 static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
@@ -504,8 +482,6 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         if (phases[i].mode != info->mode)
             continue;
-        if (phases[i].set)
-            agent_table_end_turn(t);
         phases[i].run(t, info, requests);
         return SNMP_ERR_NOERROR;
     }
@@ -557,6 +533,5 @@ void agent_table_free(struct agent_table *t)
         return;
     agent_table_unregister(t);
     agent_table_session_lost(t);
-    agent_table_end_turn(t);
     free(t);
 }

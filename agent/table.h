@@ -38,9 +38,6 @@ void agent_table_free(struct agent_table *t); /* NULL is fine */
 int agent_table_register(struct agent_table *t, struct err *e);
 void agent_table_unregister(struct agent_table *t);
 
-/* Ends the read transaction that requests of one loop turn share. */
-void agent_table_end_turn(struct agent_table *t);
-
 /* The session died: SETs between two phases will hear no more, net-snmp forgets them. What was
  * committed stays. */
 void agent_table_session_lost(struct agent_table *t);

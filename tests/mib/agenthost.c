@@ -86,6 +86,14 @@ static int put_cells(struct txn *t, const struct sa_table *table, const struct k
     return err;
 }
 
+static bool has_volatile(const struct sa_table *t)
+{
+    for (size_t i = 0; i < t->ncolumns; i++)
+        if (t->columns[i].keep == SA_VOLATILE)
+            return true;
+    return false;
+}
+
 static int put_line(struct txn *t, char *line, enum sa_keep keep, struct err *e)
 {
     char *fields = line;
@@ -96,7 +104,7 @@ static int put_line(struct txn *t, char *line, enum sa_keep keep, struct err *e)
 
     if (!table)
         return err_set(e, ERR_SYNTAX, "no table '%s'", name);
-    if (keep == SA_DURABLE && table->keep != SA_DURABLE)
+    if (keep == SA_DURABLE ? table->keep != SA_DURABLE : !has_volatile(table))
         return 0;
     if ((err = read_key(table, &fields, &k, e)))
         return err;

@@ -11,7 +11,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lib.plugin import pytest_runtest_makereport, pytest_sessionfinish  # noqa: E402,F401
+from lib.plugin import (pytest_runtest_makereport, pytest_runtest_setup,  # noqa: E402,F401
+                        pytest_sessionfinish)
 from lib.process import Process  # noqa: E402
 from lib.snmp import Snmpd, Tools  # noqa: E402
 from lib.wait import wait_for  # noqa: E402

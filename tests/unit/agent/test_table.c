@@ -167,7 +167,6 @@ static void call_release(struct call *c)
     for (int i = 0; i < c->n; i++)
         snmp_free_varbind(c->first[i]);
     netsnmp_free_all_list_data(c->info.agent_data);
-    agent_table_end_turn(table);
 }
 
 /* Is it COLUMN of saHistoryTable's Nth row? */
