@@ -35,9 +35,12 @@ static void fill(void)
 {
     struct txn *t = txn_begin(store, TXN_WRITE);
     struct err e = {.code = 0};
+    struct key k = key_of_name("alice");
     struct edit d;
-    struct key k;
 
+    edit_begin(&d, t, sa_table_by_id(SA_OWNER), &k);
+    edit_int(&d, OWNER_MAX_DEFINITIONS, 0);
+    assert_int_equal(row_put(&d, &e), 0);
     for (uint32_t id = 1; id <= ROWS; id++) {
         k = key_of_id("alice", id * 10);
         edit_begin(&d, t, sa_table_by_id(SA_HISTORY), &k);
