@@ -1,0 +1,42 @@
+#!/bin/sh
+# What is made from the tables at build time, looked at by the tools that users have: xmllint takes
+# the sample by the schema and refuses a spoiled one; the manual pages have no roff warning.
+set -u
+
+sample=${top_srcdir:-.}/config/snmpalertd.xml.sample
+schema=${top_builddir:-.}/config/snmpalertd.rng
+spoiled=${top_builddir:-.}/config/spoiled.$$.xml
+failed=0
+tried=0
+trap 'rm -f "$spoiled"' EXIT
+
+fail() {
+    echo "FAIL: $*"
+    failed=1
+}
+
+if command -v xmllint >/dev/null; then
+    tried=1
+    xmllint --nonet --noout --relaxng "$schema" "$sample" || fail "the schema refuses the sample"
+    for edit in 's/ port="587"/ prot="587"/' 's/<store .*//' 's/severity="critical"/severity="bad"/' \
+        's/interval="10s"/interval="soon"/' 's/<owners>/<owners><user name="x"\/>/'; do
+        sed "$edit" "$sample" >"$spoiled"
+        cmp -s "$sample" "$spoiled" && fail "$edit changes nothing"
+        xmllint --nonet --noout --relaxng "$schema" "$spoiled" 2>/dev/null &&
+            fail "the schema takes the sample after $edit"
+    done
+fi
+
+if command -v groff >/dev/null; then
+    tried=1
+    for page in snmpalertd.8 snmpalertd.xml.5; do
+        warnings=$(groff -man -ww -z -Tutf8 "${top_builddir:-.}/man/$page" 2>&1)
+        [ -z "$warnings" ] || fail "man/$page: $warnings"
+    done
+fi
+
+[ $tried = 1 ] || {
+    echo "neither xmllint (Debian package: libxml2-utils) nor groff is here"
+    exit 77
+}
+exit $failed
