@@ -31,7 +31,10 @@ int snmp_start(const char *program, struct err *e)
         return err_errno(e, "net-snmp");
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, flags[i], 1);
-    snmp_disable_log(); /* its lines may quote what a peer sent */
+    /* Its lines quote what a peer sent, and without any handler they would go to stderr. */
+    snmp_disable_log();
+    if (!netsnmp_register_loghandler(NETSNMP_LOGHANDLER_NONE, LOG_DEBUG))
+        return err_set(e, ERR_NOMEM, "out of memory");
     init_snmp(program);
     started = true;
     return 0;

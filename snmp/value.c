@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,9 +92,19 @@ static void hex(struct slice s, struct buf *b)
     }
 }
 
+/* The shortest text that reads back as the same number. */
 static void real_text(const struct snmp_value *v, struct buf *b)
 {
-    buf_printf(b, "%.*g", v->type == SNMP_TYPE_FLOAT ? 9 : 17, v->real);
+    bool single = v->type == SNMP_TYPE_FLOAT;
+    char text[40];
+    for (int digits = single ? FLT_DIG : DBL_DIG;; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v->real);
+        if (digits == (single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG) || !isfinite(v->real))
+            break;
+        if (single ? strtof(text, NULL) == (float)v->real : strtod(text, NULL) == v->real)
+            break;
+    }
+    buf_bytes(b, text, strlen(text));
 }
 
 static void objid_to_buf(const struct objid *o, struct buf *b)
