@@ -29,12 +29,15 @@ struct chan_options {
     void *arg;
 };
 
-/* Takes FD over and makes it non-blocking and close-on-exec. NULL when out of memory. */
+/* Takes FD over and makes it non-blocking and close-on-exec. NULL when out of memory; FD is then
+ * still the caller's. */
 struct chan *chan_new(struct loop *l, int fd, const struct chan_options *o);
 void chan_free(struct chan *c); /* closes the descriptor; what is queued is lost */
 
 /* Queue one frame; written when the loop comes by (or at once if nothing waits). ERR_FULL: the
- * queue has no room, nothing was taken. ERR_CLOSED. PAYLOAD is copied. */
+ * queue has no room, nothing was taken. ERR_CLOSED; on_close is never called from here, but from
+ * the loop, after what the peer still sent was read. ERR_RANGE: beyond FRAME_PAYLOAD_MAX or
+ * FRAME_FDS_MAX. PAYLOAD is copied. */
 int chan_send(struct chan *c, uint16_t type, const void *payload, size_t len);
 /* The same with descriptors, which stay the caller's (they are dup'ed into the queue). */
 int chan_send_fds(struct chan *c, uint16_t type, const void *payload, size_t len, const int *fds,

@@ -24,7 +24,8 @@ void loop_stop(struct loop *l, int result);
 /* One turn; waits at most MAX_WAIT_MS (-1: as long as it takes). For tests. */
 int loop_turn(struct loop *l, int max_wait_ms);
 
-/* EVENTS: POLLIN, POLLOUT. CB gets revents. The loop does not own FD. */
+/* EVENTS: POLLIN, POLLOUT; 0 pauses the handle, a hang-up is not told either. CB gets revents. The
+ * loop does not own FD. NULL when out of memory. */
 struct loop_fd *loop_fd_add(struct loop *l, int fd, short events,
                             void (*cb)(void *arg, short revents), void *arg);
 void loop_fd_events(struct loop_fd *f, short events);
@@ -38,10 +39,12 @@ void loop_timer_set_at(struct loop_timer *t, int64_t mono_ms);
 void loop_timer_cancel(struct loop_timer *t);
 void loop_timer_del(struct loop_timer *t);
 
-/* Blocks SIGNO and calls CB from the loop when it arrives. 0 or a negative error. */
+/* Blocks SIGNO and calls CB from the loop when it arrives. 0 or a negative error (ERR_EXISTS: it
+ * has a handler). Children inherit the blocked mask: who spawns one resets it. */
 int loop_signal(struct loop *l, int signo, void (*cb)(void *arg, int signo), void *arg);
 
-/* Calls CB once when child PID has ended, with waitpid's status (the loop reaps it). */
+/* Calls CB once when child PID has ended, with waitpid's status (the loop reaps it, by pidfd: it may
+ * have ended before). ERR_NOTFOUND: no such process. */
 int loop_child(struct loop *l, pid_t pid, void (*cb)(void *arg, pid_t pid, int status), void *arg);
 
 /* Foreign event sources (net-snmp, libcurl), asked anew every turn.
