@@ -8,25 +8,25 @@
 
 enum {
     ERR_OK = 0,
-    ERR_NOMEM = -1,       /* out of memory */
-    ERR_IO = -2,          /* errno in words in the detail */
-    ERR_SYNTAX = -3,      /* foreign text or bytes that do not parse */
-    ERR_RANGE = -4,       /* number or length outside its limits */
+    ERR_NOMEM = -1,  /* out of memory */
+    ERR_IO = -2,     /* errno in words in the detail */
+    ERR_SYNTAX = -3, /* foreign text or bytes that do not parse */
+    ERR_RANGE = -4,  /* number or length outside its limits */
     ERR_NOTFOUND = -5,
     ERR_EXISTS = -6,
-    ERR_INVALID = -7,     /* argument or configuration that makes no sense */
-    ERR_FULL = -8,        /* a queue, the store or a quota is full */
-    ERR_VERSION = -9,     /* made by a newer or another version */
-    ERR_CORRUPT = -10,    /* stored bytes that are not what was written */
+    ERR_INVALID = -7,  /* argument or configuration that makes no sense */
+    ERR_FULL = -8,     /* a queue, the store or a quota is full */
+    ERR_VERSION = -9,  /* made by a newer or another version */
+    ERR_CORRUPT = -10, /* stored bytes that are not what was written */
     ERR_DENIED = -11,
     ERR_TIMEOUT = -12,
-    ERR_CLOSED = -13,     /* the other side is gone */
-    ERR_AGAIN = -14,      /* not now; nothing was done */
+    ERR_CLOSED = -13, /* the other side is gone */
+    ERR_AGAIN = -14,  /* not now; nothing was done */
     ERR_NETWORK = -15,
-    ERR_PROTOCOL = -16,   /* a peer broke its protocol */
+    ERR_PROTOCOL = -16, /* a peer broke its protocol */
     ERR_UNSUPPORTED = -17,
-    ERR_TEMPORARY = -18,  /* a peer refused for now */
-    ERR_PERMANENT = -19,  /* a peer refused for good */
+    ERR_TEMPORARY = -18, /* a peer refused for now */
+    ERR_PERMANENT = -19, /* a peer refused for good */
     /* the SNMP SET family (RFC 3416 section 4.2.5), for row edits from any side */
     ERR_WRONG_TYPE = -40,
     ERR_WRONG_LENGTH = -41,

@@ -23,11 +23,11 @@ void jv_free(jv *root); /* NULL is fine */
 
 enum jv_kind jv_kind(const jv *v);
 bool jv_bool(const jv *v);
-int64_t jv_int(const jv *v);            /* of JV_INT, else 0 */
-double jv_number(const jv *v);          /* of JV_INT and JV_REAL, else 0 */
-struct slice jv_string(const jv *v);    /* UTF-8, terminated behind its len; may hold 0 octets */
-size_t jv_len(const jv *v);             /* of an array or object, else 0 */
-jv *jv_at(const jv *array, size_t i);   /* borrowed; NULL when out of range */
+int64_t jv_int(const jv *v);          /* of JV_INT, else 0 */
+double jv_number(const jv *v);        /* of JV_INT and JV_REAL, else 0 */
+struct slice jv_string(const jv *v);  /* UTF-8, terminated behind its len; may hold 0 octets */
+size_t jv_len(const jv *v);           /* of an array or object, else 0 */
+jv *jv_at(const jv *array, size_t i); /* borrowed; NULL when out of range */
 jv *jv_get(const jv *object, const char *key); /* borrowed; NULL when absent */
 
 /* Iterate over an object in insertion order: for (it = jv_iter(o); it; it = jv_iter_next(o, it)) */
@@ -42,7 +42,7 @@ jv *jv_new_array(void);
 jv *jv_new_null(void);
 jv *jv_new_bool(bool b);
 jv *jv_new_int(int64_t i);
-jv *jv_new_real(double d);                  /* NaN and infinities become null */
+jv *jv_new_real(double d);                       /* NaN and infinities become null */
 jv *jv_new_string(const void *utf8, size_t len); /* invalid UTF-8 is replaced by U+FFFD */
 int jv_set(jv *object, const char *key, jv *v);
 int jv_append(jv *array, jv *v);

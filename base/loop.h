@@ -43,8 +43,8 @@ void loop_timer_del(struct loop_timer *t);
  * has a handler). Children inherit the blocked mask: who spawns one resets it. */
 int loop_signal(struct loop *l, int signo, void (*cb)(void *arg, int signo), void *arg);
 
-/* Calls CB once when child PID has ended, with waitpid's status (the loop reaps it, by pidfd: it may
- * have ended before). ERR_NOTFOUND: no such process. */
+/* Calls CB once when child PID has ended, with waitpid's status (the loop reaps it, by pidfd: it
+ * may have ended before). ERR_NOTFOUND: no such process. */
 int loop_child(struct loop *l, pid_t pid, void (*cb)(void *arg, pid_t pid, int status), void *arg);
 
 /* Foreign event sources (net-snmp, libcurl), asked anew every turn.
