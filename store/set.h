@@ -58,6 +58,9 @@ void set_storage(struct set *x, enum sa_storage storage);
  * ERR_INCONSISTENT_VALUE. */
 int set_add(struct set *x, int tag, const uint32_t *subids, size_t n, const struct set_value *v,
             struct err *e);
+/* SET_XML only: the row shall exist, if need be without a cell. */
+int set_add_row(struct set *x, int tag, const struct sa_table *table, const struct key *k,
+                struct err *e);
 /* The whole: RowStatus transitions, required columns, frozen columns, StorageType, references
  * within the set in any order, registered checks. Uses a read transaction of its own. RET_TAG: the
  * varbind to blame. */

@@ -1,0 +1,346 @@
+/* Checking, committing and undoing a set. A write transaction lives only within one call; what it
+ * was about to change is evaluated anew inside it, since others may have written since set_check.
+ */
+#include <string.h>
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/cells.h"
+#include "store/set_impl.h"
+
+/* Own database: u8 table, key -> u64 ms since 1970 when the row was made. */
+static const char unready_db[] = "set.unready";
+
+int set_register_check(struct store *s, unsigned table, set_check_fn fn, void *arg)
+{
+    struct slot *slot = table < 256 ? s->by_id[table] : NULL;
+    if (!slot)
+        return ERR_NOTFOUND;
+    slot->check = fn;
+    slot->check_arg = arg;
+    return 0;
+}
+
+/* ---- looking through the set ------------------------------------------------------------------
+ */
+
+int set_look_row(struct set_look *l, const struct sa_table *table, const struct key *k,
+                 struct row *ret)
+{
+    struct slot *slot = slot_of(l->set->store, table);
+    if (!slot)
+        return ERR_NOTFOUND;
+    const struct set_row *r = set_find(l->set, slot, key_slice(k));
+    if (!r)
+        return row_get(l->txn, table, k, ret);
+    if (!r->exists)
+        return ERR_NOTFOUND;
+    *ret = set_row_of(r, &r->after);
+    return 0;
+}
+
+static bool in_prefix(const struct set_row *r, const struct key *prefix)
+{
+    return !prefix ||
+           (r->key.len >= prefix->len && !memcmp(r->key.data, prefix->data, prefix->len));
+}
+
+static int compare_keys(struct slice a, struct slice b)
+{
+    int d = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return d ? d : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct set_row *const *x = a, *const *y = b;
+    return compare_keys(key_slice(&(*x)->key), key_slice(&(*y)->key));
+}
+
+/* The set's own rows of the table, in key order. malloc'd, NULL when there are none. */
+static const struct set_row **own_rows(const struct set *x, const struct slot *slot,
+                                       const struct key *prefix, size_t *ret_n)
+{
+    const struct set_row **own = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < x->nrows; i++)
+        n += x->rows[i]->slot == slot && x->rows[i]->exists;
+    *ret_n = 0;
+    if (n && !(own = malloc(n * sizeof *own)))
+        return NULL;
+    for (size_t i = 0; i < x->nrows; i++)
+        if (x->rows[i]->slot == slot && x->rows[i]->exists && in_prefix(x->rows[i], prefix))
+            own[(*ret_n)++] = x->rows[i];
+    if (*ret_n)
+        qsort(own, *ret_n, sizeof *own, compare_rows);
+    return own;
+}
+
+/* Gives own rows up to BEFORE (NULL: all that are left). */
+static int give_own(const struct set_row **own, size_t n, size_t *at, const struct slice *before,
+                    int (*cb)(void *arg, const struct row *r), void *arg)
+{
+    int rc = 0;
+    while (!rc && *at < n && (!before || compare_keys(key_slice(&own[*at]->key), *before) < 0)) {
+        struct row r = set_row_of(own[*at], &own[*at]->after);
+        rc = cb(arg, &r);
+        ++*at;
+    }
+    return rc;
+}
+
+int set_look_each(struct set_look *l, const struct sa_table *table, const struct key *prefix,
+                  int (*cb)(void *arg, const struct row *r), void *arg)
+{
+    struct cursor c;
+    struct row r;
+    struct slot *slot = slot_of(l->set->store, table);
+    size_t n, at = 0;
+    int rc = 0;
+    if (!slot)
+        return 0;
+    const struct set_row **own = own_rows(l->set, slot, prefix, &n);
+    for (cursor_first(&c, l->txn, table, prefix); !rc && cursor_row(&c, &r); cursor_next(&c)) {
+        rc = give_own(own, n, &at, &r.key, cb, arg);
+        if (!rc && !set_find(l->set, slot, r.key))
+            rc = cb(arg, &r);
+    }
+    cursor_close(&c);
+    if (!rc)
+        rc = give_own(own, n, &at, NULL, cb, arg);
+    free(own);
+    return rc;
+}
+
+/* ---- rows that were never active ---------------------------------------------------------------
+ */
+
+struct unready_key {
+    uint8_t data[1 + SA_KEY_MAX];
+    size_t len;
+};
+
+static struct slice unready_key(struct unready_key *u, const struct slot *slot, const struct key *k)
+{
+    u->data[0] = slot->table->id;
+    memcpy(u->data + 1, k->data, k->len);
+    u->len = 1 + (size_t)k->len;
+    return (struct slice){u->data, u->len};
+}
+
+int64_t unready_get(struct txn *t, const struct slot *slot, const struct key *k)
+{
+    struct unready_key u;
+    struct slice v;
+    if (kv_get(t, unready_db, unready_key(&u, slot, k), &v) || v.len != 8)
+        return 0;
+    return (int64_t)get_u64(v.data);
+}
+
+int unready_put(struct txn *t, const struct slot *slot, const struct key *k, int64_t since)
+{
+    struct unready_key u;
+    uint8_t octets[8];
+    put_u64(octets, (uint64_t)since);
+    return kv_put(t, unready_db, unready_key(&u, slot, k), (struct slice){octets, 8});
+}
+
+int unready_del(struct txn *t, const struct slot *slot, const struct key *k)
+{
+    struct unready_key u;
+    return kv_del(t, unready_db, unready_key(&u, slot, k));
+}
+
+/* Removes one such row; ENTRY is its key in the index. */
+static bool expire_one(struct txn *t, struct slice entry)
+{
+    struct slot *slot = t->store->by_id[entry.data[0]];
+    struct key k = {.len = (uint16_t)(entry.len - 1)};
+    struct unready_key u = {.len = entry.len};
+    struct row r;
+    memcpy(k.data, entry.data + 1, k.len);
+    memcpy(u.data, entry.data, u.len);
+    kv_del(t, unready_db, (struct slice){u.data, u.len});
+    if (!slot || row_get(t, slot->table, &k, &r) || row_active(&r))
+        return false;
+    part_del(t, slot, key_slice(&k));
+    changes_append(t, slot->table->id, CHANGE_DELETED, key_slice(&k), NULL);
+    return true;
+}
+
+/* The first entry behind AT that is older than LIMIT. */
+static int next_expired(struct txn *t, struct slice at, int64_t limit, struct slice *ret)
+{
+    struct slice key, value;
+    int rc;
+    while (!(rc = kv_seek(t, unready_db, at, at.len > 0, &key, &value))) {
+        if (value.len == 8 && key.len > 1 && key.len <= 1 + SA_KEY_MAX &&
+            (int64_t)get_u64(value.data) < limit) {
+            *ret = key;
+            return 0;
+        }
+        at = key;
+    }
+    return rc;
+}
+
+int set_expire_unready(struct store *s, int64_t now_wall_ms, int64_t age_ms)
+{
+    struct slice found, start = {NULL, 0};
+    int64_t limit = now_wall_ms - age_ms;
+    int n = 0;
+    struct txn *t = txn_begin(s, TXN_READ);
+    int rc = next_expired(t, start, limit, &found);
+    txn_abort(t);
+    if (rc)
+        return rc == ERR_NOTFOUND ? 0 : rc;
+    t = txn_begin(s, TXN_WRITE);
+    txn_allow_growth(t);
+    while (!next_expired(t, start, limit, &found))
+        n += expire_one(t, found);
+    rc = txn_commit(t, NULL);
+    return rc ? rc : n;
+}
+
+/* ---- check and commit
+ * --------------------------------------------------------------------------*/
+
+int set_check(struct set *x, int *ret_tag, struct err *e)
+{
+    struct txn *t = txn_begin(x->store, TXN_READ);
+    int rc = set_evaluate(x, t, false, ret_tag, e);
+    txn_abort(t);
+    return rc;
+}
+
+static bool stored_active(const struct set_row *r, const struct buf *part)
+{
+    struct row row = set_row_of(r, part);
+    return row_active(&row);
+}
+
+static void write_unready(struct txn *t, const struct set_row *r)
+{
+    bool active = r->exists && stored_active(r, &r->after);
+    if (!r->existed && r->exists && !active)
+        unready_put(t, r->slot, &r->key, clock_wall_ms());
+    else if (r->unready_since && (active || !r->exists))
+        unready_del(t, r->slot, &r->key);
+}
+
+static void write_row(struct txn *t, const struct set_row *r)
+{
+    struct slice key = key_slice(&r->key), after = {r->after.data, r->after.len};
+    int op = !r->exists ? CHANGE_DELETED : r->existed ? CHANGE_UPDATED : CHANGE_CREATED;
+    bool changed = r->existed != r->exists || bits_any(r->changed);
+    if (!changed && !r->triggered)
+        return;
+    if (!r->exists)
+        part_del(t, r->slot, key);
+    else if (changed)
+        part_put(t, r->slot, key, after, false);
+    write_unready(t, r);
+    changes_append(t, r->slot->table->id, op, key, r->touched);
+}
+
+int set_commit(struct set *x, int *ret_tag, struct err *e)
+{
+    struct err why;
+    struct txn *t = txn_begin(x->store, TXN_WRITE);
+    txn_allow_growth(t); /* the evaluation refuses it, deletes go through */
+    int rc = set_evaluate(x, t, true, ret_tag, e);
+    if (rc) {
+        txn_abort(t);
+        return rc;
+    }
+    for (size_t i = 0; i < x->nrows; i++)
+        write_row(t, x->rows[i]);
+    rc = txn_commit(t, &why);
+    x->committed = !rc;
+    if (!rc)
+        return 0;
+    if (x->nrows)
+        *ret_tag = x->rows[0]->varbinds->tag;
+    return err_set(e, ERR_COMMIT_FAILED, "%s", why.text);
+}
+
+/* ---- undo --------------------------------------------------------------------------------------
+ */
+
+static struct slice cell_in(const struct buf *part, unsigned number)
+{
+    struct slice cell = {NULL, 0};
+    cells_find((struct slice){part->data, part->len}, number, &cell);
+    return cell;
+}
+
+/* Cells that still hold what the set wrote get their value from before. */
+static void undo_cells(const struct set_row *r, struct slice now, struct buf *staged)
+{
+    struct slice cell;
+    for (unsigned n = 1; n <= SA_COLUMN_MAX; n++) {
+        if (!bits_has(r->changed, n) || !cells_find(now, n, &cell) ||
+            !slice_equal(cell, cell_in(&r->after, n)))
+            continue;
+        struct slice old = cell_in(&r->before, n);
+        if (old.data)
+            staged_put(staged, n, old.data, old.len);
+        else
+            staged_clear(staged, n);
+    }
+}
+
+static void undo_update(struct txn *t, const struct set_row *r, struct slice now)
+{
+    struct buf staged, whole;
+    uint32_t changed[8];
+    struct slice key = key_slice(&r->key);
+    buf_init(&staged, ROW_MAX);
+    buf_init(&whole, ROW_MAX);
+    undo_cells(r, now, &staged);
+    int rc = cells_merge(now, &staged, &whole, changed);
+    if (rc) {
+        txn_fail(t, rc);
+    } else if (bits_any(changed)) {
+        bool active = stored_active(r, &whole);
+        part_put(t, r->slot, key, (struct slice){whole.data, whole.len}, false);
+        if (r->unready_since && !active)
+            unready_put(t, r->slot, &r->key, r->unready_since);
+        changes_append(t, r->slot->table->id, CHANGE_UPDATED, key, changed);
+    }
+    buf_release(&staged);
+    buf_release(&whole);
+}
+
+static void undo_row(struct txn *t, const struct set_row *r)
+{
+    struct slice now = {NULL, 0}, key = key_slice(&r->key);
+    struct slice before = {r->before.data, r->before.len};
+    bool there = !part_get(t, ENV_STATE, r->slot, key, &now);
+    if (r->existed && r->exists && there) {
+        undo_update(t, r, now);
+    } else if (!r->existed && r->exists && there) {
+        unready_del(t, r->slot, &r->key);
+        part_del(t, r->slot, key);
+        changes_append(t, r->slot->table->id, CHANGE_DELETED, key, NULL);
+    } else if (r->existed && !r->exists && !there) {
+        part_put(t, r->slot, key, before, false);
+        if (r->unready_since)
+            unready_put(t, r->slot, &r->key, r->unready_since);
+        changes_append(t, r->slot->table->id, CHANGE_CREATED, key, NULL);
+    }
+}
+
+int set_undo(struct set *x, struct err *e)
+{
+    if (!x->committed)
+        return err_set(e, ERR_INVALID, "nothing to undo");
+    struct txn *t = txn_begin(x->store, TXN_WRITE);
+    txn_allow_growth(t);
+    for (size_t i = 0; i < x->nrows; i++)
+        undo_row(t, x->rows[i]);
+    int rc = txn_commit(t, e);
+    x->committed = x->committed && rc;
+    return rc;
+}
