@@ -171,6 +171,25 @@ static void service_of(struct txn *t, const struct key *k, char ret[33])
         memcpy(ret, SERVICE_DEFAULT, sizeof SERVICE_DEFAULT);
 }
 
+#define DB_OWNER_DEFS "ownerDefs"
+
+int64_t index_definitions(struct txn *t, const char *owner)
+{
+    struct key k = key_of_name(owner);
+    struct slice v;
+
+    return !kv_get(t, DB_OWNER_DEFS, key_slice(&k), &v) && v.len == 4 ? get_u32(v.data) : 0;
+}
+
+static int count_definition(struct txn *t, const char *owner, int delta)
+{
+    struct key k = key_of_name(owner);
+    uint8_t v[4];
+
+    put_u32(v, (uint32_t)(index_definitions(t, owner) + delta));
+    return kv_put(t, DB_OWNER_DEFS, key_slice(&k), (struct slice){v, sizeof v});
+}
+
 static int apply_definition(struct txn *t, const struct slice *key)
 {
     char n[2][33], now[33], before[33] = "";
@@ -199,6 +218,8 @@ static int apply_definition(struct txn *t, const struct slice *key)
     }
     if (!err && before[0])
         err = leave_default_group(t, n[0], before, n[1]);
+    if (!err && !before[0] != !now[0])
+        err = count_definition(t, n[0], now[0] ? 1 : -1);
     if (!err && !row_exists(t, TABLE(SA_DEFINITION), &k))
         err = drop_links(t, INDEX_DEF_GROUPS, SA_GROUP_DEFINITION, &k);
     return err;
@@ -248,10 +269,19 @@ static int apply_group(struct txn *t, const struct slice *key)
     return err ? err : drop_rows(t, SA_GROUP_TARGET, &k);
 }
 
+static int apply_script(struct txn *t, const struct slice *key)
+{
+    struct key k = key_copy(*key);
+
+    return row_exists(t, TABLE(SA_SCRIPT), &k) ? txn_error(t) : drop_rows(t, SA_SCRIPT_TEXT, &k);
+}
+
 static int target_gone(struct txn *t, const struct key *k)
 {
     int err = drop_mark(t, INDEX_GLOBALS, k);
 
+    if (!err)
+        err = drop_rows(t, SA_TARGET_PROPERTY, k);
     return err ? err : drop_links(t, INDEX_TARGET_GROUPS, SA_GROUP_TARGET, k);
 }
 
@@ -296,6 +326,8 @@ int index_apply(struct txn *t, const struct change *c)
         return apply_definition(t, &key);
     case SA_GROUP_DEFINITION:
         return apply_membership(t, &key);
+    case SA_SCRIPT:
+        return apply_script(t, &key);
     case SA_GROUP:
         return apply_group(t, &key);
     case SA_GROUP_TARGET:

@@ -13,6 +13,7 @@
  *   globals      owner,target            -> ""
  *   serviceDefs  owner,group,definition  -> ""   members of default groups
  *   targetGroups owner,target,group      -> ""
+ *   ownerDefs    owner                   -> u32 number of definitions in defService
  * A link goes with either of its ends: that of a deleted group, definition or target is removed. */
 #define INDEX_DEF_SERVICE   "defService"
 #define INDEX_DEF_GROUPS    "defGroups"
@@ -25,6 +26,9 @@
 
 /* Take in what change C says of its row. 0 or the transaction's error. */
 int index_apply(struct txn *t, const struct change *c);
+
+/* How many definitions an owner has in force (active, disabled ones too). */
+int64_t index_definitions(struct txn *t, const char *owner);
 
 /* A target that notices of a definition go to. */
 struct route_target {

@@ -34,6 +34,8 @@ struct topics {
     struct entry **slots; /* NULL: free; TOMBSTONE: deleted */
     size_t cap, used, count;
     uint32_t next_id;
+    struct entry **by_id; /* by id - 1; NULL: gone */
+    size_t cap_ids;
     struct entry *dirty;
     struct known { /* rows from before: topicId by name */
         char *name;
@@ -89,6 +91,7 @@ void topics_free(struct topics *x)
     for (size_t i = 0; i < x->nknown; i++)
         free(x->known[i].name);
     free(x->known);
+    free(x->by_id);
     free(x->slots);
     free(x);
 }
@@ -191,6 +194,27 @@ static uint32_t known_row(const struct topics *x, const char *name)
     return 0;
 }
 
+static bool room_for_id(struct topics *x)
+{
+    size_t cap = x->cap_ids ? x->cap_ids * 2 : 64;
+    struct entry **p;
+
+    if (x->next_id <= x->cap_ids)
+        return true;
+    p = realloc(x->by_id, cap * sizeof *p);
+    if (!p)
+        return false;
+    memset(p + x->cap_ids, 0, (cap - x->cap_ids) * sizeof *p);
+    x->by_id = p;
+    x->cap_ids = cap;
+    return true;
+}
+
+const struct topic *topics_by_id(const struct topics *x, uint32_t id)
+{
+    return id && id < x->next_id && x->by_id[id - 1] ? &x->by_id[id - 1]->topic : NULL;
+}
+
 static struct entry *entry_new(struct topics *x, const struct topic_source *s, const char *name)
 {
     struct entry *e = calloc(1, sizeof *e), **slot;
@@ -199,13 +223,14 @@ static struct entry *entry_new(struct topics *x, const struct topic_source *s, c
         return NULL;
     e->topic.name = strdup(name);
     e->readers = calloc(s->nreaders ? s->nreaders : 1, sizeof *e->readers);
-    if (!e->topic.name || !e->readers || !grow(x)) {
+    if (!e->topic.name || !e->readers || !grow(x) || !room_for_id(x)) {
         entry_free(e);
         return NULL;
     }
     memcpy(e->readers, s->readers, s->nreaders * sizeof *e->readers);
     e->nreaders = s->nreaders;
     e->topic.id = x->next_id++;
+    x->by_id[e->topic.id - 1] = e;
     e->topic.source = s->id;
     e->row = known_row(x, name);
     e->next_metric = 1;
@@ -255,6 +280,7 @@ uint32_t topics_gone(struct topics *x, uint32_t source, const char *name)
     *slot = &tombstone;
     x->count--;
     e->gone = true;
+    x->by_id[e->topic.id - 1] = NULL;
     make_dirty(x, e);
     return e->topic.id;
 }

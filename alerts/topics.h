@@ -41,6 +41,7 @@ struct topic *topics_sample(struct topics *x, const struct topic_source *s, cons
 /* The topic is no more (a row that vanished from its table). Returns its id, 0 if unknown. */
 uint32_t topics_gone(struct topics *x, uint32_t source, const char *name);
 const struct topic *topics_find(const struct topics *x, const char *name);
+const struct topic *topics_by_id(const struct topics *x, uint32_t id);
 size_t topics_count(const struct topics *x);
 void topics_each(struct topics *x, void (*cb)(void *arg, struct topic *topic), void *arg);
 

@@ -24,7 +24,7 @@ enum process_state { PROCESS_STARTING = 1, PROCESS_RUNNING, PROCESS_STOPPED, PRO
 
 enum { STAGE_PARENT_FD = 3, EXIT_CONFIG = 78 /* EX_CONFIG */ };
 
-const char *stage_name(enum stage_id s); /* "core"; as in --stage= and saProcessName */
+const char *stage_name(enum stage_id s);       /* "core"; as in --stage= and saProcessName */
 enum stage_id stage_by_name(const char *name); /* 0: unknown */
 
 /* Frames on a stage's descriptor 3. */
@@ -82,8 +82,8 @@ int dispatcher_main(struct stage_context *c);
 /* Tells the parent that it does its work now. */
 void stage_ready(struct stage_context *c);
 
-/* The parent: starts all, restarts what ends, stops all at SIGTERM or SIGINT, in the mirrored order.
- * EXE: this program's path. Returns the exit status: 0, EXIT_CONFIG if the core refused its
+/* The parent: starts all, restarts what ends, stops all at SIGTERM or SIGINT, in the mirrored
+ * order. EXE: this program's path. Returns the exit status: 0, EXIT_CONFIG if the core refused its
  * configuration at the first start, 1. */
 struct parent_options {
     const char *exe, *evaluator, *config_file;

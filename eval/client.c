@@ -472,6 +472,19 @@ int eval_client_run(struct eval_client *c, uint32_t condition_id)
     return 0;
 }
 
+void eval_client_reads(const struct eval_client *c, uint32_t condition_id,
+                       void (*cb)(void *arg, uint32_t topic_id), void *arg)
+{
+    const struct condition *k = ledger_condition(&c->ledger, condition_id);
+
+    for (uint32_t i = 0; k && i < k->deps.n; i++) {
+        eval_dep dep = deps_at(&k->deps, i);
+
+        if (eval_dep_kind(dep) == EVAL_DEP_CONTENT)
+            cb(arg, eval_dep_topic(dep));
+    }
+}
+
 int eval_client_flush(struct eval_client *c)
 {
     size_t n = ledger_flush(&c->ledger);

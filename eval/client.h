@@ -90,6 +90,11 @@ int eval_client_condition_del(struct eval_client *c, uint32_t condition_id); /* 
 /* Due now, whatever changed (its interval has passed). ERR_NOTFOUND. */
 int eval_client_run(struct eval_client *c, uint32_t condition_id);
 
+/* Calls CB for each topic whose content the condition read at its last evaluation; CB changes
+ * nothing. For staleness: the core knows how old each topic may be. */
+void eval_client_reads(const struct eval_client *c, uint32_t condition_id,
+                       void (*cb)(void *arg, uint32_t topic_id), void *arg);
+
 /* Queue what is dirty or due and send what the evaluator can take. 0, also without an evaluator. */
 int eval_client_flush(struct eval_client *c);
 

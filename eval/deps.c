@@ -81,6 +81,11 @@ int deps_set(struct deps *d, struct dependent *who, const uint8_t *deps, uint32_
     return ERR_NOMEM;
 }
 
+eval_dep deps_at(const struct dependent *who, uint32_t i)
+{
+    return who->edges[i].dep;
+}
+
 void deps_each(const struct deps *d, eval_dep dep, void (*cb)(void *arg, struct dependent *who),
                void *arg)
 {

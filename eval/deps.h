@@ -28,6 +28,8 @@ void deps_release(struct deps *d);
  * depends on EVAL_DEP_ANY if that much memory is left, on nothing otherwise. */
 int deps_set(struct deps *d, struct dependent *who, const uint8_t *deps, uint32_t n);
 void deps_clear(struct deps *d, struct dependent *who);
+/* The I-th of the dependencies of WHO (I < who->n). */
+eval_dep deps_at(const struct dependent *who, uint32_t i);
 /* Calls CB for every dependent of DEP; CB does not change the index. */
 void deps_each(const struct deps *d, eval_dep dep, void (*cb)(void *arg, struct dependent *who),
                void *arg);

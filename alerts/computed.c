@@ -1,0 +1,140 @@
+#include "alerts/computed.h"
+
+#include "alerts/checks.h"
+#include "alerts/instance.h"
+#include "base/clock.h"
+
+struct about { /* what the functions need besides the row */
+    struct store *store;
+    const struct kinds *kinds;
+};
+
+static void store_used(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    uint64_t used, size;
+
+    (void)t;
+    (void)r;
+    store_usage(((struct about *)arg)->store, &used, &size);
+    ret->number = (int64_t)(used / 1024 < UINT32_MAX ? used / 1024 : UINT32_MAX);
+}
+
+static void store_size(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    uint64_t used, size;
+
+    (void)t;
+    (void)r;
+    store_usage(((struct about *)arg)->store, &used, &size);
+    ret->number = (int64_t)(size / 1024 < UINT32_MAX ? size / 1024 : UINT32_MAX);
+}
+
+static void notices_pending(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    uint64_t n = notice_pending(t);
+
+    (void)arg;
+    (void)r;
+    ret->number = n < UINT32_MAX ? (int64_t)n : UINT32_MAX;
+}
+
+static void topic_age(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    int64_t age = clock_wall_ms() - row_int(r, TOPIC_UPDATED);
+
+    (void)arg;
+    (void)t;
+    ret->number = age < 0 ? 0 : age < UINT32_MAX ? age : UINT32_MAX;
+}
+
+static void owner_definitions(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    char owner[33];
+    size_t pos = 0;
+
+    (void)arg;
+    ret->number = key_read_name(&r->key, &pos, owner) ? index_definitions(t, owner) : 0;
+}
+
+static void definition_level(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    char owner[33], name[33];
+    size_t pos = 0;
+
+    (void)arg;
+    ret->number = LEVEL_OK;
+    if (key_read_name(&r->key, &pos, owner) && key_read_name(&r->key, &pos, name))
+        ret->number = instances_level(t, owner, name);
+}
+
+static void script_size(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    char owner[33], name[33];
+    struct key prefix;
+    struct cursor c;
+    struct row segment;
+    size_t pos = 0;
+
+    (void)arg;
+    ret->number = 0;
+    if (!key_read_name(&r->key, &pos, owner) || !key_read_name(&r->key, &pos, name))
+        return;
+    prefix = key_of_names(owner, name);
+    for (cursor_first(&c, t, sa_table_by_id(SA_SCRIPT_TEXT), &prefix); cursor_row(&c, &segment);
+         cursor_next(&c))
+        ret->number += (int64_t)row_text(&segment, SCRIPT_TEXT_TEXT).len;
+    cursor_close(&c);
+}
+
+/* A secret reads as empty, whoever asks. */
+static void property_value(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    const struct about *a = arg;
+    char n[3][33], handler[33], kind_name[33];
+    struct key target_key;
+    struct row target, h;
+    const struct property *p = NULL;
+    const struct kind *kind;
+    size_t pos = 0;
+
+    ret->bytes = (struct slice){NULL, 0};
+    for (int i = 0; i < 3; i++) {
+        if (!key_read_name(&r->key, &pos, n[i]))
+            return;
+    }
+    target_key = key_of_names(n[0], n[1]);
+    if (row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target) ||
+        ref_find(t, SA_HANDLER, n[0], row_str(&target, TARGET_HANDLER, handler, sizeof handler), &h,
+                 NULL))
+        return;
+    kind =
+        kind_find(a->kinds, KIND_HANDLER, row_str(&h, HANDLER_KIND, kind_name, sizeof kind_name));
+    if (kind)
+        p = property_find(kind->properties, kind->nproperties, n[2]);
+    if (p && p->type != PROPERTY_SECRET)
+        ret->bytes = row_text(r, TARGET_PROPERTY_VALUE);
+}
+
+int computed_register(struct store *s, const struct kinds *kinds)
+{
+    static struct about about; /* one store in a process */
+    static const struct {
+        unsigned table, column;
+        view_compute fn;
+    } list[] = {
+        {SA_SYSTEM, SYSTEM_STORE_USED, store_used},
+        {SA_SYSTEM, SYSTEM_STORE_SIZE, store_size},
+        {SA_SYSTEM, SYSTEM_NOTICES_PENDING, notices_pending},
+        {SA_TOPIC, TOPIC_AGE, topic_age},
+        {SA_OWNER, OWNER_DEFINITIONS, owner_definitions},
+        {SA_DEFINITION, DEFINITION_LEVEL, definition_level},
+        {SA_SCRIPT, SCRIPT_SIZE, script_size},
+        {SA_TARGET_PROPERTY, TARGET_PROPERTY_VALUE, property_value},
+    };
+    int err = 0;
+
+    about = (struct about){s, kinds};
+    for (size_t i = 0; i < sizeof list / sizeof *list && !err; i++)
+        err = view_register(s, list[i].table, list[i].column, list[i].fn, &about);
+    return err;
+}

@@ -1,0 +1,80 @@
+#include "daemon/check.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/core.h"
+#include "daemon/kinds.h"
+#include "eval/compile.h"
+#include "eval/spawn.h"
+
+enum { COMPILE_DEADLINE_MS = 2000, CHECK_MAP_BYTES = 1 << 30 };
+
+static int compile(void *arg, const void *text, size_t len, struct err *e)
+{
+    return eval_compile(*(int *)arg, text, len, COMPILE_DEADLINE_MS, e);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int check_in(struct core *c, const char *folder, struct err *e)
+{
+    struct store_options o = {.path = folder, .map_bytes = CHECK_MAP_BYTES, .no_sync = true};
+    int err = store_open(&c->store, &o, e);
+
+    if (!err)
+        err = checks_register(c->store, &c->checks);
+    if (!err)
+        err = core_config_apply(c, e);
+    store_close(c->store);
+    return err;
+}
+
+static int check_rows(struct core *c, const char *evaluator, bool unconfined, struct err *e)
+{
+    const char *tmp = getenv("TMPDIR");
+    char folder[512];
+    int fd, pidfd, err;
+    pid_t pid;
+
+    if ((size_t)snprintf(folder, sizeof folder, "%s/snmpalertd-check-XXXXXX",
+                         tmp && *tmp ? tmp : "/tmp") >= sizeof folder ||
+        !mkdtemp(folder))
+        return err_errno(e, "cannot make a folder to check in");
+    err = eval_spawn(evaluator, unconfined, &fd, &pidfd, &pid, e);
+    if (!err) {
+        c->checks.compile = compile;
+        c->checks.arg = &fd;
+        err = check_in(c, folder, e);
+        close(fd);
+        close(pidfd);
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return err;
+}
+
+int check_config(const char *file, const char *evaluator, bool unconfined, struct err *e)
+{
+    struct core c = {.checks = {.kinds = &daemon_kinds}};
+    int err = config_load(&c.config, file, &daemon_kinds, e);
+
+    if (!err)
+        err = check_rows(&c, evaluator, unconfined, e);
+    config_free(c.config);
+    return err;
+}

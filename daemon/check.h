@@ -1,0 +1,11 @@
+/* --check-config: the whole file, with its rows and their JavaScript, against a store of its own
+ * that is thrown away. */
+#ifndef DAEMON_CHECK_H
+#define DAEMON_CHECK_H
+
+#include "base/err.h"
+
+/* 0, or the first error with file and line. EVALUATOR: path of the program that compiles. */
+int check_config(const char *file, const char *evaluator, bool unconfined, struct err *e);
+
+#endif

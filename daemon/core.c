@@ -1,0 +1,478 @@
+#include "daemon/core.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alerts/checks.h"
+#include "alerts/computed.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/kinds.h"
+
+/* ---- one turn: one durable transaction, if there is anything durable to do ---- */
+
+static bool work_waits(struct core *c, struct txn *t, const struct judge_now *now,
+                       size_t *ret_apply)
+{
+    int64_t due = notice_next_due(t);
+
+    *ret_apply = core_verdicts_look(c, t, now);
+    return *ret_apply || c->noutcomes || c->nlost || core_changes_waiting(t) ||
+           (due && due <= now->wall_ms && c->dispatcher && c->njobs < CORE_JOBS_MAX);
+}
+
+static void reload_touched(struct core *c, const struct core_touched *x)
+{
+    struct txn *t;
+    int err = 0;
+
+    if (x->all) {
+        err = core_defs_load(c);
+    } else {
+        t = txn_begin(c->store, TXN_READ);
+        for (size_t i = 0; i < x->n && !err; i++)
+            err = core_def_reload(c, t, x->items[i].owner, x->items[i].name);
+        txn_abort(t);
+    }
+    if (err)
+        log_error(NULL, "definitions cannot be read again: %s", err_name(err));
+    if (x->n || x->all)
+        eval_client_flush(c->eval);
+}
+
+static int write_turn(struct core *c, size_t napply, const struct judge_now *now,
+                      struct core_touched *touched, struct core_job **ret_jobs, struct err *e)
+{
+    struct txn *t = txn_begin(c->store, TXN_WRITE);
+    int err = core_changes_apply(c, t, now, touched);
+
+    if (!err)
+        err = core_outcomes_apply(c, t, now->wall_ms);
+    if (!err)
+        err = core_verdicts_apply(c, t, napply, now);
+    if (!err)
+        err = core_claim(c, t, now->wall_ms, ret_jobs);
+    if (err)
+        txn_fail(t, err);
+    return txn_commit(t, e);
+}
+
+static void arm_due(struct core *c)
+{
+    struct txn *t = txn_begin(c->store, TXN_READ);
+    int64_t due = notice_next_due(t), delay = due - clock_wall_ms();
+
+    txn_abort(t);
+    if (!due || !c->dispatcher || c->njobs >= CORE_JOBS_MAX)
+        loop_timer_cancel(c->due);
+    else
+        loop_timer_set(c->due, delay > 0 ? delay : 0);
+}
+
+static void core_turn(void *arg)
+{
+    struct core *c = arg;
+    struct judge_now now = {clock_wall_ms(), clock_mono_ms()};
+    struct core_touched touched = {.items = NULL};
+    struct core_job *jobs = NULL;
+    struct txn *t = txn_begin(c->store, TXN_READ);
+    size_t napply;
+    bool work = work_waits(c, t, &now, &napply);
+    struct err e;
+
+    txn_abort(t);
+    if (work) {
+        int err = write_turn(c, napply, &now, &touched, &jobs, &e);
+
+        if (err) { /* everything is still here, and tried again at the next tick */
+            log_error("store", "cannot commit: %s", e.text);
+            core_jobs_free(jobs);
+            free(touched.items);
+            c->stalled = true;
+            return;
+        }
+        core_outcomes_clear(c);
+        core_jobs_send(c, jobs);
+        reload_touched(c, &touched);
+        arm_due(c);
+    }
+    c->stalled = false;
+    core_verdicts_clear(c);
+    free(touched.items);
+}
+
+/* A store that refuses is asked once a second, not at every turn. */
+static void turn_hook(void *arg)
+{
+    struct core *c = arg;
+
+    if (c->store && c->started && !c->stalled)
+        core_turn(c);
+}
+
+/* ---- volatile cells, once a second ---- */
+
+static struct key system_key(void)
+{
+    struct key k;
+
+    key_init(&k);
+    key_u32(&k, 0);
+    return k;
+}
+
+static int flush_system(struct core *c, struct txn *t)
+{
+    struct key k = system_key();
+    struct eval_stats s;
+    struct edit d;
+    int err;
+
+    eval_client_stats(c->eval, &s);
+    edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
+    edit_int(&d, SYSTEM_ALIVE_MONO, clock_mono_ms());
+    edit_add(&d, SYSTEM_EVALUATIONS, (int64_t)(s.evaluations - c->flushed.evaluations));
+    edit_add(&d, SYSTEM_EVALUATIONS_SAVED, (int64_t)(s.saved - c->flushed.saved));
+    edit_add(&d, SYSTEM_FAULTS, (int64_t)(s.faults - c->flushed.faults));
+    edit_add(&d, SYSTEM_KILLS, (int64_t)(s.kills - c->flushed.kills));
+    edit_add(&d, SYSTEM_TRANSITIONS, c->transitions);
+    edit_add(&d, SYSTEM_NOTICES_DELIVERED, c->delivered);
+    edit_add(&d, SYSTEM_NOTICES_FAILED, c->failed);
+    err = row_put(&d, NULL);
+    if (!err) {
+        c->flushed = s;
+        c->transitions = c->delivered = c->failed = 0;
+    }
+    return err;
+}
+
+static int flush_processes(struct core *c, struct txn *t)
+{
+    int err = 0;
+
+    for (unsigned i = 1; i <= STAGE_LAST && !err; i++) {
+        const struct stage_process *p = &c->processes[i];
+        struct key k;
+        struct edit d;
+
+        if (!p->stage)
+            continue;
+        key_init(&k);
+        key_u32(&k, i);
+        edit_begin(&d, t, sa_table_by_id(SA_PROCESS), &k);
+        edit_str(&d, PROCESS_NAME, stage_name(p->stage));
+        edit_int(&d, PROCESS_PID, p->pid);
+        edit_int(&d, PROCESS_STATE, p->state);
+        edit_int(&d, PROCESS_STARTS, p->starts);
+        edit_str(&d, PROCESS_LAST_EXIT, p->last_exit);
+        core_process_usage(&d, p->pid);
+        err = row_put(&d, NULL);
+    }
+    return err;
+}
+
+static void flush(struct core *c)
+{
+    struct txn *t = txn_begin(c->store, TXN_WRITE_SAMPLES);
+    struct err e;
+    int err = flush_system(c, t);
+
+    if (!err)
+        err = flush_processes(c, t);
+    if (!err)
+        err = core_flush_defs(c, t);
+    if (!err)
+        err = core_flush_sources(c, t);
+    if (!err)
+        err = topics_flush(c->topics, t);
+    if (err)
+        txn_fail(t, err);
+    if (txn_commit(t, &e))
+        log_error("store", "cannot write samples: %s", e.text);
+}
+
+static void tick(void *arg)
+{
+    struct core *c = arg;
+
+    loop_timer_set(c->tick, CORE_FLUSH_MS);
+    flush(c);
+    set_expire_unready(c->store, clock_wall_ms(), CORE_UNREADY_MS);
+    if (++c->ticks % 60 == 0)
+        store_clear_readers(c->store);
+    c->stalled = false; /* also the hint that was never given: look at everything */
+}
+
+/* ---- siblings ---- */
+
+static int on_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                          const int *fds, int nfds)
+{
+    (void)arg;
+    (void)payload;
+    (void)fds;
+    /* A hint only: the turn that carries it looks at the ring. */
+    return type == CORE_AGENT_SET && !len && !nfds ? 0 : ERR_PROTOCOL;
+}
+
+static void agent_greet(struct core *c)
+{
+    struct buf b;
+
+    buf_init(&b, 64 << 10);
+    buf_str(&b, c->config->store_path);
+    buf_u64(&b, c->config->store_map_bytes);
+    buf_str(&b, c->config->agentx_address);
+    if (b.err || chan_send(c->agent, CORE_AGENT_CONFIG, b.data, b.len))
+        log_error("agent", "cannot be given its configuration");
+    buf_release(&b);
+}
+
+static void on_agent_close(void *arg, int code)
+{
+    struct core *c = arg;
+
+    (void)code;
+    chan_free(c->agent);
+    c->agent = NULL;
+}
+
+static void on_poller_close(void *arg, int code)
+{
+    struct core *c = arg;
+
+    if (code != ERR_CLOSED)
+        log_error("poller", "its channel is closed: %s", err_name(code));
+    chan_free(c->poller);
+    c->poller = NULL;
+}
+
+static void on_dispatcher_close(void *arg, int code)
+{
+    struct core *c = arg;
+
+    if (code != ERR_CLOSED)
+        log_error("dispatcher", "its channel is closed: %s", err_name(code));
+    chan_free(c->dispatcher);
+    c->dispatcher = NULL;
+    core_dispatcher_lost(c);
+}
+
+static struct chan *open_link(struct core *c, struct chan **link, int fd,
+                              int (*on_frame)(void *, uint16_t, const uint8_t *, size_t,
+                                              const int *, int),
+                              void (*on_close)(void *, int))
+{
+    struct chan_options o = {.on_frame = on_frame, .on_close = on_close, .arg = c};
+
+    if (*link)
+        on_close(c, ERR_CLOSED);
+    *link = chan_new(c->loop, fd, &o);
+    if (!*link)
+        close(fd);
+    return *link;
+}
+
+static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
+{
+    struct core *c = arg;
+
+    if (l->peer == STAGE_EVALUATOR) {
+        eval_client_detach(c->eval);
+        if (eval_client_attach(c->eval, fd, pidfd, l->pid))
+            log_error("evaluator", "cannot be attached");
+        return;
+    }
+    if (pidfd >= 0)
+        close(pidfd);
+    if (l->peer == STAGE_AGENT) {
+        if (open_link(c, &c->agent, fd, on_agent_frame, on_agent_close))
+            agent_greet(c);
+    } else if (l->peer == STAGE_POLLER) {
+        if (open_link(c, &c->poller, fd, core_poller_frame, on_poller_close))
+            core_poller_greet(c);
+    } else if (l->peer == STAGE_DISPATCHER) {
+        if (open_link(c, &c->dispatcher, fd, core_dispatcher_frame, on_dispatcher_close))
+            core_dispatcher_greet(c);
+    } else {
+        close(fd);
+    }
+}
+
+static int on_parent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len)
+{
+    struct core *c = arg;
+    struct stage_process p;
+    struct rd r;
+
+    rd_init(&r, payload, len);
+    if (type != PARENT_PROCESS || stage_process_read(&p, &r))
+        return ERR_PROTOCOL;
+    c->processes[p.stage] = p;
+    return 0;
+}
+
+/* ---- the evaluator's callbacks ---- */
+
+static void on_topic_error(void *arg, uint32_t topic, const char *text)
+{
+    (void)arg;
+    log_warning("evaluator", "topic %u does not parse: %s", topic, text);
+}
+
+static void need_evaluator(void *arg)
+{
+    (void)arg; /* the parent reaps it and sends another */
+}
+
+static void on_kill(void *arg, uint32_t condition, const char *why)
+{
+    struct core *c = arg;
+    const struct core_def *d = condition && condition <= c->ndefs ? c->defs[condition - 1] : NULL;
+
+    log_error(d ? d->d.name : "evaluator", "owner=%s the evaluator was ended: %s",
+              d ? d->d.owner : "-", why);
+}
+
+/* ---- start and stop ---- */
+
+/* A notice is due: the end of this turn hands it out. */
+static void core_due(void *arg)
+{
+    (void)arg;
+}
+
+/* Holds that ran when the last core ended are frozen for the time that nobody looked. */
+static int resume(struct core *c, struct err *e)
+{
+    struct txn *t = txn_begin(c->store, TXN_WRITE);
+    struct key k = system_key();
+    int64_t now = clock_mono_ms(), alive = 0;
+    struct row r;
+    int err;
+
+    if (!row_get(t, sa_table_by_id(SA_SYSTEM), &k, &r))
+        alive = row_int(&r, SYSTEM_ALIVE_MONO);
+    err = instances_resume(t, alive, now);
+    if (!err)
+        err = notice_recover(t, clock_wall_ms());
+    if (err < 0)
+        txn_fail(t, err);
+    return txn_commit(t, e);
+}
+
+static int load_topics(struct core *c, struct err *e)
+{
+    struct txn *t = txn_begin(c->store, TXN_WRITE_SAMPLES);
+    int err = topics_load(c->topics, t);
+
+    if (err)
+        txn_fail(t, err);
+    return txn_commit(t, e);
+}
+
+static int open_store(struct core *c, struct err *e)
+{
+    struct store_options o = {.path = c->config->store_path,
+                              .map_bytes = c->config->store_map_bytes,
+                              .recover_samples = true};
+    int err = store_open(&c->store, &o, e);
+
+    if (!err)
+        err = checks_register(c->store, &c->checks);
+    return err ? err : computed_register(c->store, &daemon_kinds);
+}
+
+static int start_eval(struct core *c)
+{
+    struct eval_client_options o = {.loop = c->loop,
+                                    .on_verdict = core_on_verdict,
+                                    .on_topic_error = on_topic_error,
+                                    .need_evaluator = need_evaluator,
+                                    .on_kill = on_kill,
+                                    .arg = c};
+
+    c->eval = eval_client_new(&o);
+    c->topics = topics_new();
+    c->tick = loop_timer_new(c->loop, tick, c);
+    c->due = loop_timer_new(c->loop, core_due, c);
+    return c->eval && c->topics && c->tick && c->due ? 0 : ERR_NOMEM;
+}
+
+static int core_start(struct core *c, struct err *e)
+{
+    int err = start_eval(c);
+
+    if (!err)
+        err = open_store(c, e);
+    if (!err)
+        err = core_config_apply(c, e);
+    if (!err)
+        err = core_sources_init(c);
+    if (!err)
+        err = resume(c, e);
+    if (!err)
+        err = load_topics(c, e);
+    if (!err)
+        err = core_defs_load(c);
+    if (!err)
+        err = loop_turn_hook(c->loop, turn_hook, c);
+    if (err && !e->text[0])
+        err_set(e, err, "cannot start: %s", err_name(err));
+    return err;
+}
+
+static void core_stop(struct core *c)
+{
+    if (c->started) {
+        flush(c);
+        store_mark_clean(c->store);
+    }
+    chan_free(c->dispatcher);
+    chan_free(c->poller);
+    chan_free(c->agent);
+    core_jobs_free(c->jobs);
+    core_outcomes_clear(c);
+    if (c->eval)
+        core_defs_free(c);
+    loop_timer_del(c->due);
+    loop_timer_del(c->tick);
+    topics_free(c->topics);
+    eval_client_free(c->eval);
+    core_sources_free(c);
+    store_close(c->store);
+    free(c->verdicts);
+    free(c->to_apply);
+    free(c->outcomes);
+    free(c->lost);
+    config_free(c->config);
+}
+
+int core_main(struct stage_context *s)
+{
+    struct core c = {.stage = s, .loop = s->loop, .checks = {.kinds = &daemon_kinds}};
+    struct err e = {.text = ""};
+    int err = config_load(&c.config, s->config_file, &daemon_kinds, &e);
+
+    if (!err)
+        err = core_start(&c, &e);
+    if (err) {
+        log_error("config", "%s", e.text);
+        core_stop(&c);
+        return err == ERR_INVALID || err == ERR_SYNTAX || err == ERR_NOTFOUND || err == ERR_RANGE
+                   ? EXIT_CONFIG
+                   : 1;
+    }
+    c.started = true;
+    s->arg = &c;
+    s->on_link = on_link;
+    s->on_frame = on_parent_frame;
+    loop_timer_set(c.tick, 0);
+    stage_ready(s);
+    err = loop_run(s->loop);
+    core_stop(&c);
+    return err < 0;
+}

@@ -1,0 +1,157 @@
+/* The core's own parts; nobody else includes this. The core alone decides: what is evaluated when,
+ * what a verdict means, who is told. What one turn of its loop brings (changes of configuration,
+ * verdicts, outcomes, notices that are due) is one durable transaction. */
+#ifndef DAEMON_CORE_H
+#define DAEMON_CORE_H
+
+#include "alerts/checks.h"
+#include "alerts/instance.h"
+#include "alerts/topics.h"
+#include "config/config.h"
+#include "daemon/stage.h"
+#include "dispatch/dispatch.h"
+#include "eval/client.h"
+#include "poll/poll.h"
+#include "store/store.h"
+
+enum {
+    CORE_JOBS_MAX = 256,             /* messages with the dispatcher at a time */
+    CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
+    CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
+};
+
+/* A definition in force. */
+struct core_def {
+    struct definition d;
+    uint32_t condition; /* the evaluator's id */
+    struct loop_timer *timer;
+    struct core *core;
+    int64_t next_mono;    /* by its interval */
+    int64_t due_mono;     /* by a hold, 0 */
+    int64_t stale_mono;   /* when a topic that it read would be stale, 0 */
+    uint32_t evaluations; /* since the last flush */
+    char value[256], error[256];
+    bool dirty;
+    struct core_def *next_dirty;
+};
+
+/* An evaluation that came back and is not yet judged. */
+struct core_verdict {
+    uint32_t condition;
+    struct verdict v;
+    bool stale;       /* a topic that it read is older than it may be: that is no data */
+    int64_t stale_ms; /* how long no data may last (policy keepLast) */
+};
+
+struct core_source {
+    const struct config_source *config;
+    char (*readers)[33];
+    size_t nreaders;
+    uint32_t *reader_ids; /* of owners, for the evaluator */
+    struct poll_status status;
+    uint32_t samples, failures;
+    bool dirty;
+};
+
+struct core_job { /* one message that is with the dispatcher */
+    char uuid[UUID_TEXT_LEN + 1];
+    uint64_t id;
+    struct notice_ref *refs;
+    size_t nrefs;
+    uint32_t handler;
+    struct core_job *next;
+};
+
+struct core {
+    struct stage_context *stage;
+    struct loop *loop;
+    struct config *config;
+    struct store *store;
+    struct checks checks;
+    bool started;
+    bool stalled; /* the store refused: wait for the next tick */
+    unsigned ticks;
+    struct chan *agent, *poller, *dispatcher;
+    struct loop_timer *tick, *due;
+
+    struct eval_client *eval;
+    struct core_def **defs; /* by condition id - 1; NULL: free */
+    size_t ndefs, cap_defs;
+    uint32_t *def_map; /* open-addressed by hash of owner and name; value: condition id, 0: free */
+    size_t map_cap, map_used;
+    struct core_def *dirty_defs;
+    struct core_verdict *verdicts;
+    size_t nverdicts, cap_verdicts;
+    size_t *to_apply; /* of verdicts: those that change something durable */
+
+    struct topics *topics;
+    struct core_source *sources; /* by id - 1 */
+    bool flush_needed;
+    int64_t next_flush_mono;
+
+    struct outcome *outcomes;
+    size_t noutcomes, cap_outcomes;
+    struct core_job *jobs;
+    size_t njobs;
+    uint64_t next_job;
+    struct notice_ref *lost; /* of a dispatcher that died: due again */
+    size_t nlost, cap_lost;
+
+    struct stage_process processes[STAGE_LAST + 1];
+    uint32_t transitions, delivered, failed; /* since the last flush */
+    struct eval_stats flushed;               /* what the counters had at the last flush */
+};
+
+/* core_config.c: what the file says, into the store. ERR_INVALID with file and line. */
+int core_config_apply(struct core *c, struct err *e);
+uint32_t core_owner_id(const struct core *c, const char *name); /* 0: unknown */
+uint32_t core_handler_id(const struct core *c, const char *owner, const char *name);
+
+/* core_eval.c: definitions, sources, topics, verdicts. */
+int core_defs_load(struct core *c);
+void core_defs_free(struct core *c);
+int core_def_reload(struct core *c, struct txn *t, const char *owner, const char *name);
+int core_sources_init(struct core *c);
+void core_sources_free(struct core *c);
+int core_poller_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                      int nfds);
+void core_poller_greet(struct core *c); /* a new poller: its sources */
+void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v);
+/* Which verdicts change something durable: to_apply, their number returned. */
+size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now *now);
+int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct judge_now *now);
+void core_verdicts_clear(struct core *c);
+/* Volatile cells of definitions and sources. */
+int core_flush_defs(struct core *c, struct txn *t);
+int core_flush_sources(struct core *c, struct txn *t);
+
+/* core_notice.c: handing out and taking back. */
+int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);
+void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
+void core_dispatcher_lost(struct core *c);  /* what it had is due again */
+int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                          const int *fds, int nfds);
+int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms);
+void core_outcomes_clear(struct core *c);
+/* Claims what is due, into jobs that core_jobs_send() sends after the commit. */
+int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new);
+void core_jobs_send(struct core *c, struct core_job *new_jobs);
+void core_jobs_free(struct core_job *j);
+
+/* core_process.c: CPU and memory of a process, from /proc. */
+void core_process_usage(struct edit *d, pid_t pid);
+
+/* core_changes.c: the changes ring. What SETs touched is taken in with its effects: indexes, closed
+ * instances, notices of definitions, tests of targets. */
+struct core_touched { /* definitions to be looked at again after the commit */
+    struct core_name {
+        char owner[33], name[33];
+    } * items;
+    size_t n, cap;
+    bool all; /* a script changed: every one */
+};
+bool core_changes_waiting(struct txn *t);
+int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,
+                       struct core_touched *ret);
+
+#endif

@@ -1,0 +1,218 @@
+#include "daemon/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Database: definitions that are known to be disabled, so that each change is told once.
+ *   disabled  owner,definition -> "" */
+#define DB_DISABLED "disabled"
+
+enum { CHANGES_PER_TURN = 10000 };
+
+static bool has_column(const struct change *ch, unsigned column)
+{
+    return ch->columns[column / 32] >> column % 32 & 1;
+}
+
+static bool two_names(const struct slice *key, char owner[33], char name[33])
+{
+    size_t pos = 0;
+
+    return key_read_name(key, &pos, owner) && key_read_name(key, &pos, name);
+}
+
+/* ---- definitions ---- */
+
+/* The notice that a definition was disabled or enabled, to each of its targets. */
+static int tell_definition(struct core *c, struct txn *t, const struct definition *d,
+                           enum sa_notice_kind kind, const struct judge_now *now)
+{
+    bool off = kind == KIND_DISABLE;
+    struct notice_text n = {
+        .kind = kind,
+        .notification = off ? SA_DEFINITION_DISABLED : SA_DEFINITION_ENABLED,
+        .owner = d->owner,
+        .definition = d->name,
+        .service = d->service,
+        .instance = "",
+        .value = "",
+        .message = off ? "the definition was disabled" : "the definition was enabled",
+        .level = LEVEL_OK,
+        .previous_level = LEVEL_OK,
+        .at_ms = now->wall_ms,
+    };
+    struct route route;
+    int err = route_find(t, d->owner, d->name, &route);
+
+    for (size_t i = 0; i < route.n && !err; i++) {
+        err = notice_create(t, &route.targets[i], &n, 0, now->wall_ms);
+        if (err == ERR_FULL && !txn_error(t))
+            err = 0;
+    }
+    (void)c;
+    return err;
+}
+
+static int know_disabled(struct txn *t, const struct key *k, bool disabled)
+{
+    int err = disabled ? kv_put(t, DB_DISABLED, key_slice(k), (struct slice){NULL, 0})
+                       : kv_del(t, DB_DISABLED, key_slice(k));
+
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+static int apply_disabled(struct core *c, struct txn *t, const struct change *ch,
+                          const struct definition *d, const struct key *k,
+                          const struct judge_now *now)
+{
+    struct slice v;
+    bool known = !kv_get(t, DB_DISABLED, key_slice(k), &v);
+    unsigned closed;
+    int err;
+
+    if (known == d->disabled)
+        return txn_error(t);
+    err = know_disabled(t, k, d->disabled);
+    if (err || ch->op == CHANGE_CREATED) /* made like this: no change to tell */
+        return err;
+    if (d->disabled)
+        err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
+    return err ? err : tell_definition(c, t, d, d->disabled ? KIND_DISABLE : KIND_ENABLE, now);
+}
+
+static int apply_definition(struct core *c, struct txn *t, const struct change *ch,
+                            const struct judge_now *now)
+{
+    char owner[33], name[33];
+    struct definition d;
+    unsigned closed;
+    struct key k;
+    struct row r;
+    int err;
+
+    if (!two_names(&ch->key, owner, name))
+        return 0;
+    k = key_of_names(owner, name);
+    err = row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r);
+    if (err == ERR_NOTFOUND) { /* tell while its targets are still known */
+        err = instances_close(t, owner, name, REASON_DELETED, now, &closed);
+        return err ? err : know_disabled(t, &k, false);
+    }
+    if (err || !definition_read(&d, &r))
+        return err;
+    if (!row_active(&r))
+        return instances_close(t, owner, name, REASON_DISABLED, now, &closed);
+    if (has_column(ch, DEFINITION_CONDITION) || has_column(ch, DEFINITION_SCRIPT)) {
+        err = instances_edited(t, owner, name);
+        if (err)
+            return err;
+    }
+    return apply_disabled(c, t, ch, &d, &k, now);
+}
+
+/* ---- targets ---- */
+
+static int apply_test(struct core *c, struct txn *t, const char *owner, const char *name,
+                      const struct judge_now *now)
+{
+    struct notice_text n = {
+        .kind = KIND_TEST,
+        .notification = SA_TEST,
+        .owner = owner,
+        .definition = "",
+        .service = "",
+        .instance = "",
+        .value = "",
+        .message = "This is a test.",
+        .level = LEVEL_OK,
+        .previous_level = LEVEL_OK,
+        .at_ms = now->wall_ms,
+    };
+    struct route_target to = {.incarnation = 0};
+    struct key k = key_of_names(owner, name);
+    struct row r;
+    int err = row_get(t, sa_table_by_id(SA_TARGET), &k, &r);
+
+    (void)c;
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    snprintf(to.owner, sizeof to.owner, "%s", owner);
+    snprintf(to.name, sizeof to.name, "%s", name);
+    to.incarnation = (uint32_t)row_int(&r, TARGET_INCARNATION);
+    err = notice_create(t, &to, &n, 0, now->wall_ms);
+    return err == ERR_FULL ? txn_error(t) : err;
+}
+
+/* ---- the ring ---- */
+
+static int touch(struct core_touched *x, const char *owner, const char *name)
+{
+    if (x->n == x->cap) {
+        size_t cap = x->cap ? x->cap * 2 : 64;
+        struct core_name *p = realloc(x->items, cap * sizeof *p);
+
+        if (!p)
+            return ERR_NOMEM;
+        x->items = p;
+        x->cap = cap;
+    }
+    snprintf(x->items[x->n].owner, 33, "%s", owner);
+    snprintf(x->items[x->n++].name, 33, "%s", name);
+    return 0;
+}
+
+static int apply_one(struct core *c, struct txn *t, const struct change *ch,
+                     const struct judge_now *now, struct core_touched *touched)
+{
+    char owner[33] = "", name[33] = "";
+    int err = 0;
+
+    two_names(&ch->key, owner, name);
+    if (ch->table == SA_DEFINITION) {
+        err = apply_definition(c, t, ch, now);
+        if (!err)
+            err = touch(touched, owner, name);
+    } else if (ch->table == SA_SCRIPT || ch->table == SA_SCRIPT_TEXT) {
+        touched->all = true;
+    }
+    if (!err)
+        err = index_apply(t, ch);
+    if (!err && ch->table == SA_TARGET && has_column(ch, TARGET_TEST))
+        err = apply_test(c, t, owner, name, now);
+    return err;
+}
+
+bool core_changes_waiting(struct txn *t)
+{
+    struct change ch;
+
+    return !changes_next(t, changes_consumed(t), &ch);
+}
+
+int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,
+                       struct core_touched *ret)
+{
+    uint64_t seq = changes_consumed(t), first = seq;
+    struct change ch;
+    int err = 0;
+
+    for (int n = 0; n < CHANGES_PER_TURN && !err; n++) {
+        uint8_t key[SA_KEY_MAX];
+
+        err = changes_next(t, seq, &ch);
+        if (err)
+            break;
+        if (ch.key.len > sizeof key)
+            return txn_fail(t, ERR_CORRUPT);
+        memcpy(key, ch.key.data, ch.key.len); /* it is borrowed until the first write */
+        ch.key.data = key;
+        seq = ch.seq;
+        err = apply_one(c, t, &ch, now, ret);
+    }
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    return seq == first ? txn_error(t) : changes_consume(t, seq);
+}

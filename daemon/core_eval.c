@@ -1,0 +1,697 @@
+/* Definitions and what they are evaluated over: sources' samples in, verdicts out. */
+#include "daemon/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* ---- definitions by name ---- */
+
+static uint64_t name_hash(const char *owner, const char *name)
+{
+    return hash64(name, strlen(name), hash64(owner, strlen(owner), 1));
+}
+
+static struct core_def *def_at(const struct core *c, uint32_t condition)
+{
+    return condition && condition <= c->ndefs ? c->defs[condition - 1] : NULL;
+}
+
+/* The slot that holds the definition, or the free one where it belongs. */
+static uint32_t *map_slot(const struct core *c, const char *owner, const char *name)
+{
+    size_t i = name_hash(owner, name) & (c->map_cap - 1);
+
+    for (;; i = (i + 1) & (c->map_cap - 1)) {
+        const struct core_def *d = def_at(c, c->def_map[i]);
+
+        if (!c->def_map[i] || (d && !strcmp(d->d.name, name) && !strcmp(d->d.owner, owner)))
+            return &c->def_map[i];
+    }
+}
+
+static int map_grow(struct core *c)
+{
+    uint32_t *old = c->def_map;
+    size_t cap = c->map_cap;
+
+    if ((c->map_used + 1) * 2 <= cap)
+        return 0;
+    c->map_cap = cap ? cap * 2 : 256;
+    c->def_map = calloc(c->map_cap, sizeof *c->def_map);
+    if (!c->def_map) {
+        c->def_map = old;
+        c->map_cap = cap;
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < cap; i++) {
+        const struct core_def *d = def_at(c, old[i]);
+
+        if (d)
+            *map_slot(c, d->d.owner, d->d.name) = old[i];
+    }
+    free(old);
+    return 0;
+}
+
+/* Open addressing without tombstones: what stands behind the hole moves up. */
+static void map_remove(struct core *c, const char *owner, const char *name)
+{
+    uint32_t *slot = map_slot(c, owner, name);
+    size_t hole = (size_t)(slot - c->def_map), i = hole;
+
+    if (!*slot)
+        return;
+    *slot = 0;
+    c->map_used--;
+    for (;;) {
+        const struct core_def *d;
+        size_t home;
+
+        i = (i + 1) & (c->map_cap - 1);
+        d = def_at(c, c->def_map[i]);
+        if (!d)
+            return;
+        home = name_hash(d->d.owner, d->d.name) & (c->map_cap - 1);
+        if (((i - home) & (c->map_cap - 1)) >= ((i - hole) & (c->map_cap - 1))) {
+            c->def_map[hole] = c->def_map[i];
+            c->def_map[i] = 0;
+            hole = i;
+        }
+    }
+}
+
+static struct core_def *def_find(const struct core *c, const char *owner, const char *name)
+{
+    return c->map_cap ? def_at(c, *map_slot(c, owner, name)) : NULL;
+}
+
+/* ---- staleness ---- */
+
+/* A topic may be as old as staleMultiplier times the interval of its source. */
+struct reading {
+    struct core *c;
+    int64_t multiplier;
+    int64_t longest_ms;  /* allowed for the slowest source, 0: it reads no topic */
+    int64_t stale_at_ms; /* wall ms when the first topic becomes stale */
+};
+
+static void take_reading(void *arg, uint32_t topic_id)
+{
+    struct reading *x = arg;
+    const struct topic *topic = topics_by_id(x->c->topics, topic_id);
+    int64_t allowed, at;
+
+    if (!topic)
+        return;
+    allowed = x->multiplier * x->c->config->sources[topic->source - 1].interval_ms;
+    at = topic->updated_ms + allowed;
+    if (!x->longest_ms || at < x->stale_at_ms)
+        x->stale_at_ms = at;
+    if (allowed > x->longest_ms)
+        x->longest_ms = allowed;
+}
+
+static struct reading read_topics(const struct core_def *def)
+{
+    struct reading x = {.c = def->core, .multiplier = def->d.stale_multiplier};
+
+    eval_client_reads(def->core->eval, def->condition, take_reading, &x);
+    return x;
+}
+
+/* ---- their schedule ---- */
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return b && b < a ? b : a;
+}
+
+static void def_arm(struct core_def *def)
+{
+    loop_timer_set_at(def->timer, sooner(sooner(def->next_mono, def->due_mono), def->stale_mono));
+}
+
+/* When to look again whether its topics still come. Looking costs no evaluation. */
+static bool arm_stale(struct core_def *def)
+{
+    struct reading x = read_topics(def);
+    int64_t left = x.stale_at_ms - clock_wall_ms();
+
+    def->stale_mono = x.longest_ms && left > 0 ? clock_mono_ms() + left : 0;
+    return x.longest_ms && left <= 0;
+}
+
+static void def_dirty(struct core *c, struct core_def *def)
+{
+    if (def->dirty)
+        return;
+    def->dirty = true;
+    def->next_dirty = c->dirty_defs;
+    c->dirty_defs = def;
+}
+
+static void def_due(void *arg)
+{
+    struct core_def *def = arg;
+    int64_t now = clock_mono_ms();
+    bool by_interval = now >= def->next_mono;
+    bool run = by_interval || (def->due_mono && now >= def->due_mono);
+
+    if (def->stale_mono && now >= def->stale_mono)
+        run |= arm_stale(def);
+    if (by_interval) {
+        def->next_mono = now + def->d.interval_ms;
+        def_dirty(def->core, def);
+    }
+    if (run) {
+        def->due_mono = 0;
+        eval_client_run(def->core->eval, def->condition);
+        eval_client_flush(def->core->eval);
+    }
+    def_arm(def);
+}
+
+static void def_free(struct core *c, struct core_def *def)
+{
+    struct core_def **p = &c->dirty_defs;
+
+    while (def->dirty && *p && *p != def)
+        p = &(*p)->next_dirty;
+    if (def->dirty && *p)
+        *p = def->next_dirty;
+    eval_client_condition_del(c->eval, def->condition);
+    loop_timer_del(def->timer);
+    map_remove(c, def->d.owner, def->d.name);
+    c->defs[def->condition - 1] = NULL;
+    free(def);
+}
+
+static struct core_def *def_new(struct core *c, const struct definition *d)
+{
+    struct core_def *def = calloc(1, sizeof *def);
+
+    if (!def || map_grow(c))
+        goto bad;
+    if (c->ndefs == c->cap_defs) {
+        size_t cap = c->cap_defs ? c->cap_defs * 2 : 256;
+        struct core_def **p = realloc(c->defs, cap * sizeof *p);
+
+        if (!p)
+            goto bad;
+        c->defs = p;
+        c->cap_defs = cap;
+    }
+    def->timer = loop_timer_new(c->loop, def_due, def);
+    if (!def->timer)
+        goto bad;
+    def->core = c;
+    def->d = *d;
+    c->defs[c->ndefs++] = def;
+    def->condition = (uint32_t)c->ndefs;
+    *map_slot(c, d->owner, d->name) = def->condition;
+    c->map_used++;
+    return def;
+bad:
+    free(def);
+    return NULL;
+}
+
+/* The first evaluations of many are spread over their interval (at most a minute). */
+static int64_t first_delay(const struct definition *d)
+{
+    int64_t span = d->interval_ms < 60000 ? d->interval_ms : 60000;
+
+    return (int64_t)(name_hash(d->owner, d->name) % (uint64_t)span);
+}
+
+static int def_load(struct core *c, struct txn *t, const struct row *r)
+{
+    struct definition d;
+    struct core_def *def;
+    struct buf text;
+    int err;
+
+    if (!definition_read(&d, r))
+        return 0;
+    def = def_find(c, d.owner, d.name);
+    if (!row_active(r) || d.disabled) {
+        if (def)
+            def_free(c, def);
+        return 0;
+    }
+    buf_init(&text, EVAL_SCRIPT_MAX + 1);
+    err = definition_text(t, r, &text);
+    if (err) {
+        log_warning(d.name, "owner=%s the condition's script cannot be read: %s", d.owner,
+                    err_name(err));
+        buf_release(&text);
+        if (def)
+            def_free(c, def);
+        return err == ERR_NOTFOUND || err == ERR_FULL ? 0 : err;
+    }
+    if (!def) {
+        def = def_new(c, &d);
+        if (def)
+            def->next_mono = clock_mono_ms() + first_delay(&d) + 1;
+    } else if (def->d.interval_ms != d.interval_ms) {
+        def->next_mono = clock_mono_ms() + d.interval_ms;
+    }
+    if (def) {
+        def->d = d;
+        err = eval_client_condition_set(c->eval, def->condition, core_owner_id(c, d.owner),
+                                        text.data, text.len);
+        def_arm(def);
+        def_dirty(c, def);
+    }
+    buf_release(&text);
+    return def ? err : ERR_NOMEM;
+}
+
+int core_def_reload(struct core *c, struct txn *t, const char *owner, const char *name)
+{
+    struct key k = key_of_names(owner, name);
+    struct core_def *def;
+    struct row r;
+    int err = row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r);
+
+    if (err != ERR_NOTFOUND)
+        return err ? err : def_load(c, t, &r);
+    def = def_find(c, owner, name);
+    if (def)
+        def_free(c, def);
+    return 0;
+}
+
+int core_defs_load(struct core *c)
+{
+    struct txn *t = txn_begin(c->store, TXN_READ);
+    struct cursor cur;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&cur, t, sa_table_by_id(SA_DEFINITION), NULL); cursor_row(&cur, &r) && !err;
+         cursor_next(&cur))
+        err = def_load(c, t, &r);
+    cursor_close(&cur);
+    if (!err)
+        err = txn_error(t);
+    txn_abort(t);
+    return err;
+}
+
+void core_defs_free(struct core *c)
+{
+    for (size_t i = 0; i < c->ndefs; i++) {
+        if (c->defs[i])
+            def_free(c, c->defs[i]);
+    }
+    free(c->defs);
+    free(c->def_map);
+    c->defs = NULL;
+    c->def_map = NULL;
+    c->ndefs = c->map_cap = 0;
+}
+
+/* ---- sources ---- */
+
+static bool add_reader(struct core *c, struct core_source *s, const char *name)
+{
+    uint32_t id = core_owner_id(c, name);
+
+    for (size_t i = 0; i < s->nreaders; i++) {
+        if (s->reader_ids[i] == id)
+            return true;
+    }
+    if (!id)
+        return false;
+    snprintf(s->readers[s->nreaders], 33, "%s", name);
+    s->reader_ids[s->nreaders++] = id;
+    return true;
+}
+
+static int source_init(struct core *c, struct core_source *s, const struct config_source *config)
+{
+    s->config = config;
+    s->readers = calloc(c->config->nowners + 1, sizeof *s->readers);
+    s->reader_ids = calloc(c->config->nowners + 1, sizeof *s->reader_ids);
+    if (!s->readers || !s->reader_ids)
+        return ERR_NOMEM;
+    add_reader(c, s, config->owner);
+    add_reader(c, s, "admin");
+    for (size_t i = 0; i < config->nreaders; i++)
+        add_reader(c, s, config->readers[i]);
+    for (size_t i = 0; config->all_readers && i < c->config->nowners; i++)
+        add_reader(c, s, c->config->owners[i].name);
+    return 0;
+}
+
+int core_sources_init(struct core *c)
+{
+    int err = 0;
+
+    c->sources = calloc(c->config->nsources + 1, sizeof *c->sources);
+    if (!c->sources)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < c->config->nsources && !err; i++)
+        err = source_init(c, &c->sources[i], &c->config->sources[i]);
+    return err;
+}
+
+void core_sources_free(struct core *c)
+{
+    for (size_t i = 0; c->sources && i < c->config->nsources; i++) {
+        free(c->sources[i].readers);
+        free(c->sources[i].reader_ids);
+    }
+    free(c->sources);
+    c->sources = NULL;
+}
+
+static int send_source(struct core *c, uint32_t id)
+{
+    const struct config_source *s = &c->config->sources[id - 1];
+    struct poll_source p = {.id = id,
+                            .kind = s->kind,
+                            .interval_ms = s->interval_ms,
+                            .values = s->values,
+                            .nchildren = s->nchildren};
+    struct buf b;
+    int err;
+
+    snprintf(p.name, sizeof p.name, "%s", s->name);
+    p.children = calloc(s->nchildren + 1, sizeof *p.children);
+    if (!p.children)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < s->nchildren; i++) {
+        p.children[i].element = s->children[i].element;
+        p.children[i].values = s->children[i].values;
+    }
+    buf_init(&b, FRAME_PAYLOAD_MAX);
+    poll_source_write(&p, &b);
+    err = b.err ? b.err : chan_send(c->poller, POLL_SOURCE, b.data, b.len);
+    buf_release(&b);
+    free(p.children);
+    return err;
+}
+
+void core_poller_greet(struct core *c)
+{
+    for (uint32_t i = 1; i <= c->config->nsources; i++) {
+        int err = send_source(c, i);
+
+        if (err)
+            log_error(c->config->sources[i - 1].name, "cannot be given to the poller: %s",
+                      err_name(err));
+    }
+}
+
+static struct core_source *source_at(struct core *c, uint32_t id)
+{
+    return id && id <= c->config->nsources ? &c->sources[id - 1] : NULL;
+}
+
+static int take_sample(struct core *c, struct rd *r)
+{
+    struct poll_sample p;
+    struct core_source *s;
+    struct topic *topic;
+    struct topic_source from;
+    int err = poll_sample_read(&p, r);
+
+    if (err)
+        return err;
+    s = source_at(c, p.source);
+    if (!s)
+        return ERR_PROTOCOL;
+    from = (struct topic_source){p.source, s->config->name, s->readers, s->nreaders};
+    topic = topics_sample(c->topics, &from, p.topic, p.wall_ms, p.json.data, p.json.len);
+    if (!topic) {
+        log_warning(s->config->name, "topic '%s' is dropped: too many topics", p.topic);
+        return 0;
+    }
+    if (topic->source != p.source) {
+        log_warning(s->config->name, "topic '%s' is published by another source already", p.topic);
+        return 0;
+    }
+    err = eval_client_topic_set(c->eval, topic->id, topic->name, s->reader_ids, s->nreaders,
+                                topic->updated_ms, topic->json, topic->len);
+    if (err)
+        log_warning(s->config->name, "topic '%s' cannot be evaluated: %s", p.topic, err_name(err));
+    c->flush_needed = true;
+    return 0;
+}
+
+static int take_gone(struct core *c, struct rd *r)
+{
+    struct poll_gone p;
+    int err = poll_gone_read(&p, r);
+    uint32_t id;
+
+    if (err)
+        return err;
+    if (!source_at(c, p.source))
+        return ERR_PROTOCOL;
+    id = topics_gone(c->topics, p.source, p.topic);
+    if (id)
+        eval_client_topic_del(c->eval, id);
+    c->flush_needed = true;
+    return 0;
+}
+
+static int take_status(struct core *c, struct rd *r)
+{
+    struct poll_status p;
+    struct core_source *s;
+    int err = poll_status_read(&p, r);
+
+    if (err)
+        return err;
+    s = source_at(c, p.source);
+    if (!s)
+        return ERR_PROTOCOL;
+    if (p.status != s->status.status) {
+        if (p.status == STATUS_UP)
+            log_info(s->config->name, "source is up");
+        else
+            log_warning(s->config->name, "source fails: %s", p.error);
+    }
+    s->status = p;
+    s->samples += p.status == STATUS_UP;
+    s->failures += p.status != STATUS_UP;
+    s->dirty = true;
+    c->flush_needed = true;
+    eval_client_flush(c->eval); /* all topics of the poll are in */
+    return 0;
+}
+
+int core_poller_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                      int nfds)
+{
+    struct core *c = arg;
+    struct rd r;
+
+    (void)fds;
+    if (nfds)
+        return ERR_PROTOCOL;
+    rd_init(&r, payload, len);
+    switch (type) {
+    case POLL_SAMPLE:
+        return take_sample(c, &r);
+    case POLL_TOPIC_GONE:
+        return take_gone(c, &r);
+    case POLL_STATUS:
+        return take_status(c, &r);
+    default:
+        return ERR_PROTOCOL;
+    }
+}
+
+int core_flush_sources(struct core *c, struct txn *t)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < c->config->nsources && !err; i++) {
+        struct core_source *s = &c->sources[i];
+        struct key k = key_of_names(s->config->owner, s->config->name);
+        struct edit d;
+
+        if (!s->dirty)
+            continue;
+        edit_begin(&d, t, sa_table_by_id(SA_SOURCE), &k);
+        edit_int(&d, SOURCE_STATUS, s->status.status);
+        edit_int(&d, SOURCE_LAST_POLL, s->status.wall_ms);
+        edit_int(&d, SOURCE_LATENCY, s->status.latency_ms);
+        edit_add(&d, SOURCE_SAMPLES, s->samples);
+        edit_add(&d, SOURCE_FAILURES, s->failures);
+        edit_str(&d, SOURCE_LAST_ERROR, s->status.error);
+        err = row_put(&d, NULL);
+        s->samples = s->failures = 0;
+        s->dirty = false;
+    }
+    return err;
+}
+
+/* ---- verdicts ---- */
+
+void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
+{
+    struct core *c = arg;
+
+    if (c->nverdicts == c->cap_verdicts) {
+        size_t cap = c->cap_verdicts ? c->cap_verdicts * 2 : 64;
+        struct core_verdict *p = realloc(c->verdicts, cap * sizeof *p);
+        size_t *q = p ? realloc(c->to_apply, cap * sizeof *q) : NULL;
+
+        if (p)
+            c->verdicts = p;
+        if (!q) {
+            log_error(NULL, "out of memory: a verdict is lost");
+            return;
+        }
+        c->to_apply = q;
+        c->cap_verdicts = cap;
+    }
+    c->verdicts[c->nverdicts].condition = condition;
+    c->verdicts[c->nverdicts++].v = *v;
+}
+
+static struct instance_verdict as_instance_verdict(const struct core_verdict *cv)
+{
+    const struct verdict *v = &cv->v;
+    bool old = cv->stale && v->kind != VERDICT_SKIPPED && v->kind != VERDICT_ERROR;
+
+    return (struct instance_verdict){old ? VERDICT_NODATA : v->kind, v->level, v->value, v->message,
+                                     v->error};
+}
+
+/* The definition, with staleness by the sources that were read. */
+static struct definition judged_by(const struct core_def *def, const struct core_verdict *cv)
+{
+    struct definition d = def->d;
+
+    d.rules.stale_ms = cv->stale_ms;
+    return d;
+}
+
+/* What was read is old already: then it has been stale for long enough. */
+static void judge_age(struct core_def *def, struct core_verdict *cv)
+{
+    struct reading x = read_topics(def);
+
+    cv->stale = x.longest_ms && x.stale_at_ms <= clock_wall_ms();
+    cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
+}
+
+static void note_verdict(struct core *c, struct core_def *def, const struct core_verdict *cv,
+                         const struct instance_result *result)
+{
+    const struct verdict *v = &cv->v;
+
+    def->evaluations++;
+    memcpy(def->value, v->value, sizeof def->value);
+    snprintf(def->error, sizeof def->error, "%s", v->kind == VERDICT_ERROR ? v->error : "");
+    def->due_mono = result->due_mono;
+    arm_stale(def);
+    def_arm(def);
+    def_dirty(c, def);
+    c->flush_needed = true;
+}
+
+size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now *now)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->nverdicts; i++) {
+        struct core_verdict *cv = &c->verdicts[i];
+        struct core_def *def = def_at(c, cv->condition);
+        struct instance_result result;
+        struct instance_verdict iv;
+        struct definition d;
+
+        if (!def)
+            continue;
+        judge_age(def, cv);
+        iv = as_instance_verdict(cv);
+        d = judged_by(def, cv);
+        if (instance_look(t, &d, "", &iv, now, &result))
+            continue;
+        note_verdict(c, def, cv, &result);
+        if (result.changed)
+            c->to_apply[n++] = i;
+    }
+    return n;
+}
+
+static void log_transition(const struct core_def *def, const struct judge_transition *m)
+{
+    const struct sa_column *level = sa_column_by_number(sa_table_by_id(SA_ALERT), ALERT_LEVEL);
+
+    log_info(def->d.name, "owner=%s %s -> %s", def->d.owner, sa_name_of(level->names, m->from),
+             sa_name_of(level->names, m->to));
+}
+
+/* The definition may have been disabled or deleted in the very transaction that asks. */
+static bool in_force(struct txn *t, const struct core_def *def)
+{
+    struct key k = key_of_names(def->d.owner, def->d.name);
+    struct row r;
+
+    return !row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r) && row_active(&r) &&
+           row_int(&r, DEFINITION_DISABLED) != TRUTH_TRUE;
+}
+
+int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct judge_now *now)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct core_verdict *cv = &c->verdicts[c->to_apply[i]];
+        struct core_def *def = def_at(c, cv->condition);
+        struct instance_verdict iv = as_instance_verdict(cv);
+        struct instance_result result;
+        struct definition d;
+        int err;
+
+        if (!def || !in_force(t, def))
+            continue;
+        d = judged_by(def, cv);
+        err = instance_apply(t, &d, "", &iv, now, core_digest_ms, c, &result);
+        if (err)
+            return err;
+        if (result.transition.happened) {
+            c->transitions++;
+            log_transition(def, &result.transition);
+        }
+    }
+    return 0;
+}
+
+void core_verdicts_clear(struct core *c)
+{
+    c->nverdicts = 0;
+}
+
+int core_flush_defs(struct core *c, struct txn *t)
+{
+    int64_t wall = clock_wall_ms(), mono = clock_mono_ms();
+    int err = 0;
+
+    while (c->dirty_defs && !err) {
+        struct core_def *def = c->dirty_defs;
+        struct key k = key_of_names(def->d.owner, def->d.name);
+        struct edit d;
+
+        edit_begin(&d, t, sa_table_by_id(SA_DEFINITION), &k);
+        edit_str(&d, DEFINITION_ERROR, def->error);
+        edit_str(&d, DEFINITION_LAST_VALUE, def->value);
+        edit_add(&d, DEFINITION_EVALUATIONS, def->evaluations);
+        edit_int(&d, DEFINITION_NEXT, wall + (def->next_mono - mono));
+        err = row_put(&d, NULL);
+        def->evaluations = 0;
+        def->dirty = false;
+        c->dirty_defs = def->next_dirty;
+    }
+    return err;
+}

@@ -1,0 +1,608 @@
+/* Handing notices to the dispatcher, and what it answers. */
+#include "daemon/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/checks.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/kinds.h"
+#include "store/view.h"
+
+/* ---- handlers ---- */
+
+static const struct config_handler *handler_of(struct core *c, const char *target_owner,
+                                               const char *name, uint32_t *ret_id)
+{
+    *ret_id = core_handler_id(c, target_owner, name);
+    if (!*ret_id)
+        *ret_id = core_handler_id(c, "admin", name);
+    return *ret_id ? &c->config->handlers[*ret_id - 1] : NULL;
+}
+
+int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target)
+{
+    char owner[33], name[33];
+    const struct config_handler *h;
+    size_t pos = 0;
+    uint32_t id;
+
+    (void)t;
+    if (!key_read_name(&target->key, &pos, owner))
+        return 0;
+    h = handler_of(arg, owner, row_str(target, TARGET_HANDLER, name, sizeof name), &id);
+    return h ? h->kind->digest_ms : 0;
+}
+
+void core_dispatcher_greet(struct core *c)
+{
+    for (uint32_t i = 0; i < c->config->nhandlers; i++) {
+        const struct config_handler *from = &c->config->handlers[i];
+        struct dispatch_handler h = {.id = i + 1, .kind = from->kind, .values = from->values};
+        struct buf b;
+        int err;
+
+        snprintf(h.owner, sizeof h.owner, "%s", from->owner);
+        snprintf(h.name, sizeof h.name, "%s", from->name);
+        buf_init(&b, FRAME_PAYLOAD_MAX);
+        dispatch_handler_write(&h, &b);
+        err = b.err ? b.err : chan_send(c->dispatcher, DISPATCH_HANDLER, b.data, b.len);
+        buf_release(&b);
+        if (err)
+            log_error(from->name, "cannot be given to the dispatcher: %s", err_name(err));
+    }
+}
+
+/* ---- jobs ---- */
+
+void core_jobs_free(struct core_job *j)
+{
+    while (j) {
+        struct core_job *next = j->next;
+
+        free(j->refs);
+        free(j);
+        j = next;
+    }
+}
+
+static struct core_job *job_new(struct core *c, const struct notice_ref *refs, size_t n)
+{
+    struct core_job *j = calloc(1, sizeof *j);
+
+    if (!j || !(j->refs = calloc(n, sizeof *j->refs))) {
+        free(j);
+        return NULL;
+    }
+    j->id = ++c->next_job;
+    j->nrefs = n;
+    memcpy(j->refs, refs, n * sizeof *refs);
+    return j;
+}
+
+int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new)
+{
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    struct core_job **tail = ret_new;
+    size_t n, room = c->njobs < CORE_JOBS_MAX ? CORE_JOBS_MAX - c->njobs : 0;
+    int err = 0;
+
+    *ret_new = NULL;
+    while (c->dispatcher && room-- > 0) {
+        struct core_job *j;
+
+        err = notice_claim(t, now_ms, core_digest_ms, c, refs, &n, uuid);
+        if (err)
+            break;
+        j = job_new(c, refs, n);
+        if (!j)
+            return txn_fail(t, ERR_NOMEM);
+        memcpy(j->uuid, uuid, sizeof j->uuid);
+        *tail = j;
+        tail = &j->next;
+    }
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
+/* ---- from rows to a job ---- */
+
+static void *grow(void *items, size_t n, size_t size)
+{
+    /* Powers of two: room is made when n reaches one. */
+    if (n && n & (n - 1))
+        return items;
+    return realloc(items, (n ? 2 * n : 1) * size);
+}
+
+static int add_recipient(struct job *j, const char *address)
+{
+    char **p = grow(j->recipients, j->nrecipients, sizeof *p);
+
+    if (!p)
+        return ERR_NOMEM;
+    j->recipients = p;
+    p[j->nrecipients] = strdup(address);
+    return p[j->nrecipients] ? (j->nrecipients++, 0) : ERR_NOMEM;
+}
+
+/* Those of the first notice who are still to be reached; all notices of a message have the same. */
+static int fill_recipients(struct txn *t, const struct notice_ref *n, struct job *j)
+{
+    struct key prefix = key_of_id(n->owner, n->id);
+    struct cursor cur;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&cur, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &prefix);
+         cursor_row(&cur, &r) && !err && j->nrecipients < JOB_RECIPIENTS_MAX; cursor_next(&cur)) {
+        char address[256];
+
+        if (row_int(&r, NOTICE_RECIPIENT_STATE) != NOTICE_PENDING)
+            continue;
+        err = add_recipient(j, row_str(&r, NOTICE_RECIPIENT_ADDRESS, address, sizeof address));
+    }
+    cursor_close(&cur);
+    return err ? err : txn_error(t);
+}
+
+static int fill_overrides(struct txn *t, const struct kind *kind, struct job *j)
+{
+    struct key prefix = key_of_names(j->target_owner, j->target);
+    struct cursor cur;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&cur, t, sa_table_by_id(SA_TARGET_PROPERTY), &prefix);
+         cursor_row(&cur, &r) && !err; cursor_next(&cur)) {
+        char n[3][33], text[SA_CELL_MAX + 1];
+        const struct property *p;
+        size_t pos = 0;
+
+        if (!row_active(&r) || !key_read_name(&r.key, &pos, n[0]) ||
+            !key_read_name(&r.key, &pos, n[1]) || !key_read_name(&r.key, &pos, n[2]))
+            continue;
+        p = property_find(kind->properties, kind->nproperties, n[2]);
+        row_str(&r, TARGET_PROPERTY_VALUE, text, sizeof text);
+        if (p && p->target_may_override && values_set(&j->overrides, p, text, NULL) == ERR_NOMEM)
+            err = ERR_NOMEM;
+    }
+    cursor_close(&cur);
+    return err ? err : txn_error(t);
+}
+
+/* An alert's cells as they were when the notice was made, not as they are now. */
+static unsigned notice_column(unsigned alert_column)
+{
+    switch (alert_column) {
+    case ALERT_INSTANCE:
+        return NOTICE_INSTANCE;
+    case ALERT_LEVEL:
+        return NOTICE_LEVEL;
+    case ALERT_PREVIOUS_LEVEL:
+        return NOTICE_PREVIOUS_LEVEL;
+    case ALERT_VALUE:
+        return NOTICE_VALUE;
+    case ALERT_MESSAGE:
+        return NOTICE_MESSAGE;
+    case ALERT_SINCE:
+        return NOTICE_SINCE;
+    default:
+        return 0;
+    }
+}
+
+static bool object_key(const struct sa_object *o, const struct job_event *ev,
+                       const struct row *notice, const char *target_owner, const char *handler,
+                       const char *handler_owner, struct key *ret)
+{
+    (void)target_owner;
+    switch (o->row) {
+    case ROW_OF_OWNER:
+        *ret = key_of_name(ev->owner);
+        return true;
+    case ROW_OF_DEFINITION:
+        *ret = key_of_names(ev->owner, ev->definition);
+        return true;
+    case ROW_OF_ALERT:
+        *ret = key_of_id(ev->owner, (uint32_t)row_int(notice, NOTICE_ALERT));
+        return true;
+    case ROW_OF_NOTICE:
+        *ret = key_of_id(ev->owner, ev->notice_id);
+        return true;
+    case ROW_OF_HANDLER:
+        *ret = key_of_names(handler_owner, handler);
+        return true;
+    }
+    return false;
+}
+
+/* The value of an index column is in the key, that of a deleted row in the notice. */
+static int object_cell(struct txn *t, const struct sa_object *o, const struct key *k,
+                       const struct job_event *ev, const struct row *notice, struct cell *ret)
+{
+    const struct sa_table *table = sa_table_by_id(o->table);
+    const struct sa_column *column = sa_column_by_number(table, o->column);
+    const char *text = NULL;
+    unsigned from = o->row == ROW_OF_ALERT ? notice_column(o->column) : 0;
+    struct row r;
+    int err;
+
+    if (o->table == SA_OWNER && o->column == OWNER_NAME)
+        text = ev->owner;
+    else if (o->table == SA_DEFINITION && o->column == DEFINITION_NAME)
+        text = ev->definition;
+    else if (o->table == SA_DEFINITION && o->column == DEFINITION_SERVICE)
+        text = ev->service;
+    else if (o->table == SA_DEFINITION && o->column == DEFINITION_DESCRIPTION)
+        text = ev->description;
+    if (text) {
+        *ret = (struct cell){.column = column,
+                             .syntax = column->syntax,
+                             .bytes = {(const uint8_t *)text, strlen(text)}};
+        return 0;
+    }
+    if (from) {
+        const struct sa_column *c = sa_column_by_number(notice->table, from);
+
+        err = view_cell(t, notice, c, ret);
+        if (!err && column->syntax == SA_DATE) { /* kept as a plain number there */
+            clock_date_and_time(row_int(notice, from), ret->scratch);
+            ret->bytes = (struct slice){ret->scratch, DATE_AND_TIME_LEN};
+        }
+        ret->column = column;
+        ret->syntax = column->syntax;
+        return err;
+    }
+    err = row_get(t, table, k, &r);
+    return err ? err : view_cell(t, &r, column, ret);
+}
+
+static int add_varbind(struct job_event *ev, const struct sa_object *o, const struct key *k,
+                       const struct cell *cell)
+{
+    struct job_varbind *vb = &ev->varbinds[ev->nvarbinds];
+    struct slice key = key_slice(k);
+
+    vb->nsubids = view_oid(sa_table_by_id(o->table), o->column, &key, vb->subids, 128);
+    vb->syntax = cell->syntax;
+    vb->number = cell->number;
+    vb->bytes = NULL;
+    vb->len = cell->bytes.len;
+    if (cell->bytes.len) {
+        vb->bytes = malloc(cell->bytes.len);
+        if (!vb->bytes)
+            return ERR_NOMEM;
+        memcpy(vb->bytes, cell->bytes.data, cell->bytes.len);
+    }
+    ev->nvarbinds++;
+    return 0;
+}
+
+static int fill_varbinds(struct txn *t, struct job_event *ev, const struct row *notice,
+                         const struct job *j, const struct config_handler *h)
+{
+    const struct sa_notification_type *n = sa_notification_by_number(ev->notification);
+    int err = 0;
+
+    if (!n)
+        return 0;
+    ev->varbinds = calloc(n->nobjects, sizeof *ev->varbinds);
+    if (!ev->varbinds)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < n->nobjects && !err; i++) {
+        const struct sa_object *o = &n->objects[i];
+        struct cell cell;
+        struct key k;
+
+        if (!object_key(o, ev, notice, j->target_owner, h->name, h->owner, &k))
+            continue;
+        if (o->table == SA_HANDLER && o->column == HANDLER_NAME)
+            cell = (struct cell){.syntax = SA_NAME,
+                                 .bytes = {(const uint8_t *)h->name, strlen(h->name)}};
+        else
+            err = object_cell(t, o, &k, ev, notice, &cell);
+        if (!err)
+            err = add_varbind(ev, o, &k, &cell);
+        else if (err == ERR_NOTFOUND)
+            err = 0;
+    }
+    return err;
+}
+
+static int fill_event(struct txn *t, const struct notice_ref *ref, struct job *j,
+                      const struct config_handler *h)
+{
+    struct job_event *ev = &j->events[j->nevents];
+    struct key k = key_of_id(ref->owner, ref->id), def_key;
+    struct row r, def;
+    int err = row_get(t, sa_table_by_id(SA_NOTICE), &k, &r);
+
+    if (err)
+        return err;
+    j->nevents++;
+    ev->notice_id = ref->id;
+    row_str(&r, NOTICE_UUID, ev->uuid, sizeof ev->uuid);
+    ev->sequence = (uint32_t)row_int(&r, NOTICE_TARGET_SEQUENCE);
+    ev->kind = (uint8_t)row_int(&r, NOTICE_KIND);
+    ev->notification = (uint8_t)row_int(&r, NOTICE_NOTIFICATION);
+    ev->level = (uint8_t)row_int(&r, NOTICE_LEVEL);
+    ev->previous_level = (uint8_t)row_int(&r, NOTICE_PREVIOUS_LEVEL);
+    ev->at_ms = row_int(&r, NOTICE_SINCE);
+    ev->active_since_ms = row_int(&r, NOTICE_ACTIVE_SINCE);
+    snprintf(ev->owner, sizeof ev->owner, "%s", ref->owner);
+    row_str(&r, NOTICE_DEFINITION, ev->definition, sizeof ev->definition);
+    row_str(&r, NOTICE_SERVICE, ev->service, sizeof ev->service);
+    row_str(&r, NOTICE_INSTANCE, ev->instance, sizeof ev->instance);
+    row_str(&r, NOTICE_VALUE, ev->value, sizeof ev->value);
+    row_str(&r, NOTICE_MESSAGE, ev->message, sizeof ev->message);
+    def_key = key_of_names(ref->owner, ev->definition);
+    if (!row_get(t, sa_table_by_id(SA_DEFINITION), &def_key, &def))
+        row_str(&def, DEFINITION_DESCRIPTION, ev->description, sizeof ev->description);
+    if (!j->created_ms || row_int(&r, NOTICE_CREATED) > j->created_ms)
+        j->created_ms = row_int(&r, NOTICE_CREATED);
+    return fill_varbinds(t, ev, &r, j, h);
+}
+
+/* "newest state per instance first" */
+static int newest_first(const void *a, const void *b)
+{
+    const struct job_event *x = a, *y = b;
+
+    if (x->at_ms != y->at_ms)
+        return x->at_ms > y->at_ms ? -1 : 1;
+    return x->notice_id > y->notice_id ? -1 : x->notice_id < y->notice_id;
+}
+
+static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct job *j,
+                     struct err *e)
+{
+    const struct config_handler *h;
+    struct key k = key_of_id(cj->refs[0].owner, cj->refs[0].id);
+    char handler[33];
+    struct row r;
+    int err = row_get(t, sa_table_by_id(SA_NOTICE), &k, &r);
+
+    if (err)
+        return err_set(e, err, "the notice is gone");
+    row_str(&r, NOTICE_TARGET_OWNER, j->target_owner, sizeof j->target_owner);
+    row_str(&r, NOTICE_TARGET, j->target, sizeof j->target);
+    row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
+    h = handler_of(c, j->target_owner, handler, &cj->handler);
+    if (!h)
+        return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
+    j->id = cj->id;
+    j->handler = cj->handler;
+    memcpy(j->uuid, cj->uuid, sizeof j->uuid);
+    j->events = calloc(cj->nrefs, sizeof *j->events);
+    if (!j->events)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    err = fill_recipients(t, &cj->refs[0], j);
+    if (!err)
+        err = fill_overrides(t, h->kind, j);
+    for (size_t i = 0; i < cj->nrefs && !err; i++)
+        err = fill_event(t, &cj->refs[i], j, h);
+    if (j->nevents > 1)
+        qsort(j->events, j->nevents, sizeof *j->events, newest_first);
+    return err ? err_set(e, err, "cannot be read back: %s", err_name(err)) : 0;
+}
+
+static int push_outcome(struct core *c, struct outcome *o)
+{
+    struct outcome *p = c->outcomes;
+
+    if (c->noutcomes == c->cap_outcomes) {
+        size_t cap = c->cap_outcomes ? c->cap_outcomes * 2 : 16;
+
+        p = realloc(p, cap * sizeof *p);
+        if (!p)
+            return ERR_NOMEM;
+        c->outcomes = p;
+        c->cap_outcomes = cap;
+    }
+    p[c->noutcomes++] = *o;
+    return 0;
+}
+
+/* It could not even be sent: the same way as an outcome of the dispatcher. */
+static void fail_job(struct core *c, const struct core_job *cj, int code, const char *why)
+{
+    struct outcome o = {.job = cj->id, .confirmation = CONFIRM_NONE};
+
+    o.result = code == ERR_NOTFOUND ? OUTCOME_FAILED : OUTCOME_RETRY;
+    utf8_clean(o.error, sizeof o.error, why, strlen(why), false);
+    push_outcome(c, &o);
+}
+
+static void send_job(struct core *c, struct txn *t, struct core_job *cj)
+{
+    struct job j = {.id = 0};
+    struct err e = {.text = ""};
+    struct buf b;
+    int err = build_job(c, t, cj, &j, &e);
+
+    buf_init(&b, FRAME_PAYLOAD_MAX);
+    if (!err) {
+        job_write(&j, &b);
+        err = b.err;
+        if (!err && c->dispatcher)
+            err = chan_send(c->dispatcher, DISPATCH_JOB, b.data, b.len);
+        else if (!err)
+            err = ERR_CLOSED;
+        if (err)
+            err_set(&e, err, "the dispatcher cannot take it: %s", err_name(err));
+    }
+    if (err)
+        fail_job(c, cj, err, e.text);
+    buf_release(&b);
+    job_release(&j);
+}
+
+void core_jobs_send(struct core *c, struct core_job *new_jobs)
+{
+    struct txn *t = new_jobs ? txn_begin(c->store, TXN_READ) : NULL;
+
+    while (new_jobs) {
+        struct core_job *j = new_jobs;
+
+        new_jobs = j->next;
+        send_job(c, t, j);
+        j->next = c->jobs;
+        c->jobs = j;
+        c->njobs++;
+    }
+    txn_abort(t);
+}
+
+/* ---- outcomes ---- */
+
+int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                          const int *fds, int nfds)
+{
+    struct core *c = arg;
+    struct outcome o = {.job = 0};
+    struct err e;
+    struct rd r;
+    int err;
+
+    (void)fds;
+    if (type != DISPATCH_OUTCOME || nfds)
+        return ERR_PROTOCOL;
+    rd_init(&r, payload, len);
+    err = outcome_read(&o, &r, &e);
+    if (err)
+        return err;
+    err = push_outcome(c, &o);
+    if (err)
+        outcome_release(&o);
+    return err;
+}
+
+static struct core_job *take_job(struct core *c, uint64_t id)
+{
+    for (struct core_job **p = &c->jobs; *p; p = &(*p)->next) {
+        struct core_job *j = *p;
+
+        if (j->id == id) {
+            *p = j->next;
+            j->next = NULL;
+            c->njobs--;
+            return j;
+        }
+    }
+    return NULL;
+}
+
+static int count_handler(struct core *c, struct txn *t, const struct core_job *j,
+                         const struct outcome *o)
+{
+    const struct config_handler *h;
+    struct key k;
+    struct edit d;
+
+    if (!j->handler || j->handler > c->config->nhandlers)
+        return 0;
+    h = &c->config->handlers[j->handler - 1];
+    k = key_of_names(h->owner, h->name);
+    edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
+    edit_int(&d, HANDLER_STATUS, o->result == OUTCOME_DELIVERED ? STATUS_UP : STATUS_FAILING);
+    edit_str(&d, HANDLER_LAST_MESSAGE, o->result == OUTCOME_DELIVERED ? "delivered" : o->error);
+    if (o->result == OUTCOME_DELIVERED)
+        edit_add(&d, HANDLER_DELIVERED, (int64_t)j->nrefs);
+    else if (o->result == OUTCOME_FAILED)
+        edit_add(&d, HANDLER_FAILED, (int64_t)j->nrefs);
+    return row_put(&d, NULL);
+}
+
+static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j,
+                         const struct outcome *o, int64_t now_ms)
+{
+    static const enum notice_end ends[] = {[OUTCOME_DELIVERED] = NOTICE_END_DELIVERED,
+                                           [OUTCOME_RETRY] = NOTICE_END_RETRY,
+                                           [OUTCOME_FAILED] = NOTICE_END_FAILED};
+    struct notice_recipient recipients[JOB_RECIPIENTS_MAX];
+    size_t n = o->nrecipients < JOB_RECIPIENTS_MAX ? o->nrecipients : JOB_RECIPIENTS_MAX;
+    int err = 0;
+
+    for (size_t i = 0; i < n; i++)
+        recipients[i] = (struct notice_recipient){o->recipients[i].address,
+                                                  (enum sa_notice_state)o->recipients[i].state,
+                                                  o->recipients[i].reply};
+    for (size_t i = 0; i < j->nrefs && !err; i++) {
+        enum sa_notice_state state = NOTICE_PENDING;
+
+        err = notice_outcome(t, &j->refs[i], ends[o->result], (enum sa_confirmation)o->confirmation,
+                             o->error, recipients, n, now_ms, &state);
+        c->delivered += state == NOTICE_DELIVERED;
+        c->failed += state == NOTICE_FAILED;
+    }
+    return err ? err : count_handler(c, t, j, o);
+}
+
+int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < c->noutcomes && !err; i++) {
+        const struct outcome *o = &c->outcomes[i];
+
+        for (struct core_job *j = c->jobs; j && !err; j = j->next) {
+            if (j->id == o->job)
+                err = apply_outcome(c, t, j, o, now_ms);
+        }
+    }
+    for (size_t i = 0; i < c->nlost && !err; i++)
+        err = notice_release(t, &c->lost[i], now_ms);
+    return err;
+}
+
+static void log_outcome(const struct core_job *j, const struct outcome *o)
+{
+    char object[64];
+
+    snprintf(object, sizeof object, "notice/%s/%u", j->refs[0].owner, j->refs[0].id);
+    if (o->result == OUTCOME_DELIVERED)
+        log_info(object, "delivered (%zu in one message)", j->nrefs);
+    else
+        log_warning(object, "%s: %s", o->result == OUTCOME_RETRY ? "not delivered yet" : "failed",
+                    o->error);
+}
+
+void core_outcomes_clear(struct core *c)
+{
+    for (size_t i = 0; i < c->noutcomes; i++) {
+        struct core_job *j = take_job(c, c->outcomes[i].job);
+
+        if (j)
+            log_outcome(j, &c->outcomes[i]);
+        core_jobs_free(j);
+        outcome_release(&c->outcomes[i]);
+    }
+    c->noutcomes = 0;
+    c->nlost = 0;
+}
+
+void core_dispatcher_lost(struct core *c)
+{
+    while (c->jobs) {
+        struct core_job *j = c->jobs;
+
+        if (c->nlost + j->nrefs > c->cap_lost) {
+            size_t cap = (c->nlost + j->nrefs) * 2;
+            struct notice_ref *p = realloc(c->lost, cap * sizeof *p);
+
+            if (!p)
+                return; /* their leases run out */
+            c->lost = p;
+            c->cap_lost = cap;
+        }
+        memcpy(c->lost + c->nlost, j->refs, j->nrefs * sizeof *j->refs);
+        c->nlost += j->nrefs;
+        c->jobs = j->next;
+        c->njobs--;
+        j->next = NULL;
+        core_jobs_free(j);
+    }
+}

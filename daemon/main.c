@@ -1,0 +1,190 @@
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/check.h"
+#include "daemon/stage.h"
+#include "mibs/schema.h"
+
+#include "config.h"
+
+static const char default_config[] = SA_SYSCONFDIR "/snmpalertd/snmpalertd.xml";
+static const char default_evaluator[] = SA_LIBEXECDIR "/snmpalertd-evaluator";
+
+static const char usage[] =
+    "Usage: snmpalertd [OPTION]...\n"
+    "Alert manager for SNMP: polls, evaluates conditions, and sends traps, informs and mail.\n"
+    "It runs in the foreground; a service manager or the shell puts it elsewhere.\n"
+    "\n"
+    "  -c, --config=FILE      configuration (default %s)\n"
+    "      --check-config     check the configuration, say what is wrong with it, and end\n"
+    "      --log-level=LEVEL  error, warning, info (default) or debug\n"
+    "      --evaluator=FILE   program that runs conditions (default %s;\n"
+    "                         the environment's SNMPALERTD_EVALUATOR goes before that)\n"
+    "      --unconfined       run it without its sandbox, for valgrind and sanitizers\n"
+    "      --version          print the version and end\n"
+    "      --help             print this and end\n"
+    "\n"
+    "Exit status: 0, 78 if the configuration is refused, 1 for other failures.\n";
+
+enum {
+    OPT_CHECK = 256,
+    OPT_LEVEL,
+    OPT_EVALUATOR,
+    OPT_UNCONFINED,
+    OPT_VERSION,
+    OPT_HELP,
+    OPT_STAGE
+};
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check-config", no_argument, NULL, OPT_CHECK},
+    {"log-level", required_argument, NULL, OPT_LEVEL},
+    {"evaluator", required_argument, NULL, OPT_EVALUATOR},
+    {"unconfined", no_argument, NULL, OPT_UNCONFINED},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"stage", required_argument, NULL, OPT_STAGE}, /* how the parent starts its children */
+    {NULL, 0, NULL, 0},
+};
+
+static const char *const level_names[] = {"error", "warning", "info", "debug", NULL};
+
+struct command {
+    struct parent_options parent;
+    enum stage_id stage;
+    bool check;
+    enum log_level level;
+};
+
+static bool take_level(struct command *c, const char *name)
+{
+    for (unsigned i = 0; level_names[i]; i++) {
+        if (!strcmp(level_names[i], name)) {
+            c->level = (enum log_level)i;
+            c->parent.log_level = level_names[i];
+            return true;
+        }
+    }
+    fprintf(stderr, "snmpalertd: unknown log level '%s': error, warning, info or debug\n", name);
+    return false;
+}
+
+static void print_version(void)
+{
+    printf("snmpalertd %s (root ", PACKAGE_VERSION);
+    for (size_t i = 0; i < sa_root_len; i++)
+        printf("%s%u", i ? "." : "", sa_root[i]);
+    printf(")\n");
+}
+
+/* -1: go on; else the exit status. */
+static int take_option(struct command *c, int opt)
+{
+    switch (opt) {
+    case 'c':
+        c->parent.config_file = optarg;
+        return -1;
+    case OPT_CHECK:
+        c->check = true;
+        return -1;
+    case OPT_LEVEL:
+        return take_level(c, optarg) ? -1 : 64;
+    case OPT_EVALUATOR:
+        c->parent.evaluator = optarg;
+        return -1;
+    case OPT_UNCONFINED:
+        c->parent.unconfined = true;
+        return -1;
+    case OPT_VERSION:
+        print_version();
+        return 0;
+    case OPT_HELP:
+        printf(usage, default_config, default_evaluator);
+        return 0;
+    case OPT_STAGE:
+        c->stage = stage_by_name(optarg);
+        if (c->stage && c->stage < STAGE_EVALUATOR)
+            return -1;
+        fprintf(stderr, "snmpalertd: unknown stage '%s'\n", optarg);
+        return 64;
+    default:
+        fprintf(stderr, "Try 'snmpalertd --help'.\n");
+        return 64; /* EX_USAGE */
+    }
+}
+
+static int check_only(const struct command *c)
+{
+    struct err e = {.text = ""};
+
+    if (check_config(c->parent.config_file, c->parent.evaluator, c->parent.unconfined, &e)) {
+        fprintf(stderr, "snmpalertd: %s\n", e.text);
+        return EXIT_CONFIG;
+    }
+    printf("%s: ok\n", c->parent.config_file);
+    return 0;
+}
+
+/* Everything foreign in the file is parsed in a process of its own, before the parent starts. */
+static int check_in_child(const struct command *c)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        struct err e = {.text = ""};
+
+        if (!check_config(c->parent.config_file, c->parent.evaluator, c->parent.unconfined, &e))
+            _exit(0);
+        log_error("config", "%s", e.text);
+        _exit(EXIT_CONFIG);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *evaluator = getenv("SNMPALERTD_EVALUATOR");
+    char exe[PATH_MAX];
+    struct command c = {
+        .parent = {.evaluator = evaluator && *evaluator ? evaluator : default_evaluator,
+                   .config_file = default_config,
+                   .log_level = "info"},
+        .level = LOG_LEVEL_INFO,
+    };
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    int opt, status;
+
+    while ((opt = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        status = take_option(&c, opt);
+        if (status >= 0)
+            return status;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "snmpalertd: unexpected argument '%s'\nTry 'snmpalertd --help'.\n",
+                argv[optind]);
+        return 64;
+    }
+    log_open(c.stage ? stage_name(c.stage) : "parent", c.level);
+    if (c.stage)
+        return stage_main(c.stage, c.parent.config_file);
+    if (c.check)
+        return check_only(&c);
+    if (n < 0) {
+        fprintf(stderr, "snmpalertd: /proc/self/exe cannot be read\n");
+        return 1;
+    }
+    exe[n] = 0;
+    c.parent.exe = exe;
+    status = check_in_child(&c);
+    return status ? status : parent_main(&c.parent);
+}

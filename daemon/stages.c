@@ -1,0 +1,295 @@
+/* The smaller stages: poller, dispatcher and agent, each a body from its folder and a link to the
+ * core. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/stage.h"
+#include "alerts/computed.h"
+#include "base/log.h"
+#include "daemon/kinds.h"
+#include "daemon/stage.h"
+#include "dispatch/dispatch.h"
+#include "eval/client.h"
+#include "eval/compile.h"
+#include "poll/poll.h"
+#include "store/store.h"
+
+/* ---- the link to the core ---- */
+
+struct side { /* one stage and its core */
+    struct stage_context *stage;
+    struct chan *core;
+    int (*frame)(void *body, uint16_t type, const uint8_t *payload, size_t len);
+    void (*set_core)(void *body, struct chan *core);
+    void *body;
+};
+
+static int side_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                      int nfds)
+{
+    struct side *s = arg;
+
+    for (int i = 0; i < nfds; i++)
+        close(fds[i]);
+    return s->frame(s->body, type, payload, len);
+}
+
+static void side_close(void *arg, int code)
+{
+    struct side *s = arg;
+
+    if (code != ERR_CLOSED)
+        log_error("core", "the link is closed: %s", err_name(code));
+    s->set_core(s->body, NULL);
+    chan_free(s->core);
+    s->core = NULL;
+}
+
+static void side_link(void *arg, const struct stage_link *l, int fd, int pidfd)
+{
+    struct side *s = arg;
+    struct chan_options o = {.on_frame = side_frame, .on_close = side_close, .arg = s};
+
+    if (pidfd >= 0)
+        close(pidfd);
+    if (l->peer != STAGE_CORE) {
+        close(fd);
+        return;
+    }
+    if (s->core)
+        side_close(s, ERR_CLOSED);
+    s->core = chan_new(s->stage->loop, fd, &o);
+    if (s->core)
+        s->set_core(s->body, s->core);
+    else
+        close(fd);
+}
+
+static int side_run(struct side *s)
+{
+    int err;
+
+    s->stage->arg = s;
+    s->stage->on_link = side_link;
+    stage_ready(s->stage);
+    err = loop_run(s->stage->loop);
+    if (s->core)
+        side_close(s, ERR_CLOSED);
+    return err < 0;
+}
+
+/* ---- poller ---- */
+
+static int poller_side_frame(void *body, uint16_t type, const uint8_t *payload, size_t len)
+{
+    return poller_frame(body, type, payload, len);
+}
+
+static void poller_side_core(void *body, struct chan *core)
+{
+    poller_set_core(body, core);
+}
+
+int poller_main(struct stage_context *c)
+{
+    struct side s = {.stage = c, .frame = poller_side_frame, .set_core = poller_side_core};
+    struct poller *p = NULL;
+    struct err e;
+    int status = 1;
+
+    if (poller_new(&p, c->loop, &daemon_kinds, &e)) {
+        log_error(NULL, "%s", e.text);
+        return 1;
+    }
+    s.body = p;
+    status = side_run(&s);
+    poller_free(p);
+    return status;
+}
+
+/* ---- dispatcher ---- */
+
+static int dispatcher_side_frame(void *body, uint16_t type, const uint8_t *payload, size_t len)
+{
+    return dispatcher_frame(body, type, payload, len);
+}
+
+static void dispatcher_side_core(void *body, struct chan *core)
+{
+    dispatcher_set_core(body, core);
+}
+
+int dispatcher_main(struct stage_context *c)
+{
+    struct side s = {.stage = c, .frame = dispatcher_side_frame, .set_core = dispatcher_side_core};
+    struct dispatcher *d = NULL;
+    struct err e;
+    int status;
+
+    if (dispatcher_new(&d, c->loop, daemon_dispatch_kinds, daemon_ndispatch_kinds, &e)) {
+        log_error(NULL, "%s", e.text);
+        return 1;
+    }
+    s.body = d;
+    status = side_run(&s);
+    dispatcher_free(d);
+    return status;
+}
+
+/* ---- agent ---- */
+
+enum { COMPILE_DEADLINE_MS = 200 };
+
+struct agent_side {
+    struct stage_context *stage;
+    struct chan *core;
+    struct store *store;
+    struct agent *agent;
+    char *store_path, *address;
+    int compiler, compiler_pidfd;
+};
+
+static void drop_compiler(struct agent_side *s)
+{
+    if (s->compiler_pidfd >= 0) {
+        syscall(SYS_pidfd_send_signal, s->compiler_pidfd, SIGKILL, NULL, 0);
+        close(s->compiler_pidfd);
+    }
+    if (s->compiler >= 0)
+        close(s->compiler);
+    s->compiler = s->compiler_pidfd = -1;
+}
+
+static int compile(void *arg, const void *text, size_t len, struct err *e)
+{
+    struct agent_side *s = arg;
+    int err;
+
+    if (s->compiler < 0)
+        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "the compiler is being started");
+    err = eval_compile(s->compiler, text, len, COMPILE_DEADLINE_MS, e);
+    if (err == ERR_RESOURCE_UNAVAILABLE)
+        drop_compiler(s); /* a late answer must not be taken for the next one's */
+    return err;
+}
+
+static void tell_core(void *arg)
+{
+    struct agent_side *s = arg;
+
+    if (s->core)
+        chan_send(s->core, CORE_AGENT_SET, NULL, 0);
+}
+
+static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
+{
+    struct store_options store = {.path = s->store_path, .map_bytes = map_bytes};
+    struct agent_options o = {.loop = s->stage->loop,
+                              .address = s->address,
+                              .kinds = &daemon_kinds,
+                              .compile = compile,
+                              .on_set = tell_core,
+                              .arg = s};
+    int err = store_open(&s->store, &store, e);
+
+    if (!err)
+        err = computed_register(s->store, &daemon_kinds);
+    o.store = s->store;
+    return err ? err : agent_new(&s->agent, &o, e);
+}
+
+static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len)
+{
+    char *path, *address;
+    struct err e = {.text = ""};
+    uint64_t map;
+    struct rd r;
+    int err = 0;
+
+    rd_init(&r, payload, len);
+    path = rd_strdup(&r, 4096);
+    map = rd_u64(&r);
+    address = rd_strdup(&r, 4096);
+    if (rd_end(&r)) {
+        free(path);
+        free(address);
+        return ERR_PROTOCOL;
+    }
+    if (s->agent && !strcmp(path, s->store_path) && !strcmp(address, s->address)) {
+        free(path); /* the core was restarted; we serve on */
+        free(address);
+        return 0;
+    }
+    if (s->agent) { /* another store or master: start anew, net-snmp does not do it twice */
+        free(path);
+        free(address);
+        loop_stop(s->stage->loop, -1);
+        return 0;
+    }
+    s->store_path = path;
+    s->address = address;
+    err = open_agent(s, map, &e);
+    if (err) {
+        log_error(NULL, "cannot serve: %s", e.text[0] ? e.text : err_name(err));
+        loop_stop(s->stage->loop, err);
+    } else {
+        stage_ready(s->stage);
+    }
+    return 0;
+}
+
+static int agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                       int nfds)
+{
+    for (int i = 0; i < nfds; i++)
+        close(fds[i]);
+    return type == CORE_AGENT_CONFIG ? agent_config(arg, payload, len) : ERR_PROTOCOL;
+}
+
+static void agent_close(void *arg, int code)
+{
+    struct agent_side *s = arg;
+
+    (void)code;
+    chan_free(s->core);
+    s->core = NULL;
+}
+
+static void agent_link(void *arg, const struct stage_link *l, int fd, int pidfd)
+{
+    struct agent_side *s = arg;
+    struct chan_options o = {.on_frame = agent_frame, .on_close = agent_close, .arg = s};
+
+    if (l->peer == STAGE_COMPILER) {
+        drop_compiler(s);
+        s->compiler = fd;
+        s->compiler_pidfd = pidfd;
+        return;
+    }
+    if (pidfd >= 0)
+        close(pidfd);
+    chan_free(s->core);
+    s->core = l->peer == STAGE_CORE ? chan_new(s->stage->loop, fd, &o) : NULL;
+    if (!s->core)
+        close(fd);
+}
+
+int agent_main(struct stage_context *c)
+{
+    struct agent_side s = {.stage = c, .compiler = -1, .compiler_pidfd = -1};
+    int err;
+
+    c->arg = &s;
+    c->on_link = agent_link;
+    err = loop_run(c->loop);
+    agent_free(s.agent);
+    store_close(s.store);
+    chan_free(s.core);
+    drop_compiler(&s);
+    free(s.store_path);
+    free(s.address);
+    return err < 0;
+}
