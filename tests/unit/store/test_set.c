@@ -226,7 +226,7 @@ static void words_name_object_and_reason(void **state)
 static void a_set_has_limits(void **state)
 {
     struct world *w = *state;
-    char name[16];
+    char name[32];
     struct err e;
     int rc = 0, i;
     struct set *x = set_new(w->store, SET_SNMP);
@@ -744,7 +744,7 @@ static void a_full_store_refuses_more_but_lets_go(void **state)
     struct world *w = *state;
     struct store_options o = world_options(w);
     struct err e;
-    char name[16];
+    char name[32];
     int tag, rc = 0, i;
     store_close(w->store);
     w->store = NULL;

@@ -307,7 +307,7 @@ static void rows_change_under_a_cursor(void **state)
     struct cursor c;
     struct row r;
     struct edit d;
-    char name[8];
+    char name[32];
     int seen = 0;
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "n%03d", i);
@@ -389,7 +389,7 @@ static void ids_are_never_given_twice(void **state)
 static void ids_survive_lost_samples(void **state)
 {
     struct world *w = *state;
-    char path[96];
+    char path[128];
     uint32_t first = next_id(w->store, &sample_table, TXN_WRITE_SAMPLES);
     uint32_t last = next_id(w->store, &sample_table, TXN_WRITE_SAMPLES);
     assert_int_equal(last, first + 1);
@@ -447,7 +447,7 @@ static void own_databases_hold_pairs(void **state)
     assert_int_equal(kv_del(t, "index", text("a")), 0);
     assert_int_equal(kv_count(t, "index"), 1);
     assert_int_equal(txn_commit(t, NULL), 0);
-    char name[8];
+    char name[32];
     t = txn_begin(w->store, TXN_WRITE);
     for (int i = 0; i < 22; i++) {
         snprintf(name, sizeof name, "db%d", i);
@@ -603,7 +603,7 @@ static void writers_may_be_killed(void **state)
 /* Writes one record of `meta` behind the store's back. */
 static void poke(const struct world *w, const char *env, const char *key, const void *p, size_t n)
 {
-    char path[96];
+    char path[128];
     MDB_env *e;
     MDB_txn *x;
     MDB_dbi dbi;
@@ -700,7 +700,7 @@ static void spoilt_files_are_said_or_thrown_away(void **state)
     struct err e;
     struct store *s;
     struct store_options o = world_options(w);
-    char path[96], junk[8192];
+    char path[128], junk[8192];
     memset(junk, 0x5a, sizeof junk);
     store_close(w->store);
     w->store = NULL;
@@ -732,7 +732,7 @@ static void folders_are_private(void **state)
                 {"state/data.mdb", 0640},
                 {"samples/data.mdb", 0640},
                 {"lock", 0640}};
-    char path[96];
+    char path[128];
     struct stat st;
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", w->path, want[i].name);
@@ -743,7 +743,7 @@ static void folders_are_private(void **state)
 
 static int fill(struct store *s, int from, bool allow, int *ret_code)
 {
-    char name[16], filler[65];
+    char name[32], filler[65];
     int i = from;
     memset(filler, 'f', 64);
     filler[64] = 0;
@@ -795,7 +795,7 @@ static void growth_ends_at_nine_tenths(void **state)
     edit_begin(&d, t, &thing_table, &k);
     assert_int_equal(row_put(&d, NULL), 0);
     assert_int_equal(txn_commit(t, NULL), 0);
-    char name[16];
+    char name[32];
     for (int i = 0; i < n / 2; i++) {
         t = txn_begin(w->store, TXN_WRITE);
         for (int j = 0; j < 50; j++) {
