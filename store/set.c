@@ -244,6 +244,22 @@ static void write_row(struct txn *t, const struct set_row *r)
     changes_append(t, r->slot->table->id, op, key, r->touched);
 }
 
+/* A row that is made or deleted takes nothing volatile from a former life of its name. */
+static void forget_volatile(const struct set *x)
+{
+    struct txn *t = NULL;
+    for (size_t i = 0; i < x->nrows; i++) {
+        const struct set_row *r = x->rows[i];
+        if (r->existed == r->exists || !r->slot->in[ENV_SAMPLES])
+            continue;
+        if (!t)
+            t = txn_begin(x->store, TXN_WRITE_SAMPLES);
+        part_del(t, r->slot, key_slice(&r->key));
+    }
+    if (t)
+        txn_commit(t, NULL);
+}
+
 int set_commit(struct set *x, int *ret_tag, struct err *e)
 {
     struct err why;
@@ -258,8 +274,10 @@ int set_commit(struct set *x, int *ret_tag, struct err *e)
         write_row(t, x->rows[i]);
     rc = txn_commit(t, &why);
     x->committed = !rc;
-    if (!rc)
+    if (!rc) {
+        forget_volatile(x);
         return 0;
+    }
     if (x->nrows)
         *ret_tag = x->rows[0]->varbinds->tag;
     return err_set(e, ERR_COMMIT_FAILED, "%s", why.text);

@@ -16,7 +16,8 @@
 
 enum { FORMAT_VERSION = 1, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
 
-static const uint64_t default_map = UINT64_C(16) << 30;
+/* A reservation of addresses, not of memory or disk. */
+static const size_t default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
 static const char *const env_names[ENV_COUNT] = {"state", "samples"};
 
 static const struct {
@@ -441,6 +442,21 @@ void store_close(struct store *s)
         free(s->slots[i]);
     free(s->path);
     free(s);
+}
+
+int store_backup(struct store *s, const char *path, struct err *e)
+{
+    char *into = NULL;
+    if (mkdir(path, 0750))
+        return err_errno(e, "making the folder %s", path);
+    if (asprintf(&into, "%s/%s", path, env_names[ENV_STATE]) < 0)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    int rc = make_folder(into, e);
+    int code = rc ? 0 : mdb_env_copy2(s->env[ENV_STATE], into, MDB_CP_COMPACT);
+    if (code)
+        rc = err_set(e, lmdb_code(code), "copying to %s: %s", into, mdb_strerror(code));
+    free(into);
+    return rc;
 }
 
 int store_clear_readers(struct store *s)

@@ -43,6 +43,9 @@ void store_close(struct store *s); /* NULL is fine */
 int store_clear_readers(struct store *s);
 /* Used and greatest size in octets of `state` (the lesser of map and what the file system has). */
 void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size);
+/* Copies `state` as it is at one instant, compacted, while it is in use: PATH, which must not
+ * exist, can be opened as a store. */
+int store_backup(struct store *s, const char *path, struct err *e);
 /* Marks `samples` as cleanly closed (core, at its end). */
 int store_mark_clean(struct store *s);
 
@@ -167,7 +170,9 @@ void edit_add(struct edit *d, unsigned column, int64_t delta); /* counters: wrap
  * refused cell does not make the transaction fail; an LMDB failure does. */
 int row_put(struct edit *d, struct err *e);
 void edit_cancel(struct edit *d);
-/* Deletes the row's durable (or, in TXN_WRITE_SAMPLES, volatile) part. ERR_NOTFOUND if absent. */
+/* Deletes the row's durable (or, in TXN_WRITE_SAMPLES, volatile) part. ERR_NOTFOUND if absent.
+ * Whoever deletes a durable row by this deletes its volatile part too (store/set.h does), or a
+ * later row of the same name inherits it. */
 int row_delete(struct txn *t, const struct sa_table *table, const struct key *k);
 
 /* The next id for TABLE's rows (1, 2, ...): never given twice, also over deletes and restarts.

@@ -504,6 +504,26 @@ static void the_configuration_file_has_its_way(void **state)
     set_free(x);
 }
 
+static void a_new_row_inherits_nothing_volatile(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct edit d;
+    int tag;
+    struct key k = key_of_names("alice", "on");
+    struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_int(&d, THING_COUNT, 12);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    assert_int_equal(number(w->store, "on", THING_COUNT), 12);
+    struct vb gone = {THING_STATUS, "on", ROW_DESTROY, NULL};
+    struct vb made[] = {{THING_STATUS, "on", ROW_CREATE_AND_GO, NULL}, {THING_TEXT, "on", 0, "x"}};
+    assert_int_equal(set(w->store, &gone, 1, &tag, &e), 0);
+    assert_int_equal(set(w->store, made, 2, &tag, &e), 0);
+    assert_int_equal(number(w->store, "on", THING_COUNT), 0);
+}
+
 /* ---- checks and references
  * ----------------------------------------------------------------------*/
 
@@ -782,6 +802,7 @@ int main(void)
         T(storage_type_is_kept),
         T(new_rows_are_non_volatile),
         T(the_configuration_file_has_its_way),
+        T(a_new_row_inherits_nothing_volatile),
         T(references_hold_in_either_order),
         T(a_commit_checks_again),
         T(the_ring_tells_what_was_set),

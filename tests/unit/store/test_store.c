@@ -741,6 +741,28 @@ static void folders_are_private(void **state)
     }
 }
 
+static void a_backup_is_a_store(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    struct store *copy;
+    struct store_options o = world_options(w);
+    char path[128];
+    snprintf(path, sizeof path, "%s/backup", w->path);
+    put_thing(w->store, "alice", "a", "x");
+    assert_int_equal(next_id(w->store, &thing_table, TXN_WRITE), 1);
+    assert_int_equal(store_backup(w->store, path, &e), 0);
+    assert_int_not_equal(store_backup(w->store, path, &e), 0);
+    put_thing(w->store, "alice", "b", "x");
+    o.path = path;
+    assert_int_equal(store_open(&copy, &o, &e), 0);
+    struct txn *t = txn_begin(copy, TXN_READ);
+    assert_int_equal(count(t, NULL), 1);
+    txn_abort(t);
+    assert_int_equal(next_id(copy, &thing_table, TXN_WRITE), 2);
+    store_close(copy);
+}
+
 static int fill(struct store *s, int from, bool allow, int *ret_code)
 {
     char name[32], filler[65];
@@ -837,6 +859,7 @@ int main(void)
         T(samples_go_with_the_boot),
         T(spoilt_files_are_said_or_thrown_away),
         T(folders_are_private),
+        T(a_backup_is_a_store),
         T(growth_ends_at_nine_tenths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
