@@ -40,6 +40,7 @@ struct core_verdict {
     uint32_t condition;
     struct verdict v;
     bool stale;       /* a topic that it read is older than it may be: that is no data */
+    bool missed;      /* it looked for a topic that is not there */
     int64_t stale_ms; /* how long no data may last (policy keepLast) */
 };
 

@@ -562,10 +562,13 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
 static struct instance_verdict as_instance_verdict(const struct core_verdict *cv)
 {
     const struct verdict *v = &cv->v;
-    bool old = cv->stale && v->kind != VERDICT_SKIPPED && v->kind != VERDICT_ERROR;
+    enum verdict_kind kind = v->kind;
 
-    return (struct instance_verdict){old ? VERDICT_NODATA : v->kind, v->level, v->value, v->message,
-                                     v->error};
+    if (cv->stale && kind != VERDICT_SKIPPED && kind != VERDICT_ERROR)
+        kind = VERDICT_NODATA;
+    if (cv->missed && kind == VERDICT_ERROR) /* _topic['x'].y of a topic that has not come yet */
+        kind = VERDICT_NODATA;
+    return (struct instance_verdict){kind, v->level, v->value, v->message, v->error};
 }
 
 /* The definition, with staleness by the sources that were read. */
@@ -582,6 +585,7 @@ static void judge_age(struct core_def *def, struct core_verdict *cv)
 {
     struct reading x = read_topics(def);
 
+    cv->missed = eval_client_missed(def->core->eval, def->condition);
     cv->stale = x.longest_ms && x.stale_at_ms <= clock_wall_ms();
     cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
 }

@@ -485,6 +485,17 @@ void eval_client_reads(const struct eval_client *c, uint32_t condition_id,
     }
 }
 
+bool eval_client_missed(const struct eval_client *c, uint32_t condition_id)
+{
+    const struct condition *k = ledger_condition(&c->ledger, condition_id);
+
+    for (uint32_t i = 0; k && i < k->deps.n; i++) {
+        if (eval_dep_kind(deps_at(&k->deps, i)) == EVAL_DEP_MISSING)
+            return true;
+    }
+    return false;
+}
+
 int eval_client_flush(struct eval_client *c)
 {
     size_t n = ledger_flush(&c->ledger);

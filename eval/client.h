@@ -95,6 +95,9 @@ int eval_client_run(struct eval_client *c, uint32_t condition_id);
 void eval_client_reads(const struct eval_client *c, uint32_t condition_id,
                        void (*cb)(void *arg, uint32_t topic_id), void *arg);
 
+/* Did it look for a topic that was not there (for its owner)? */
+bool eval_client_missed(const struct eval_client *c, uint32_t condition_id);
+
 /* Queue what is dirty or due and send what the evaluator can take. 0, also without an evaluator. */
 int eval_client_flush(struct eval_client *c);
 
