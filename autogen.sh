@@ -1,8 +1,42 @@
 #!/bin/sh
-# autogen.sh: make ./configure from a checkout. "./autogen.sh help" lists what else it does.
+# autogen.sh: from a checkout to ./configure, and on to the demo or the tests.
+# "./autogen.sh help" says how.
 set -eu
 
 cd "$(dirname "$0")"
+BUILD_DIR=${BUILD_DIR-build}
+TAGGED=
+
+# What it takes, as packages of Debian 12. The one list; everything below reads it.
+packages() {
+    cat <<'TABLE'
+autoconf              generate configure
+automake              generate configure
+pkg-config            find libraries
+gcc                   build
+libc6-dev             build
+make                  build
+libsnmp-dev           AgentX, polling, traps
+libesmtp-dev          mail
+libssl-dev            mail over TLS
+libxml2-dev           configuration
+liblmdb-dev           store
+libcurl4-openssl-dev  polling by HTTP
+libmujs-dev           conditions
+libseccomp-dev        the sandbox of conditions
+libjansson-dev        JSON
+libcmocka-dev         unit tests
+libxml2-utils         tests of the configuration's schema
+smitools              tests of the MIB
+snmp                  demo, tests: snmpget and its family
+snmpd                 demo, tests
+snmptrapd             demo, tests
+openssl               tests of mail over TLS
+python3               demo, tests
+python3-pytest        tests
+python3-aiosmtpd      demo, tests: a mail server
+TABLE
+}
 
 say() {
     printf '%s\n' "$*"
@@ -17,27 +51,218 @@ usage() {
     cat <<'TEXT'
 usage: ./autogen.sh [command]
   (none), configure   make ./configure
+  demo [--once]       install what is missing, build, and show the main job at work on
+                      loopback; --once ends it and fails if anything was not seen
+  check               install what is missing, build without a warning, run all tests
+  check --sanitizers  the same, and the unit tests with the address and undefined behaviour
+                      sanitizers
+  packages            print the Debian packages that demo and check install
   help                this text
+
+demo and check build in ./build, or in $BUILD_DIR; $CONFIGURE_FLAGS goes to configure. They
+never touch the machine's own SNMP daemons.
 TEXT
 }
 
+# ---- what is missing ----
+
+missing_packages() {
+    wanted=$(packages | awk '{ print $1 }')
+    # shellcheck disable=SC2086
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+        awk -v wanted="$wanted" '
+            $1 == "installed" { have[$2] = 1 }
+            END { n = split(wanted, w, /[ \n]+/)
+                  for (i = 1; i <= n; i++) if (!(w[i] in have)) printf " %s", w[i] }'
+}
+
+# Runs apt-get as root. No service that comes with a package is started now: policy-rc.d says no.
+install_packages() {
+    $1 sh -eu -s -- "$2" <<'ROOT'
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q </dev/null
+apt-get install -q -y --no-install-recommends $1 </dev/null
+ROOT
+}
+
+set_up() {
+    command -v dpkg-query >/dev/null 2>&1 || {
+        say "This is not Debian: what is missing, configure and the tests will name."
+        return 0
+    }
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    say "Installing:$missing"
+    if [ "$(id -u)" = 0 ]; then
+        install_packages '' "$missing"
+    elif command -v sudo >/dev/null 2>&1; then
+        install_packages sudo "$missing"
+    else
+        die "missing, and neither root nor sudo is here to install it:
+  apt-get install --no-install-recommends$missing"
+    fi
+}
+
+# ---- building ----
+
 # need PROGRAM DEBIAN-PACKAGE: note that PROGRAM is missing.
 need() {
-    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+    command -v "$1" >/dev/null 2>&1 || absent="$absent $2"
 }
 
 make_configure() {
-    missing=
+    absent=
     need autoreconf autoconf
     need automake automake
     need pkg-config pkg-config
-    [ -z "$missing" ] || die "missing; on Debian: apt-get install$missing"
+    [ -z "$absent" ] || die "missing; on Debian: apt-get install$absent"
     autoreconf -fi
-    say "Next: ./configure && make && make check && sudo make install"
 }
 
-case ${1-configure} in
-configure) make_configure ;;
+jobs() {
+    nproc 2>/dev/null || echo 2
+}
+
+# quietly LOG COMMAND...: its output goes to LOG, and to the screen if it fails.
+quietly() {
+    log=$1
+    shift
+    "$@" >"$log" 2>&1 </dev/null || {
+        tail -n 60 "$log" >&2
+        die "this failed: $* (all of its output: $log)"
+    }
+}
+
+# configure_in DIR FLAGS...: once; automake's own rules notice changes afterwards.
+configure_in() {
+    dir=$1
+    shift
+    mkdir -p "$dir"
+    top=$(pwd)
+    [ -x configure ] || quietly "$dir/autoreconf.log" make_configure
+    [ -x "$dir/config.status" ] && [ -f "$dir/Makefile" ] && return 0
+    say "Configuring in $dir"
+    # shellcheck disable=SC2086
+    (cd "$dir" && quietly configure.out "$top/configure" --enable-werror "$@" ${CONFIGURE_FLAGS-})
+}
+
+# build_in DIR TARGET...
+build_in() {
+    dir=$1
+    shift
+    say "Building in $dir"
+    quietly "$dir/build.log" make -C "$dir" -j"$(jobs)" "$@"
+    if grep -n 'warning:' "$dir/build.log"; then
+        die "the build warned (all of its output: $dir/build.log)"
+    fi
+}
+
+# ---- testing ----
+
+# run_tests DIR MAKE-ARGUMENTS...
+run_tests() {
+    dir=$1
+    shift
+    find "$dir/tests" -name '*.trs' -exec rm -f {} +
+    say "Testing in $dir"
+    status=0
+    make -C "$dir" -j"$(jobs)" check "$@" </dev/null || status=$?
+    TAGGED="$TAGGED $dir"
+}
+
+# What failed, and then the sum: cases as cmocka and pytest count them; a test of another kind is
+# one case, and so is the failure of a program that did not get to counting.
+summary() {
+    # shellcheck disable=SC2086
+    find $(printf '%s/tests ' $TAGGED) -name '*.trs' | sort | awk '
+        function count(line, word) {
+            return match(line, "[0-9]+ " word) ? substr(line, RSTART) + 0 : 0
+        }
+        {
+            trs = log_file = $0
+            sub(/\.trs$/, ".log", log_file)
+            result = ""
+            p = f = s = 0
+            while ((getline line <trs) > 0)
+                if (line ~ /^:test-result:/) { split(line, w, " "); result = w[2] }
+            close(trs)
+            while ((getline line <log_file) > 0) {
+                if (line ~ /^\[  PASSED  \] [0-9]+ test/) p += count(line, "test")
+                else if (line ~ /^\[  FAILED  \] [0-9]+ test/) f += count(line, "test")
+                else if (line ~ /^\[  SKIPPED \] [0-9]+ test/) s += count(line, "test")
+                else if (line ~ /^[0-9]+ [a-z, 0-9]+ in [0-9.]+s/ || line ~ /^=+ .* in [0-9.]+s.*=+$/) {
+                    p += count(line, "passed"); s += count(line, "skipped")
+                    f += count(line, "failed") + count(line, "error")
+                }
+            }
+            close(log_file)
+            if (result == "PASS" && p + f + s == 0) p = 1
+            if (result == "SKIP" && s == 0) s = 1
+            if (result != "PASS" && result != "SKIP" && f == 0) f = 1
+            sub(/\.trs$/, "", trs)
+            printf "%-56s %5d passed %s%s\n", trs, p, f ? f " FAILED " : "", s ? s " skipped" : ""
+            if (f) bad = bad " " log_file
+            passed += p; failed += f
+        }
+        END {
+            if (bad) print "\nwhat failed is told in:" bad
+            printf "\n%d passed, %d failed\n", passed, failed
+            exit failed > 0 || passed == 0
+        }'
+}
+
+# ---- commands ----
+
+run_demo() {
+    set_up
+    configure_in "$BUILD_DIR"
+    build_in "$BUILD_DIR" all
+    python=/usr/bin/python3
+    [ -x $python ] || python=python3
+    SNMPALERT_BUILD=$(cd "$BUILD_DIR" && pwd) PYTHONDONTWRITEBYTECODE=1 \
+        exec $python demo/demo.py "$@"
+}
+
+run_check() {
+    set_up
+    configure_in "$BUILD_DIR"
+    build_in "$BUILD_DIR" all check TESTS=
+    all_status=0
+    if [ "${1-}" = --sanitizers ]; then
+        configure_in "$BUILD_DIR/sanitizers" --enable-sanitizers
+        build_in "$BUILD_DIR/sanitizers" all check TESTS=
+        run_tests "$BUILD_DIR/sanitizers" "TESTS=$(unit_tests "$BUILD_DIR/sanitizers")"
+        all_status=$status
+    fi
+    run_tests "$BUILD_DIR"
+    [ $status = 0 ] || all_status=$status
+    say
+    summary || all_status=1
+    exit $all_status
+}
+
+# The cmocka programs of a build.
+unit_tests() {
+    (cd "$1" && find tests/unit -type f -name 'test_*' -perm -u+x | sort | tr '\n' ' ')
+}
+
+command=${1-configure}
+[ $# = 0 ] || shift
+case $command in
+configure)
+    make_configure
+    say "Next: ./configure && make && make check && sudo make install"
+    ;;
+demo) run_demo "$@" ;;
+check) run_check "$@" ;;
+packages) packages | awk '{ print $1 }' ;;
 help | -h | --help) usage ;;
 *)
     usage >&2
