@@ -28,11 +28,6 @@ struct agent_session {
     bool started, connected, refused;
 };
 
-bool agent_session_connected(const struct agent_session *s)
-{
-    return s->connected;
-}
-
 /* ---- what net-snmp tells us
  * --------------------------------------------------------------------*/
 

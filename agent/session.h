@@ -33,6 +33,4 @@ int agent_session_start(struct agent_session *s, struct err *e);
 /* Says goodbye to the master. Free the handlers' registrations before. NULL is fine. */
 void agent_session_free(struct agent_session *s);
 
-bool agent_session_connected(const struct agent_session *s);
-
 #endif

@@ -349,7 +349,7 @@ static void refuse(struct agent_table *t, netsnmp_agent_request_info *info, nets
     suffix_of(t, r->requestvb, &s);
     if (!*owner && !s.side && owner_of(&s, named))
         owner = named;
-    log_info(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
+    log_debug(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
     if (*owner)
         keep_reason(t, owner, e);
 }
