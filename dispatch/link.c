@@ -107,8 +107,7 @@ int link_dial(struct link *l, const char *host, uint16_t port, int64_t connect_m
     if (err)
         return err;
     each.step_ms = connect_ms;
-    err = err_set(e, ERR_NOTFOUND, "the name has no address");
-    for (struct addrinfo *a = list; a; a = a->ai_next) {
+    for (struct addrinfo *a = list; a; a = a->ai_next) { /* there is one at least */
         err = connect_to(l, a, &each, e);
         if (!err || err == ERR_AGAIN)
             break;

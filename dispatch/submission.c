@@ -544,8 +544,10 @@ void submission_run(const struct submission_settings *s, struct transport *t,
         err = password_read(d.password, s->password_file, e);
     if (!err)
         err = transport_open(t, &options, e);
-    if (!err)
+    if (!err) {
+        *e = (struct err){0}; /* of an address that did not answer before the one that did */
         start_dialogue(&d, mails, n, e);
+    }
     transport_close(t);
     explicit_bzero(d.password, sizeof d.password);
     if (e->code) {

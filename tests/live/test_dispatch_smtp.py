@@ -1,0 +1,489 @@
+"""The smtp handler against a real mail server, and against one that breaks at every step."""
+
+import os
+import socket
+import time
+
+import pytest
+
+from lib.dispatchhost import (ACKNOWLEDGED, DELIVERED, FAILED, NONE, RETRY, STATE_DELIVERED,
+                              STATE_FAILED, STATE_PENDING, Host)
+from lib.net import free_port
+from lib.smtpd import DROP, HANG, FaultySmtpd, Pki, Smtpd
+from lib.wait import wait_for
+
+PASSWORD = "pa\u00e4ss w0rd"
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def host(live_program):
+    h = Host(live_program("dispatchhost"))
+    yield h
+    assert h.stop() == 0, h.output()
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(cls, *args, **kwargs):
+        servers.append(cls(*args, **kwargs))
+        return servers[-1]
+
+    yield start
+    for s in servers:
+        s.stop()
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(PASSWORD + "\nsecond line\n")
+    path.chmod(0o640)
+    return str(path)
+
+
+def plain(port, **more):
+    return {"host": "127.0.0.1", "port": str(port), "encryption": "none", "timeout": "2s",
+            "fromAddress": "alerts@example.net", "helo": "client.example.net", **more}
+
+
+def states(outcome):
+    return {r["address"]: r["state"] for r in outcome["recipients"]}
+
+
+# ---- the message ----
+
+def test_message(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, fromName='Al "the" \u00c4rm'))
+    event = {"definition": "hot", "instance": "cpu0", "message": "too hot: 93 \u00b0C",
+             "value": "93", "description": "Temperature \u2013 of the processor", "service": "lab",
+             "at": 1795000000000, "since": 1795000000000 - 3725000, "sequence": 12,
+             "uuid": "0a0b0c0d-1111-4222-8333-444455556666"}
+    o = host.deliver(event, recipients=["bob@example.net"], created=1795000001000,
+                     uuid="0a0b0c0d-1111-4222-8333-444455556666")
+    assert (o["result"], o["confirmation"], o["error"]) == (DELIVERED, ACKNOWLEDGED, "")
+    assert o["recipients"][0]["reply"] == "250 2.0.0 queued as 1"
+    m, = server.wait()
+    assert (m.sender, m.recipients, m.tls) == ("alerts@example.net", ["bob@example.net"], False)
+    msg = m.message
+    assert not msg.defects and all(not msg[h].defects for h in ("From", "To", "Subject", "Date"))
+    assert msg["Subject"] == "[CRITICAL] alice/hot cpu0: too hot: 93 \u00b0C"
+    assert msg["From"].addresses[0].display_name == 'Al "the" \u00c4rm'
+    assert msg["From"].addresses[0].addr_spec == "alerts@example.net"
+    assert [a.addr_spec for a in msg["To"].addresses] == ["bob@example.net"]
+    assert msg["Message-ID"] == "<0a0b0c0d-1111-4222-8333-444455556666@example.net>"
+    assert msg["Date"].datetime.timestamp() == 1795000001
+    assert msg["Auto-Submitted"] == "auto-generated"
+    assert msg["X-SNMPAlert-Sequence"] == "12"
+    for line in ("Level:       CRITICAL (was OK)", "Definition:  alice/hot", "Instance:    cpu0",
+                 "Service:     lab", "Value:       93", "Message:     too hot: 93 \u00b0C",
+                 "Description: Temperature \u2013 of the processor", "Duration:    1h 2m 5s",
+                 "Notice:      0a0b0c0d-1111-4222-8333-444455556666", "Sequence:    12"):
+        assert line in m.text.splitlines(), m.text
+
+
+def test_message_is_the_same_at_every_attempt(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    for _ in range(2):
+        assert host.deliver({"message": "x"}, recipients=["bob@example.net"])["result"] == DELIVERED
+    first, second = server.wait(2)
+    assert first.raw == second.raw
+
+
+@pytest.mark.parametrize("event, tag", [
+    ({"level": 1, "previous": 4, "kind": 2}, "OK"), ({"level": 3}, "WARNING"),
+    ({"kind": 9, "level": 0, "previous": 0}, "TEST"), ({"kind": 7, "level": 0}, "DISABLED")])
+def test_subject_tag(host, serve, event, tag):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    host.deliver(event, recipients=["bob@example.net"])
+    assert server.wait()[0].message["Subject"] == f"[{tag}] alice/hot"
+
+
+def test_digest_lists_every_event_newest_first(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    events = [{"instance": f"cpu{i}", "at": 1795000000000 + i * 1000, "level": 1 + i % 4,
+               "notice": i} for i in range(200)]
+    o = host.deliver(*events, recipients=["bob@example.net"])
+    assert o["result"] == DELIVERED
+    m, = server.wait()
+    assert m.message["Subject"].startswith("[CRITICAL] 200 notices: alice/hot cpu3 and 199 more")
+    order = [line.split()[-1] for line in m.text.splitlines() if line.startswith("Instance:")]
+    assert order == [f"cpu{i}" for i in reversed(range(200))]
+    assert max(map(len, m.raw.split(b"\r\n"))) <= 998
+
+
+HOSTILE = ["a\r\nBcc: victim@example.org", "a\n\n.\r\nMAIL FROM:<x@y>", "=?utf-8?q?x?=",
+           "x" * 255, "\u00e9" * 127, "\U0001f525" * 63, " leading and trailing ", "\t\ttabs\t",
+           ".\r\n.", "\x01\x02\x7f", "From here", '"quoted" <bob@example.org>', "\u200b\u202e"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_leaves_its_place(host, serve, text):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    event = {k: text for k in ("instance", "message", "value", "description")}
+    o = host.deliver(event, recipients=["bob@example.net"])
+    assert o["result"] == DELIVERED
+    m, = server.wait()
+    assert m.recipients == ["bob@example.net"] and not m.message.defects
+    assert m.message["Bcc"] is None and len(m.message.get_all("Subject")) == 1
+    assert m.raw.isascii() and max(map(len, m.raw.split(b"\r\n"))) <= 998
+    assert b"\n" not in m.raw.replace(b"\r\n", b"") and b"\r" not in m.raw.replace(b"\r\n", b"")
+    clean = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in text)
+    assert f"Message:     {clean}".rstrip() in [s.rstrip() for s in m.text.splitlines()]
+    assert str(m.message["Subject"]).split() == f"[CRITICAL] alice/hot {clean}: {clean}".split()
+
+
+@pytest.mark.parametrize("address", [
+    "bob@example.net\r\nRCPT TO:<eve@example.org>", "bob", "@example.net", "bob@", "b\u00f6b@x.net",
+    "bob@ex\u00e4mple.net", "bob@example..net", "<bob@example.net>", "bob@[127.0.0.1]", "a b@x.net",
+    "bob@-x.net", "a" * 65 + "@example.net", ".bob@example.net", "bob@example.net,eve@example.org"])
+def test_bad_address_fails_at_once_and_alone(host, serve, address):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    o = host.deliver(recipients=[address, "bob@example.net"])
+    assert o["result"] == DELIVERED
+    assert states(o)["bob@example.net"] == STATE_DELIVERED
+    assert [r["state"] for r in o["recipients"]].count(STATE_FAILED) == 1
+    assert server.wait()[0].recipients == ["bob@example.net"]
+    o = host.deliver(recipients=[address])
+    assert o["result"] == FAILED and "mail address" in o["error"]
+
+
+# ---- recipients ----
+
+def test_a_state_for_each_recipient(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    everyone = ["bob@example.net", "temp@example.net", "bad@example.net"]
+    o = host.deliver(recipients=everyone)
+    assert states(o) == dict(zip(everyone, (STATE_DELIVERED, STATE_PENDING, STATE_FAILED)))
+    replies = {r["address"]: r["reply"] for r in o["recipients"]}
+    assert replies["temp@example.net"] == "450 4.2.1 mailbox busy"
+    assert replies["bad@example.net"] == "550 5.1.1 no such user"
+    assert o["result"] == RETRY and o["confirmation"] == ACKNOWLEDGED
+    assert o["error"] == f"127.0.0.1:{server.port}: temp@example.net: 450 4.2.1 mailbox busy"
+    o = host.deliver(recipients=["bad@example.net"])
+    assert (o["result"], o["confirmation"]) == (FAILED, NONE)
+    o = host.deliver(recipients=["bad@example.net", "bob@example.net"])
+    assert (o["result"], o["error"]) == (DELIVERED, "")
+
+
+def test_no_recipients(host):
+    host.handler("smtp", **plain(25))
+    assert host.deliver(recipients=[])["result"] == FAILED
+
+
+def test_jobs_of_one_turn_share_sessions(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    ids = [host.send({"message": str(i)}, recipients=["bob@example.net"]) for i in range(120)]
+    assert {host.outcome(i)["result"] for i in ids} == {DELIVERED}
+    mails = server.wait(120)
+    assert sorted(int(m.message["Subject"].split()[-1]) for m in mails) == list(range(120))
+    assert server.sessions < 20
+
+
+def test_a_dead_handler_delays_no_other(host, serve):
+    dead, server = serve(FaultySmtpd, greeting=HANG), serve(Smtpd)
+    host.handler("smtp", id=1, **plain(dead.port, timeout="20s"))
+    host.handler("smtp", id=2, **plain(server.port))
+    stuck = host.send(handler=1, recipients=["bob@example.net"])
+    assert host.deliver(handler=2, recipients=["bob@example.net"], timeout=5)["result"] == DELIVERED
+    host.tell(cancel=stuck)
+    host.gone(1)
+
+
+# ---- encryption and authentication ----
+
+def tls(server, pki, **more):
+    return plain(server.port, host="localhost", encryption="tls", caFile=pki.ca, **more)
+
+
+def test_starttls(host, serve, pki):
+    server = serve(Smtpd, tls=pki.context())
+    host.handler("smtp", **tls(server, pki))
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert server.wait()[0].tls
+
+
+def test_starttls_by_address(host, serve, pki):
+    server = serve(Smtpd, tls=pki.context())
+    host.handler("smtp", **{**tls(server, pki), "host": "127.0.0.1"})
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+
+
+def test_many_mails_over_tls(host, serve, pki):
+    server = serve(Smtpd, tls=pki.context())
+    host.handler("smtp", **tls(server, pki))
+    events = [{"instance": f"i{n}", "message": "m" * 255, "description": "\u00e9" * 120, "notice": n}
+              for n in range(200)]
+    ids = [host.send(*events, recipients=["bob@example.net"]) for _ in range(12)]
+    assert {host.outcome(i)["result"] for i in ids} == {DELIVERED}
+    assert all(m.text.count("Instance:") == 200 for m in server.wait(12))
+
+
+@pytest.mark.parametrize("alternative, trusted, why", [
+    ("DNS:other.example.net", True, "ostname mismatch"), ("DNS:localhost", False, "certificate")])
+def test_bad_certificate_is_refused(host, serve, pki, alternative, trusted, why):
+    server = serve(Smtpd, tls=pki.context("other", alternative))
+    values = tls(server, pki)
+    if not trusted:
+        del values["caFile"]
+    host.handler("smtp", **values)
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and why in o["error"] and not server.mails
+    host.handler("smtp", **values, verify="false")
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+
+
+def test_stripped_starttls_sends_nothing(host, serve, pki):
+    server = serve(FaultySmtpd)
+    host.handler("smtp", **tls(server, pki))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "does not offer STARTTLS" in o["error"]
+    assert server.commands[:1] == ["EHLO client.example.net"]
+    assert not [c for c in server.commands if c.startswith(("MAIL", "AUTH"))]
+
+
+def test_octets_behind_starttls_break_the_handshake(host, serve, pki):
+    server = serve(FaultySmtpd, EHLO=b"250-x\r\n250 STARTTLS\r\n",
+                   STARTTLS=b"220 go on\r\n250-injected\r\n250 AUTH PLAIN\r\n")
+    host.handler("smtp", **tls(server, pki))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "TLS handshake" in o["error"]
+
+
+def auth(server, secret, **more):
+    return plain(server.port, auth="password", username="alice", passwordFile=secret,
+                 allowPlainAuth="true", **more)
+
+
+def test_auth_over_tls(host, serve, pki, secret):
+    server = serve(Smtpd, tls=pki.context(), users={"alice": PASSWORD})
+    host.handler("smtp", **tls(server, pki, auth="password", username="alice",
+                               passwordFile=secret))
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert server.wait()[0].authenticated
+
+
+def test_auth_refused_sends_nothing(host, serve, secret):
+    server = serve(FaultySmtpd, EHLO=b"250-x\r\n250 AUTH PLAIN LOGIN\r\n",
+                   AUTH=b"535 5.7.8 wrong\r\n")
+    host.handler("smtp", **auth(server, secret))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == FAILED and "535 5.7.8 wrong" in o["error"]
+    assert states(o) == {"bob@example.net": STATE_FAILED}
+    assert not server.messages and not [c for c in server.commands if c.startswith("MAIL")]
+
+
+def test_wrong_password_at_a_real_server(host, serve, secret):
+    server = serve(Smtpd, users={"alice": "another"})
+    host.handler("smtp", **auth(server, secret))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == FAILED and "535" in o["error"] and not server.mails
+
+
+def test_auth_temporarily_refused_is_retried(host, serve, secret):
+    server = serve(FaultySmtpd, EHLO=b"250-x\r\n250 AUTH PLAIN\r\n", AUTH=b"454 4.7.0 later\r\n")
+    host.handler("smtp", **auth(server, secret))
+    assert host.deliver(recipients=["bob@example.net"])["result"] == RETRY
+    assert not server.messages
+
+
+def test_no_auth_offered_sends_nothing(host, serve, secret):
+    server = serve(FaultySmtpd)
+    host.handler("smtp", **auth(server, secret))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "AUTH" in o["error"]
+    assert not server.messages and not [c for c in server.commands if c.startswith("MAIL")]
+
+
+def test_cram_md5(host, serve, secret):
+    server = serve(FaultySmtpd, EHLO=b"250-x\r\n250 AUTH CRAM-MD5\r\n",
+                   AUTH=b"334 PDFAeD4=\r\n")  # what follows is a command that it does not know
+    host.handler("smtp", **auth(server, secret))
+    host.deliver(recipients=["bob@example.net"])
+    assert "AUTH CRAM-MD5" in server.commands
+
+
+def test_password_file_must_be_private(host, serve, secret):
+    server = serve(Smtpd, users={"alice": PASSWORD})
+    host.handler("smtp", **auth(server, secret))
+    os.chmod(secret, 0o644)
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "open to every user" in o["error"]
+    os.chmod(secret, 0o600)  # read anew at every session
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert PASSWORD not in host.output()
+
+
+def test_overriding_the_server_drops_the_password(host, serve, secret):
+    server, other = serve(Smtpd, users={"alice": PASSWORD}), serve(FaultySmtpd)
+    host.handler("smtp", **auth(server, secret))
+    o = host.deliver(recipients=["bob@example.net"], overrides={"port": str(other.port)})
+    assert o["result"] == FAILED and "password is not sent" in o["error"]
+    assert not other.commands
+    o = host.deliver(recipients=["bob@example.net"],
+                     overrides={"port": str(other.port), "auth": "none"})
+    assert o["result"] == DELIVERED
+    assert other.messages and not [c for c in other.commands if c.startswith("AUTH")]
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"auth": "password"}, "username"),
+    ({"auth": "password", "username": "a"}, "passwordFile"),
+    ({"auth": "password", "username": "a", "passwordFile": "/x"}, "allowPlainAuth"),
+    ({"fromAddress": "not an address"}, "fromAddress"),
+    ({"helo": "two words"}, "helo"),
+    ({"auth": "password", "username": "a", "passwordFile": "/x", "allowPlainAuth": "true"}, ""),
+    ({"helo": "[127.0.0.1]"}, "")])
+def test_check(host, change, word):
+    said = host.check("smtp", **plain(25, **change))
+    assert word in said and bool(said) == bool(word)
+
+
+# ---- faults ----
+
+FAULTS = [
+    ({"greeting": b"421 4.3.2 busy\r\n"}, RETRY, "421"),
+    ({"greeting": b"554 5.3.2 no service\r\n"}, RETRY, "554"),
+    ({"greeting": DROP}, RETRY, "hung up"),
+    ({"greeting": HANG}, RETRY, "timed out"),
+    ({"greeting": b"hello there\r\n"}, RETRY, ""),
+    ({"greeting": b"\x00\xff" * 3000}, RETRY, ""),
+    ({"EHLO": HANG}, RETRY, "timed out"),
+    ({"EHLO": DROP}, RETRY, "hung up"),
+    ({"EHLO": b"250-unfinished\r\n"}, RETRY, ""),
+    ({"EHLO": b"250-" + b"x" * 60000 + b"\r\n"}, RETRY, ""),
+    ({"MAIL": b"451 4.3.0 try later\r\n"}, RETRY, "451 4.3.0"),
+    ({"MAIL": b"550 5.7.1 not you\r\n"}, FAILED, "550 5.7.1"),
+    ({"MAIL": HANG}, RETRY, "timed out"),
+    ({"MAIL": DROP}, RETRY, "hung up"),
+    ({"RCPT": b"450 4.2.1 busy\r\n"}, RETRY, "450"),
+    ({"RCPT": b"550 5.1.1 nobody\r\n"}, FAILED, "550"),
+    ({"RCPT": DROP}, RETRY, "hung up"),
+    ({"RCPT": b"banana\r\n"}, RETRY, ""),
+    ({"DATA": b"451 4.3.0 later\r\n"}, RETRY, "451"),
+    ({"DATA": b"554 5.6.0 never\r\n"}, FAILED, "554"),
+    ({"DATA": b"250 no need\r\n"}, RETRY, ""),
+    ({"body": DROP}, RETRY, ""),
+    ({"body": HANG}, RETRY, "timed out"),
+    ({"end": b"452 4.3.1 disk full\r\n"}, RETRY, "452"),
+    ({"end": b"554 5.7.1 spam\r\n"}, FAILED, "554"),
+    ({"end": DROP}, RETRY, ""),
+    ({"end": HANG}, RETRY, "timed out"),
+    ({"end": b"250x\r\n"}, RETRY, ""),
+    ({"end": b"250-a\r\n550 b\r\n"}, RETRY, ""),
+]
+
+
+def fault_name(fault):
+    (step, what), = fault.items()
+    what = {id(HANG): "hang", id(DROP): "drop"}.get(id(what), repr(what)[:24])
+    return f"{step}-{what}"
+
+
+@pytest.mark.parametrize("fault, result, words", FAULTS, ids=[fault_name(f[0]) for f in FAULTS])
+def test_fault(host, serve, fault, result, words):
+    server = serve(FaultySmtpd, **fault)
+    host.handler("smtp", **plain(server.port, timeout="500ms"))
+    begin = time.monotonic()
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == result and o["confirmation"] == NONE
+    assert words in o["error"] and f"127.0.0.1:{server.port}" in o["error"], o["error"]
+    assert states(o) == {"bob@example.net": STATE_FAILED if result == FAILED else STATE_PENDING}
+    assert time.monotonic() - begin < 5
+
+
+def test_quit_unanswered_is_delivered_all_the_same(host, serve):
+    server = serve(FaultySmtpd, QUIT=DROP)
+    host.handler("smtp", **plain(server.port))
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+
+
+def test_deadline_of_the_session(host, serve):
+    """A server that always says a little is cut off as well."""
+    server = serve(FaultySmtpd, greeting=b"220-drip\r\n")
+    host.handler("smtp", **plain(server.port, timeout="60s", deadline="1s"))
+    begin = time.monotonic()
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and time.monotonic() - begin < 5
+
+
+def test_refused_connection(host):
+    port = free_port()
+    host.handler("smtp", **plain(port))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "Connection refused" in o["error"]
+
+
+def test_unanswered_connection(host):
+    with socket.socket() as s:  # bound, never listens long enough: its backlog is full
+        s.bind(("127.0.0.1", 0))
+        s.listen(0)
+        fill = [socket.socket() for _ in range(3)]
+        for f in fill:
+            f.setblocking(False)
+            f.connect_ex(s.getsockname())
+        host.handler("smtp", **plain(s.getsockname()[1], connectTimeout="300ms"))
+        o = host.deliver(recipients=["bob@example.net"])
+        assert o["result"] == RETRY and "connect: timed out" in o["error"]
+        for f in fill:
+            f.close()
+
+
+def test_unknown_name(host):
+    host.handler("smtp", **plain(25, host="nowhere.invalid"))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "nowhere.invalid:25: cannot resolve" in o["error"]
+
+
+# ---- handlers come and go ----
+
+def test_unknown_handler(host):
+    o = host.deliver(handler=9, recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "no such handler" in o["error"]
+
+
+def test_replaced_handler_finishes_what_it_has(host, serve):
+    first, second = serve(Smtpd), serve(Smtpd)
+    host.handler("smtp", **plain(first.port))
+    one = host.send(recipients=["bob@example.net"])
+    host.handler("smtp", **plain(second.port))
+    two = host.send(recipients=["bob@example.net"])
+    assert host.outcome(one)["result"] == host.outcome(two)["result"] == DELIVERED
+    assert len(first.mails) == len(second.mails) == 1
+
+
+def test_removed_handler_answers_within_its_drain(host, serve):
+    server = serve(FaultySmtpd, EHLO=HANG)
+    host.handler("smtp", **plain(server.port, timeout="60s"))
+    ids = [host.send(recipients=["bob@example.net"]) for _ in range(3)]
+    host.gone()
+    for i in ids:
+        o = host.outcome(i, timeout=15)
+        assert o["result"] == RETRY and "closed" in o["error"]
+
+
+def test_cancel_before_it_is_sent(host, serve):
+    server = serve(FaultySmtpd, EHLO=HANG)
+    host.handler("smtp", **plain(server.port, timeout="3s"))
+    ids = [host.send(recipients=["bob@example.net"], overrides={"host": name, "verify": verify})
+           for name in ("127.0.0.1", "localhost") for verify in ("true", "false")]
+    wait_for(lambda: len(server.commands) == 4, "four sessions, as many as a handler has")
+    waits = host.send(recipients=["bob@example.net"])
+    host.tell(cancel=waits)
+    o = host.outcome(waits, timeout=2)
+    assert o["result"] == RETRY and o["error"] == "cancelled"
+    assert {host.outcome(i)["result"] for i in ids} == {RETRY}
