@@ -395,6 +395,42 @@ static void a_walk_sees_every_instance_once(void **state)
     assert_int_equal(i, nall);
 }
 
+/* Cursors are kept between transactions; what they show is of now. */
+static void every_transaction_sees_what_was_committed(void **state)
+{
+    enum { NAMES = 97, ROUNDS = 3000 };
+    struct world *w = *state;
+    bool there[NAMES] = {false};
+    char name[32];
+    struct cell c;
+    for (int i = 0; i < ROUNDS; i++) {
+        uint32_t j = dice(NAMES), next = j + 1;
+        snprintf(name, sizeof name, "a name that fills pages: %04u", j);
+        if (!there[j]) {
+            put_thing(w->store, "alice", name, "and a text that fills them, too");
+        } else {
+            struct key k = key_of_names("alice", name);
+            struct txn *t = txn_begin(w->store, TXN_WRITE);
+            assert_int_equal(row_delete(t, &thing_table, &k), 0);
+            assert_int_equal(txn_commit(t, NULL), 0);
+        }
+        there[j] = !there[j];
+        while (next < NAMES && !there[next])
+            next++;
+        struct oid at = thing(THING_TEXT, "alice", name), got;
+        struct txn *t = txn_begin(w->store, TXN_READ);
+        assert_int_equal(get(t, at, &c) == 0, there[j]);
+        int rc = view_next(t, at.ids, at.n, got.ids, &got.n, &c);
+        snprintf(name, sizeof name, "a name that fills pages: %04u", next);
+        at = thing(THING_TEXT, "alice", name);
+        if (next < NAMES)
+            assert_int_equal(rc || oid_compare(&got, &at), 0);
+        else
+            assert_true(rc || got.ids[2] != THING_TEXT);
+        txn_abort(t);
+    }
+}
+
 static void an_empty_store_has_scalars_only(void **state)
 {
     struct world *w = *state;
@@ -469,8 +505,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(cells_are_shown_as_managers_see_them), T(what_is_not_there_is_not_got),
         T(rows_give_cells_of_their_index),       T(a_million_successors_are_right),
-        T(a_walk_sees_every_instance_once),      T(an_empty_store_has_scalars_only),
-        T(cost_does_not_grow_with_the_table),
+        T(a_walk_sees_every_instance_once),      T(every_transaction_sees_what_was_committed),
+        T(an_empty_store_has_scalars_only),      T(cost_does_not_grow_with_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
