@@ -4,22 +4,26 @@
 #include <string.h>
 
 enum word {
-    WORD_FOR = 1,
-    WORD_IN = 2,
-    WORD_CODE = 4, /* can bring in more text than is seen here */
-    WORD_ROOT = 8, /* a name of the topics, used as a whole */
-    WORD_THIS = 16,
+    WORD_FOR = 1 << 8,
+    WORD_IN = 1 << 9,
+    WORD_CODE = 1 << 10, /* can bring in more text than is seen here */
+    WORD_THIS = 1 << 11, /* has _topic as a member */
 };
 
+/* The names of the topics count where they are used as a whole: for their own enum script_needs. */
 static const struct {
     const char *text;
-    enum word word;
+    unsigned word;
 } words[] = {
-    {"for", WORD_FOR},          {"in", WORD_IN},
-    {"eval", WORD_CODE},        {"Function", WORD_CODE},
-    {"constructor", WORD_CODE}, {"_topic", WORD_ROOT},
-    {"_age", WORD_ROOT},        {"_previous", WORD_ROOT},
+    {"for", WORD_FOR},
+    {"in", WORD_IN},
+    {"eval", WORD_CODE},
+    {"Function", WORD_CODE},
+    {"constructor", WORD_CODE},
     {"this", WORD_THIS},
+    {"_topic", NEEDS_TOPIC},
+    {"_age", NEEDS_AGE},
+    {"_previous", NEEDS_PREVIOUS},
 };
 
 static bool is_word_char(char c)
@@ -39,7 +43,7 @@ static unsigned classify(const char *p, size_t n)
 {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strlen(words[i].text) == n && !memcmp(words[i].text, p, n))
-            return words[i].word == WORD_ROOT && !stands_alone(p + n) ? 0 : words[i].word;
+            return words[i].word < NEEDS_ALL && !stands_alone(p + n) ? 0 : words[i].word;
     return 0;
 }
 
@@ -65,10 +69,10 @@ unsigned script_scan(const char *text)
     unsigned found = find_words(text);
 
     if (found & WORD_CODE)
-        return NEEDS_KEYS | NEEDS_NAMES;
+        return NEEDS_ALL;
     if (!(found & WORD_FOR) || !(found & WORD_IN))
         return 0;
-    return NEEDS_KEYS | (found & (WORD_ROOT | WORD_THIS) ? NEEDS_NAMES : 0);
+    return found & WORD_THIS ? NEEDS_ALL : NEEDS_KEYS | (found & NEEDS_ALL);
 }
 
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text)

@@ -15,7 +15,10 @@
  * guess errs on the safe side. */
 enum script_needs {
     NEEDS_KEYS = 1,  /* of what is in the topics */
-    NEEDS_NAMES = 2, /* of _topic, _age and _previous themselves */
+    NEEDS_TOPIC = 2, /* names of topics, in _topic itself ... */
+    NEEDS_PREVIOUS = 4,
+    NEEDS_AGE = 8,
+    NEEDS_ALL = 15,
 };
 
 struct script {

@@ -20,13 +20,14 @@ enum root_kind { ROOT_TOPIC, ROOT_PREVIOUS, ROOT_AGE, ROOTS };
 
 struct root {
     enum root_kind kind;
+    enum script_needs names; /* of a script that may walk it */
     const char *global, *registry;
 };
 
 static const struct root roots[ROOTS] = {
-    {ROOT_TOPIC, "_topic", "root.topic"},
-    {ROOT_PREVIOUS, "_previous", "root.previous"},
-    {ROOT_AGE, "_age", "root.age"},
+    {ROOT_TOPIC, NEEDS_TOPIC, "_topic", "root.topic"},
+    {ROOT_PREVIOUS, NEEDS_PREVIOUS, "_previous", "root.previous"},
+    {ROOT_AGE, NEEDS_AGE, "_age", "root.age"},
 };
 
 /* Which node is which object of this evaluation: REG_NODES[index]. An entry of another evaluation
@@ -608,9 +609,9 @@ void view_begin(const struct topics *topics, const struct script *s, int64_t now
 
 void view_prepare(js_State *J)
 {
-    if (!(view.script->needs & NEEDS_NAMES))
-        return;
     for (size_t i = 0; i < ROOTS; i++) {
+        if (!(view.script->needs & roots[i].names))
+            continue;
         js_getregistry(J, roots[i].registry);
         each_name(J, &roots[i], define_name, NULL);
         js_pop(J, 1);

@@ -13,7 +13,7 @@
 #define LOOP(body) "(function () { var s = ''; " body " return s; })()"
 #define THROWS(body)                                                                               \
     "(function () { try { " body " } catch (e) { return e instanceof TypeError; } return 'no'; "   \
-                                 "})()"
+    "})()"
 
 static const char topic_a[] =
     "{\"x\":7,\"f\":1.5,\"s\":\"text\",\"t\":true,\"n\":null,\"big\":9007199254740993,"
