@@ -187,6 +187,8 @@ static void flush(struct core *c)
     if (!err)
         err = core_flush_sources(c, t);
     if (!err)
+        err = core_flush_handlers(c, t);
+    if (!err)
         err = topics_flush(c->topics, t);
     if (err)
         txn_fail(t, err);
@@ -410,6 +412,11 @@ static int core_start(struct core *c, struct err *e)
         err = open_store(c, e);
     if (!err)
         err = core_config_apply(c, e);
+    c->queues = calloc(c->config->nhandlers + 1, sizeof *c->queues);
+    if (!err && !c->queues)
+        err = ERR_NOMEM;
+    for (size_t i = 0; !err && i < c->config->nhandlers; i++)
+        c->queues[i].shown = UINT32_MAX; /* what an earlier core left there is not known */
     if (!err)
         err = core_sources_init(c);
     if (!err)
@@ -448,6 +455,7 @@ static void core_stop(struct core *c)
     free(c->to_apply);
     free(c->outcomes);
     free(c->lost);
+    free(c->queues);
     config_free(c->config);
 }
 

@@ -95,6 +95,9 @@ struct core {
     struct core_job *jobs;
     size_t njobs;
     uint64_t next_job;
+    struct core_queue { /* notices in flight, by handler id - 1 */
+        uint32_t now, shown;
+    } * queues;
     struct notice_ref *lost; /* of a dispatcher that died: due again */
     size_t nlost, cap_lost;
 
@@ -132,6 +135,7 @@ void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
 void core_dispatcher_lost(struct core *c);  /* what it had is due again */
 int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                           const int *fds, int nfds);
+int core_flush_handlers(struct core *c, struct txn *t); /* volatile: how much is in flight */
 int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms);
 void core_outcomes_clear(struct core *c);
 /* Claims what is due, into jobs that core_jobs_send() sends after the commit. */

@@ -541,6 +541,9 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
 {
     struct core *c = arg;
 
+    /* While the store refuses, verdicts wait; beyond two of each the conditions are asked anew. */
+    if (c->stalled && c->nverdicts > 2 * c->ndefs + 16)
+        c->nverdicts = 0;
     if (c->nverdicts == c->cap_verdicts) {
         size_t cap = c->cap_verdicts ? c->cap_verdicts * 2 : 64;
         struct core_verdict *p = realloc(c->verdicts, cap * sizeof *p);

@@ -541,6 +541,31 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
     return err ? err : count_handler(c, t, j, o);
 }
 
+int core_flush_handlers(struct core *c, struct txn *t)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < c->config->nhandlers; i++)
+        c->queues[i].now = 0;
+    for (const struct core_job *j = c->jobs; j; j = j->next) {
+        if (j->handler && j->handler <= c->config->nhandlers)
+            c->queues[j->handler - 1].now += (uint32_t)j->nrefs;
+    }
+    for (size_t i = 0; i < c->config->nhandlers && !err; i++) {
+        const struct config_handler *h = &c->config->handlers[i];
+        struct key k = key_of_names(h->owner, h->name);
+        struct edit d;
+
+        if (c->queues[i].now == c->queues[i].shown)
+            continue;
+        edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
+        edit_int(&d, HANDLER_QUEUE, c->queues[i].now);
+        err = row_put(&d, NULL);
+        c->queues[i].shown = c->queues[i].now;
+    }
+    return err;
+}
+
 int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms)
 {
     int err = 0;
