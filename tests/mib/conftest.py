@@ -34,10 +34,14 @@ class World:
         self.snmpd = Snmpd(self.folder)
         self.agent = None
         self.agent_env = agent_env
-        if start_snmpd:
-            self.snmpd.start()
         self.rows = rows
-        self.start_agent()
+        try:
+            if start_snmpd:
+                self.snmpd.start()
+            self.start_agent()
+        except BaseException:
+            self.close()
+            raise
 
     def start_agent(self):
         """A subagent on the same store; only the first one fills it."""
