@@ -9,6 +9,7 @@
 #include "store/view.h"
 
 enum { ENV_STATE, ENV_SAMPLES, ENV_COUNT };
+extern const char *const store_env_names[ENV_COUNT]; /* their folders */
 
 /* Limits. */
 enum {

@@ -52,6 +52,10 @@ void set_free(struct set *x); /* NULL is fine; undoes nothing */
 /* For XML: rows made by this set get this StorageType (readOnly or permanent). */
 void set_storage(struct set *x, enum sa_storage storage);
 
+/* For XML: a row that this set names gets its defaults back in columns of the file (those with an
+ * `xml` name) that the set does not name, so that what was taken out of the file goes. */
+void set_whole_rows(struct set *x);
+
 /* Stage one varbind; SUBIDS below ROOT.1. Answers what needs nothing but the schema: notWritable,
  * noCreation, wrongType, wrongLength, wrongValue. TAG comes back with errors of the later calls. At
  * most 4,096 varbinds. Naming the same instance twice: the last one counts if equal values, else

@@ -49,6 +49,11 @@ void set_storage(struct set *x, enum sa_storage storage)
     x->storage = storage;
 }
 
+void set_whole_rows(struct set *x)
+{
+    x->whole_rows = x->origin == SET_XML;
+}
+
 size_t set_rows(const struct set *x)
 {
     return x->nrows;

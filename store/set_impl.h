@@ -36,7 +36,7 @@ struct set {
     size_t nrows, rows_cap, nvarbinds;
     struct set_row *buckets[SET_BUCKETS];
     char owner[33];
-    bool committed;
+    bool committed, whole_rows;
 };
 
 struct set_look {

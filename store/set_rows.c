@@ -121,14 +121,19 @@ static int storage_value(const struct work *w)
 /* ---- columns ----------------------------------------------------------------------------------
  */
 
+static bool would_have(const struct work *w, unsigned column)
+{
+    struct slice cell;
+    int staged = staged_find(w->staged, column, &cell);
+    return staged < 0 ? row_has(&w->before, column) : staged;
+}
+
 /* The first required column that the row would not have, or NULL. */
 static const struct sa_column *missing(const struct work *w)
 {
-    struct slice cell;
     for (size_t i = 0; i < w->table->ncolumns; i++) {
         const struct sa_column *c = &w->table->columns[i];
-        if (c->required && column_env(w->table, c) == ENV_STATE &&
-            staged_find(w->staged, c->number, &cell) < 0 && !row_has(&w->before, c->number))
+        if (c->required && column_env(w->table, c) == ENV_STATE && !would_have(w, c->number))
             return c;
     }
     return NULL;
@@ -151,6 +156,17 @@ static void stage_columns(const struct work *w)
             staged_number(w->staged, c->number, v->number);
         }
         bits_set(w->r->touched, c->number);
+    }
+}
+
+/* What the file does not say (any more) goes. */
+static void clear_unnamed(const struct work *w)
+{
+    for (size_t i = 0; w->x->whole_rows && i < w->table->ncolumns; i++) {
+        const struct sa_column *c = &w->table->columns[i];
+        if (c->xml && column_env(w->table, c) == ENV_STATE && !set_varbind(w->r, c->number) &&
+            c->number != w->table->row_status && c->number != w->table->storage_type)
+            staged_clear(w->staged, c->number);
     }
 }
 
@@ -230,6 +246,7 @@ static int resolve(struct work *w)
     if (rc)
         return rc;
     stage_columns(w);
+    clear_unnamed(w);
     rc = status_after(w, outcome, &status);
     if (rc)
         return rc;

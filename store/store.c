@@ -11,14 +11,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { FORMAT_VERSION = 1, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
 
 /* A reservation of addresses, not of memory or disk. */
 static const size_t default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
-static const char *const env_names[ENV_COUNT] = {"state", "samples"};
+const char *const store_env_names[ENV_COUNT] = {"state", "samples"};
 
 static const struct {
     int lmdb, code;
@@ -57,7 +56,7 @@ int lmdb_code(int rc)
 /* Words for a failure while opening. */
 static int open_err(struct err *e, const struct store *s, int env, int rc)
 {
-    return err_set(e, lmdb_code(rc), "%s/%s: %s", s->path, env_names[env], mdb_strerror(rc));
+    return err_set(e, lmdb_code(rc), "%s/%s: %s", s->path, store_env_names[env], mdb_strerror(rc));
 }
 
 static int boot_id(char ret[BOOT_LEN + 1])
@@ -155,7 +154,7 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
         flags |= MDB_NOSYNC | MDB_NOMETASYNC;
     else if (o->no_sync)
         flags |= MDB_NOSYNC;
-    char *path = path_of(s, env_names[env]);
+    char *path = path_of(s, store_env_names[env]);
     int rc = path ? mdb_env_create(&s->env[env]) : ENOMEM;
     if (!rc)
         rc = mdb_env_set_maxdbs(s->env[env], MAX_DBS);
@@ -190,13 +189,13 @@ static int version_check(struct store *s, MDB_txn *x, int env, struct err *e)
     if (rc)
         return open_err(e, s, env, rc);
     if (v.mv_size != 8)
-        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, env_names[env]);
+        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, store_env_names[env]);
     uint64_t version = get_u64(v.mv_data);
     if (version > FORMAT_VERSION)
         return err_set(e, ERR_VERSION,
                        "%s/%s was made by a newer snmpalertd: its format is %llu, this program "
                        "knows up to %d",
-                       s->path, env_names[env], (unsigned long long)version, FORMAT_VERSION);
+                       s->path, store_env_names[env], (unsigned long long)version, FORMAT_VERSION);
     return 0;
 }
 
@@ -444,21 +443,6 @@ void store_close(struct store *s)
     free(s);
 }
 
-int store_backup(struct store *s, const char *path, struct err *e)
-{
-    char *into = NULL;
-    if (mkdir(path, 0750))
-        return err_errno(e, "making the folder %s", path);
-    if (asprintf(&into, "%s/%s", path, env_names[ENV_STATE]) < 0)
-        return err_set(e, ERR_NOMEM, "out of memory");
-    int rc = make_folder(into, e);
-    int code = rc ? 0 : mdb_env_copy2(s->env[ENV_STATE], into, MDB_CP_COMPACT);
-    if (code)
-        rc = err_set(e, lmdb_code(code), "copying to %s: %s", into, mdb_strerror(code));
-    free(into);
-    return rc;
-}
-
 int store_clear_readers(struct store *s)
 {
     int sum = 0;
@@ -468,70 +452,4 @@ int store_clear_readers(struct store *s)
             sum += dead;
     }
     return sum;
-}
-
-/* ---- size ----------------------------------------------------------------------------------- */
-
-/* Pages that deleted data left behind: the sum of the counts that head the free list's records. */
-static uint64_t free_pages(MDB_env *env)
-{
-    MDB_txn *x;
-    MDB_cursor *c;
-    MDB_val k, v;
-    uint64_t sum = 0;
-    if (mdb_txn_begin(env, NULL, MDB_RDONLY, &x))
-        return 0;
-    if (!mdb_cursor_open(x, 0, &c)) {
-        while (!mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
-            size_t n = 0;
-            if (v.mv_size >= sizeof n)
-                memcpy(&n, v.mv_data, sizeof n);
-            sum += n;
-        }
-        mdb_cursor_close(c);
-    }
-    mdb_txn_abort(x);
-    return sum;
-}
-
-struct size {
-    uint64_t reached; /* octets of the file that were ever in use */
-    uint64_t most;    /* the lesser of map and what the file system can still hold */
-    unsigned page;
-};
-
-static void env_size(struct store *s, int env, struct size *ret)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct statvfs fs;
-    mdb_env_info(s->env[env], &info);
-    mdb_env_stat(s->env[env], &stat);
-    ret->page = stat.ms_psize;
-    ret->reached = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
-    ret->most = info.me_mapsize;
-    if (!statvfs(s->path, &fs)) {
-        uint64_t room = ret->reached + (uint64_t)fs.f_bavail * fs.f_frsize;
-        if (room < ret->most)
-            ret->most = room;
-    }
-}
-
-bool env_full(struct store *s, int env)
-{
-    struct size z;
-    env_size(s, env, &z);
-    uint64_t limit = z.most / 100 * FULL_PERCENT;
-    if (z.reached < limit)
-        return false;
-    return z.reached - free_pages(s->env[env]) * z.page >= limit;
-}
-
-void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size)
-{
-    struct size z;
-    env_size(s, ENV_STATE, &z);
-    uint64_t spare = free_pages(s->env[ENV_STATE]) * z.page;
-    *ret_used = spare < z.reached ? z.reached - spare : 0;
-    *ret_size = z.most;
 }

@@ -504,6 +504,37 @@ static void the_configuration_file_has_its_way(void **state)
     set_free(x);
 }
 
+/* A column that was taken out of the file goes from the row; what is not the file's stays. */
+static void whole_rows_forget_what_is_not_named(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    int tag;
+    struct key k = key_of_names("alice", "x"), owner = key_of_name("alice");
+    struct set_value note = {.type = SET_OCTETS, .bytes = {(const uint8_t *)"note", 4}},
+                     five = {.type = SET_UNSIGNED32, .number = 5};
+    for (int i = 0; i < 3; i++) {
+        struct set *x = set_new(w->store, SET_XML);
+        if (i)
+            set_whole_rows(x);
+        if (i < 2)
+            assert_int_equal(add_to(x, 1, &bare_table, BARE_NOTE, &k, &note, &e), 0);
+        else
+            assert_int_equal(set_add_row(x, 1, &bare_table, &k, &e), 0);
+        if (!i)
+            assert_int_equal(add_to(x, 2, &bare_table, BARE_LIMIT, &k, &five, &e), 0);
+        assert_int_equal(set_add_row(x, 3, &owner_table, &owner, &e), 0);
+        assert_int_equal(set_commit(x, &tag, &e), 0);
+        set_free(x);
+        struct row r;
+        struct txn *t = txn_begin(w->store, TXN_READ);
+        assert_int_equal(row_get(t, &bare_table, &k, &r), 0);
+        assert_int_equal(row_int(&r, BARE_LIMIT), 5); /* it has no name in the file */
+        assert_int_equal(row_has(&r, BARE_NOTE), i < 2);
+        txn_abort(t);
+    }
+}
+
 static void a_new_row_inherits_nothing_volatile(void **state)
 {
     struct world *w = *state;
@@ -801,6 +832,7 @@ int main(void)
         T(storage_type_is_kept),
         T(new_rows_are_non_volatile),
         T(the_configuration_file_has_its_way),
+        T(whole_rows_forget_what_is_not_named),
         T(a_new_row_inherits_nothing_volatile),
         T(references_hold_in_either_order),
         T(a_commit_checks_again),
