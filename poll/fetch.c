@@ -231,38 +231,47 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     return t->body.err ? CURL_WRITEFUNC_ERROR : size * n;
 }
 
+/* Why the parts of URL that matter are not as they must be; NULL: they are. */
+static const char *url_fault(CURLU *u, const char *url, char **scheme, char **host, char **port,
+                             char **user)
+{
+    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, scheme, 0))
+        return "'url' is not a URL such as http://host:port/path";
+    if (strcmp(*scheme, "http") && strcmp(*scheme, "https"))
+        return "'url' begins with http:// or https://";
+    if (curl_url_get(u, CURLUPART_HOST, host, 0) ||
+        curl_url_get(u, CURLUPART_PORT, port, CURLU_DEFAULT_PORT))
+        return "'url' is not a URL such as http://host:port/path";
+    if (!curl_url_get(u, CURLUPART_USER, user, 0))
+        return "'url' is shown to everybody: put the user into 'username' and the password into "
+               "'passwordFile'";
+    return NULL;
+}
+
+static int copy_host(char *dst, size_t cap, const char *host, struct err *e)
+{
+    size_t len = strlen(host);
+    if (len > 2 && *host == '[') { /* IPv6 */
+        host++;
+        len -= 2;
+    }
+    if (!len || len >= cap)
+        return err_set(e, ERR_INVALID, "the host's name in 'url' is empty or too long");
+    memcpy(dst, host, len);
+    dst[len] = 0;
+    return 0;
+}
+
 int fetch_url_host(const char *url, char *host, size_t cap, uint16_t *ret_port, struct err *e)
 {
     char *scheme = NULL, *name = NULL, *port = NULL, *user = NULL;
-    int err = 0;
     CURLU *u = curl_url();
     if (!u)
         return err_set(e, ERR_NOMEM, "out of memory");
-    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(u, CURLUPART_HOST, &name, 0) ||
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
-        err = err_set(e, ERR_INVALID, "'url' is not a URL such as http://host:port/path");
-        goto out;
-    }
-    if (strcmp(scheme, "http") && strcmp(scheme, "https")) {
-        err = err_set(e, ERR_INVALID, "'url' begins with http:// or https://, not %s", scheme);
-        goto out;
-    }
-    if (!curl_url_get(u, CURLUPART_USER, &user, 0)) {
-        err = err_set(e, ERR_INVALID,
-                      "'url' is shown to everybody: put the user into 'username' "
-                      "and the password into 'passwordFile'");
-        goto out;
-    }
-    size_t len = strlen(name);
-    bool brackets = len > 2 && *name == '[';
-    if (len - (brackets ? 2 : 0) >= cap) {
-        err = err_set(e, ERR_INVALID, "the host's name in 'url' is too long");
-        goto out;
-    }
-    snprintf(host, cap, "%.*s", (int)(len - (brackets ? 2 : 0)), name + brackets);
-    *ret_port = (uint16_t)strtoul(port, NULL, 10);
-out:
+    const char *fault = url_fault(u, url, &scheme, &name, &port, &user);
+    int err = fault ? err_set(e, ERR_INVALID, "%s", fault) : copy_host(host, cap, name, e);
+    if (!err)
+        *ret_port = (uint16_t)strtoul(port, NULL, 10);
     curl_free(scheme);
     curl_free(name);
     curl_free(port);

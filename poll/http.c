@@ -1,6 +1,7 @@
 /* Sources of kind "http": one JSON document by GET; the topic has the source's name. */
 #include "poll/feed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,18 @@ static int http_open(struct feed *f, void **ret_state, struct err *e)
     return err;
 }
 
+/* "2:10: words", as base/json.h gives it, for people. */
+static void name_place(struct err *e)
+{
+    char words[ERR_TEXT_MAX];
+    unsigned line, column;
+    int at = 0;
+    if (sscanf(e->text, "%u:%u: %n", &line, &column, &at) != 2 || !at)
+        return;
+    snprintf(words, sizeof words, "%s", e->text + at);
+    err_set(e, e->code, "not JSON: line %u, column %u: %s", line, column, words);
+}
+
 static void on_fetched(void *arg, struct slice body, const struct err *failure)
 {
     struct http *h = arg;
@@ -155,6 +168,7 @@ static void on_fetched(void *arg, struct slice body, const struct err *failure)
     if (!document) {
         if (e.code != ERR_NOMEM)
             e.code = ERR_SYNTAX;
+        name_place(&e);
         feed_done(h->feed, &e);
         return;
     }
