@@ -28,8 +28,7 @@ struct agent_session {
     bool started, connected, refused;
 };
 
-/* ---- what net-snmp tells us
- * --------------------------------------------------------------------*/
+/* ---- what net-snmp tells us ----------------------------------------------------------------- */
 
 static void reconnect_every(int seconds)
 {
@@ -103,8 +102,7 @@ static void tell_refused(struct agent_session *s)
         s->options.on_refused(s->options.arg);
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------*/
+/* ---- the loop ------------------------------------------------------------------------------- */
 
 /* Asked anew every turn: net-snmp closes and reopens descriptors under the same number. */
 static int prepare(void *arg, struct pollfd *fds, int cap, int *timeout_ms)
@@ -155,8 +153,7 @@ static void dispatch(void *arg, struct pollfd *fds, int n)
     tell_refused(s);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------*/
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static void set_options(const char *address)
 {

@@ -32,7 +32,7 @@ struct pending {
     struct pending *next, **link;
 };
 
-/* ---- values -----------------------------------------------------------------------------------*/
+/* ---- values --------------------------------------------------------------------------------- */
 
 static const u_char asn_of[] = {
     [SA_INTEGER] = ASN_INTEGER,      [SA_ENUM] = ASN_INTEGER,
@@ -93,7 +93,7 @@ static struct set_value get_value(const netsnmp_variable_list *vb)
     return v;
 }
 
-/* ---- names ------------------------------------------------------------------------------------*/
+/* ---- names ---------------------------------------------------------------------------------- */
 
 /* A varbind's name as the store sees it: what is below ROOT.1. */
 struct suffix {
@@ -126,7 +126,7 @@ static int put_name(const struct agent_table *t, netsnmp_variable_list *vb, cons
     return snmp_set_var_objid(vb, name, t->base_len + s->n);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------*/
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static void get_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
                     netsnmp_request_info *r)
@@ -210,8 +210,7 @@ static void on_read(struct agent_table *t, netsnmp_agent_request_info *info,
     txn_abort(x);
 }
 
-/* ---- a SET between its phases
- * ------------------------------------------------------------------*/
+/* ---- a SET between its phases --------------------------------------------------------------- */
 
 static void pending_end(struct pending *p)
 {
@@ -269,7 +268,7 @@ void agent_table_session_lost(struct agent_table *t)
         pending_end(t->pending);
 }
 
-/* ---- refusing ---------------------------------------------------------------------------------*/
+/* ---- refusing ------------------------------------------------------------------------------- */
 
 static const struct {
     int code, snmp;
@@ -319,11 +318,10 @@ static void keep_reason(struct agent_table *t, const char *owner, const struct e
 {
     const struct sa_table *owners = sa_table_by_id(SA_OWNER);
     struct key k = key_of_name(owner);
-    struct txn *x;
+    struct txn *x = txn_begin(t->options.store, TXN_WRITE_SAMPLES);
     struct edit d;
     char text[sizeof(e->text) + 32];
 
-    x = txn_begin(t->options.store, TXN_WRITE_SAMPLES);
     if (!row_exists(x, owners, &k)) {
         txn_abort(x);
         return;
@@ -337,18 +335,18 @@ static void keep_reason(struct agent_table *t, const char *owner, const struct e
         log_warning("agent", "the reason for a refused SET of %s is not kept", owner);
 }
 
+/* E->code is set. The owner is that of the row to blame, else of the first row of the PDU. */
 static void refuse(struct agent_table *t, netsnmp_agent_request_info *info, netsnmp_request_info *r,
                    int snmp_error, const struct err *e)
 {
     struct pending *p = pending_of(info);
-    const char *owner = p ? set_owner(p->set) : "";
     struct suffix s;
     char named[33];
+    const char *owner;
 
     netsnmp_set_request_error(info, r, snmp_error);
     suffix_of(t, r->requestvb, &s);
-    if (!*owner && !s.side && owner_of(&s, named))
-        owner = named;
+    owner = !s.side && owner_of(&s, named) ? named : p ? set_owner(p->set) : "";
     log_debug(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
     if (*owner)
         keep_reason(t, owner, e);
@@ -363,8 +361,7 @@ static netsnmp_request_info *tagged(netsnmp_request_info *requests, int tag)
     return requests;
 }
 
-/* ---- the phases
- * --------------------------------------------------------------------------------*/
+/* ---- the phases ----------------------------------------------------------------------------- */
 
 static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
@@ -379,13 +376,12 @@ static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
     for (netsnmp_request_info *r = requests; r; r = r->next) {
         struct set_value v = get_value(r->requestvb);
         struct suffix s;
-        int err;
 
         suffix_of(t, r->requestvb, &s);
-        err = s.side ? err_set(&e, ERR_NOT_WRITABLE, "there is no such object")
-                     : set_add(p->set, r->index, s.subids, s.n, &v, &e);
-        if (err) {
-            refuse(t, info, r, snmp_error_of(err), &e);
+        e.code = s.side ? err_set(&e, ERR_NOT_WRITABLE, "there is no such object")
+                        : set_add(p->set, r->index, s.subids, s.n, &v, &e);
+        if (e.code) {
+            refuse(t, info, r, snmp_error_of(e.code), &e);
             return;
         }
     }
@@ -396,15 +392,15 @@ static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
 {
     struct pending *p = pending_of(info);
     struct err e = {.code = ERR_OK};
-    int err, tag = -1;
+    int tag = -1;
 
     if (!p) {
         netsnmp_set_request_error(info, requests, SNMP_ERR_GENERR);
         return;
     }
-    err = set_check(p->set, &tag, &e);
-    if (err)
-        refuse(t, info, tagged(requests, tag), snmp_error_of(err), &e);
+    e.code = set_check(p->set, &tag, &e);
+    if (e.code)
+        refuse(t, info, tagged(requests, tag), snmp_error_of(e.code), &e);
 }
 
 /* RFC 2741 section 7.2.4.2: a CommitSet fails by commitFailed and nothing else. */
@@ -415,12 +411,14 @@ static void on_action(struct agent_table *t, netsnmp_agent_request_info *info,
     struct err e = {.code = ERR_OK};
     int tag = -1;
 
-    if (!p)
+    if (!p) {
         netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
-    else if (set_commit(p->set, &tag, &e))
+        return;
+    }
+    e.code = set_commit(p->set, &tag, &e);
+    p->committed = !e.code;
+    if (e.code)
         refuse(t, info, tagged(requests, tag), SNMP_ERR_COMMITFAILED, &e);
-    else
-        p->committed = true;
 }
 
 static void changed(struct agent_table *t)
@@ -458,8 +456,7 @@ static void on_cleanup(struct agent_table *t, netsnmp_agent_request_info *info,
         changed(t);
 }
 
-/* ---- the handler
- * -------------------------------------------------------------------------------*/
+/* ---- the handler ---------------------------------------------------------------------------- */
 
 static const struct {
     int mode;

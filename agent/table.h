@@ -10,7 +10,7 @@
  *   COMMIT, FREE (CleanupSet)               set_free
  *
  * No write transaction is held from one phase to the next. A refused SET leaves its reason in
- * saOwnerLastError of the owner whose row it named first.
+ * saOwnerLastError of the owner whose row is to blame.
  *
  * net-snmp's agent is global to the process, so there is at most one of these. */
 #ifndef AGENT_TABLE_H

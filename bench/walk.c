@@ -79,8 +79,7 @@ static void die(const char *what)
     exit(1);
 }
 
-/* ---- the peer: the same cells in memory
- * --------------------------------------------------------*/
+/* ---- the peer: the same cells in memory ----------------------------------------------------- */
 
 struct peer_row {
     char text[sizeof(value)];
@@ -127,8 +126,7 @@ static void peer_register(void)
                            table, shape);
 }
 
-/* ---- the host: store and subagent
- * --------------------------------------------------------------*/
+/* ---- the host: store and subagent ----------------------------------------------------------- */
 
 static void fill_row(struct txn *t, uint32_t id)
 {
@@ -190,8 +188,7 @@ out:
     return 1;
 }
 
-/* ---- starting
- * ----------------------------------------------------------------------------------*/
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static void pin_to_one_cpu(void)
 {
@@ -337,8 +334,7 @@ static void stop_all(void)
     *folder = '\0';
 }
 
-/* ---- walking
- * -----------------------------------------------------------------------------------*/
+/* ---- walking -------------------------------------------------------------------------------- */
 
 static void open_session(struct contestant *c)
 {
@@ -441,8 +437,7 @@ static double median(struct contestant *c)
     return c->rates[ROUNDS / 2];
 }
 
-/* ---- the contest
- * -------------------------------------------------------------------------------*/
+/* ---- the contest ---------------------------------------------------------------------------- */
 
 static void init_client(void)
 {

@@ -279,6 +279,15 @@ def test_the_reason_in_words(world, name):
     assert b"wrongType" in world.tools.get(bob)[0].value
 
 
+def test_the_reason_goes_to_the_owner_of_the_bad_row(world, name):
+    row = made(world, name)
+    alice = world.tools.get(world.oid(OWNER_TABLE, 1, 4, "alice"))
+    refused(world, "inconsistentName", 2, (row.oid(SEVERITY), "i", 2),
+            (definition(world, name, "bob").oid(SEVERITY), "i", 2))
+    assert world.tools.get(world.oid(OWNER_TABLE, 1, 4, "alice")) == alice
+    assert b"inconsistentName" in world.tools.get(world.oid(OWNER_TABLE, 1, 4, "bob"))[0].value
+
+
 def test_an_owner_that_does_not_exist_gets_no_row(world, name):
     refused(world, "wrongType", 1, (definition(world, name, "mallory").oid(SEVERITY), "s", "x"))
     assert world.tools.get(world.oid(OWNER_TABLE, 1, 4, "mallory"))[0].type is None

@@ -24,7 +24,7 @@ static struct agent_table *table;
 static int sets_heard;
 static char folder[] = "/tmp/snmpalert-table-XXXXXX";
 
-/* ---- the world --------------------------------------------------------------------------------*/
+/* ---- the world ------------------------------------------------------------------------------ */
 
 static void on_set(void *arg)
 {
@@ -87,8 +87,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- calling as net-snmp does
- * ------------------------------------------------------------------*/
+/* ---- calling as net-snmp does --------------------------------------------------------------- */
 
 /* One PDU: its requests, each with a chain of varbinds behind it for GETBULK. */
 struct call {
@@ -182,8 +181,7 @@ static void assert_history(const netsnmp_variable_list *vb, uint32_t column, uin
     assert_int_equal(snmp_oid_compare(vb->name, vb->name_length, name, len), 0);
 }
 
-/* ---- GETBULK
- * -----------------------------------------------------------------------------------*/
+/* ---- GETBULK -------------------------------------------------------------------------------- */
 
 static const uint32_t from_column[] = {1, SA_HISTORY, 1, HISTORY_FROM};
 
@@ -304,8 +302,7 @@ static void next_outside_of_the_view(void **state)
     call_release(&c);
 }
 
-/* ---- a SET whose session dies
- * ------------------------------------------------------------------*/
+/* ---- a SET whose session dies --------------------------------------------------------------- */
 
 static size_t group_cell(uint32_t *below, uint32_t column)
 {
