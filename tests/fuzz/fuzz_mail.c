@@ -1,0 +1,101 @@
+/* Mails made of anybody's texts keep the promises of dispatch/mailmsg.h: 7-bit, CR LF, no line
+ * beyond 998 octets, as many headers as were asked for, and a body that holds no header. */
+#include <string.h>
+
+#include "base/text.h"
+#include "dispatch/mailmsg.h"
+#include "tests/fuzz/fuzz.h"
+
+/* Octets up to the next 0, terminated. */
+static const char *next_text(const uint8_t **p, size_t *left, char *dst, size_t cap)
+{
+    size_t n = 0;
+
+    while (*left && n + 1 < cap) {
+        uint8_t c = *(*p)++;
+
+        --*left;
+        if (c == 0)
+            break;
+        dst[n++] = (char)c;
+    }
+    dst[n] = '\0';
+    return dst;
+}
+
+static void check_lines(const uint8_t *p, size_t n)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        REQUIRE(p[i] < 128 && p[i] != 0);
+        if (p[i] == '\r') {
+            REQUIRE(i + 1 < n && p[i + 1] == '\n');
+        } else if (p[i] == '\n') {
+            REQUIRE(i && p[i - 1] == '\r');
+            length = 0;
+        } else {
+            REQUIRE(++length <= 998);
+        }
+    }
+    REQUIRE(n >= 2 && p[n - 1] == '\n');
+}
+
+/* Header fields before the first empty line; folded lines begin with a blank. */
+static size_t count_headers(const char *p)
+{
+    size_t n = 0;
+
+    while (strncmp(p, "\r\n", 2) != 0) {
+        const char *end = strstr(p, "\r\n");
+
+        REQUIRE(end);
+        n += *p != ' ' && *p != '\t';
+        p = end + 2;
+    }
+    return n;
+}
+
+static size_t write_mail(const char *name, const char *subject, const char *value, const char *text)
+{
+    char *to[] = {(char *)"ops@example.net"};
+    struct mailmsg_header header = {"X-Alert-Instance", value};
+    struct mailmsg m = {
+        .from_address = "alerts@example.net",
+        .from_name = name,
+        .to = to,
+        .nto = 1,
+        .subject = subject,
+        .message_id = "0b3f2a52-7f1c-4b7e-9d55-3d2b2c9b7a10@example.net",
+        .headers = &header,
+        .nheaders = 1,
+        .text = text,
+    };
+    struct buf b;
+    struct err e;
+    size_t n = 0;
+
+    buf_init(&b, MAILMSG_MAX);
+    if (mailmsg_write(&m, &b, &e) == 0) {
+        check_lines(b.data, b.len);
+        n = count_headers(buf_cstr(&b));
+    }
+    buf_release(&b);
+    return n;
+}
+
+FUZZ_TARGET(mail)
+{
+    char name[256], subject[2048], value[1024], text[8192];
+    size_t expected;
+
+    next_text(&data, &size, name, sizeof name);
+    next_text(&data, &size, subject, sizeof subject);
+    next_text(&data, &size, value, sizeof value);
+    next_text(&data, &size, text, sizeof text);
+    (void)mail_address_valid(name);
+    (void)mail_domain_valid(name);
+    expected = write_mail("Alerts", "subject", "value", "text\n");
+    REQUIRE(expected > 0 && write_mail(name[0] ? name : "n", subject, value, text) == expected);
+    return 0;
+}
