@@ -1,6 +1,12 @@
 /* One SNMP SET (or one <row> list of the XML file) as one transaction: staged, checked whole,
  * checked again inside the write transaction, committed and synced, or nothing. No SNMP library
- * here: the agent translates. RowStatus and StorageType follow RFC 2579. */
+ * here: the agent translates. RowStatus and StorageType follow RFC 2579.
+ *
+ * Tables whose first index is saOwner take new rows only under an owner that has a saOwnerTable row
+ * (noCreation). Rows that are readOnly take nothing from managers but triggers, permanent ones
+ * cannot be destroyed, managers' own are nonVolatile. A writable column that is SA_COMPUTED is a
+ * trigger: nothing is stored, but a SET to another value than its default is told by the changes
+ * ring. The ring is told by every origin; a row that a SET leaves as it was is not in it. */
 #ifndef STORE_SET_H
 #define STORE_SET_H
 

@@ -52,9 +52,11 @@ int store_mark_clean(struct store *s);
 /* ---- transactions ------------------------------------------------------------------------------
  * A transaction carries a sticky error: every call after a failure does nothing and returns it, and
  * txn_commit() reports it. TXN_READ sees both environments and shows one instant of each.
- * TXN_WRITE writes durable cells (and reads); TXN_WRITE_SAMPLES writes volatile ones (and reads
- * both). No read transaction may outlive a request. A process has at most one of each at a time;
- * read transactions are renewed, not made, so they cost about a microsecond. */
+ * TXN_WRITE writes durable cells, TXN_WRITE_SAMPLES volatile ones; each reads what it writes and
+ * what the other environment held when it was first looked at. No read transaction may outlive a
+ * request. A process has at most one of each kind for writing and four for reading (one more is a
+ * mistake of ours: ERR_INVALID, no deadlock); read transactions are renewed, not made, so they cost
+ * less than a microsecond. */
 enum txn_kind { TXN_READ, TXN_WRITE, TXN_WRITE_SAMPLES };
 
 /* NULL only when the store is NULL; failures are the sticky error. */

@@ -597,6 +597,73 @@ static void writers_may_be_killed(void **state)
     txn_abort(t);
 }
 
+/* One transaction writes a row and the ring; ACK says that it is committed. */
+static void write_until_killed(const struct world *w, int ack)
+{
+    struct edit d;
+    struct row r;
+    struct key k = key_of_names("alice", "sum");
+    struct store *s = open_again(w);
+    for (;;) {
+        struct txn *t = txn_begin(s, TXN_WRITE);
+        int64_t now = row_get(t, &thing_table, &k, &r) ? 0 : row_int(&r, THING_HIDDEN);
+        edit_begin(&d, t, &thing_table, &k);
+        edit_int(&d, THING_HIDDEN, now + 1);
+        if (row_put(&d, NULL) || changes_append(t, T_THING, CHANGE_UPDATED, key_slice(&k), NULL) ||
+            txn_commit(t, NULL) || write(ack, "a", 1) != 1)
+            _exit(1);
+    }
+}
+
+/* Killed at any instant, again and again: what was acknowledged is there, what is there is whole.
+ */
+static void kills_tear_nothing(void **state)
+{
+    enum { ROUNDS = 25 };
+    struct world *w = *state;
+    struct row r;
+    struct key k = key_of_names("alice", "sum");
+    unsigned seed = 3;
+    int64_t acknowledged = 0;
+    char c;
+    store_close(w->store);
+    w->store = NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        int fds[2], status;
+        assert_int_equal(pipe(fds), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (!pid) {
+            close(fds[0]);
+            write_until_killed(w, fds[1]);
+        }
+        close(fds[1]);
+        for (int n = 1 + rand_r(&seed) % 200; n > 0 && read(fds[0], &c, 1) == 1; n--)
+            acknowledged++;
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        while (read(fds[0], &c, 1) == 1)
+            acknowledged++;
+        close(fds[0]);
+
+        struct store *s = open_again(w);
+        assert_non_null(s);
+        struct change ch = {.seq = 0};
+        struct txn *t = txn_begin(s, TXN_READ);
+        assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+        int64_t sum = row_int(&r, THING_HIDDEN);
+        while (!changes_next(t, ch.seq, &ch))
+            ;
+        assert_int_equal(txn_commit(t, NULL), 0);
+        store_close(s);
+        assert_int_equal(sum, ch.seq);
+        assert_true(sum == acknowledged || sum == acknowledged + 1);
+        acknowledged = sum;
+    }
+    world_reopen(w);
+}
+
 /* ---- versions, boots, sizes -------------------------------------------------------------------
  */
 
@@ -855,6 +922,7 @@ int main(void)
         T(the_ring_is_consumed_in_order),
         T(two_processes_write),
         T(writers_may_be_killed),
+        T(kills_tear_nothing),
         T(a_newer_version_is_refused),
         T(samples_go_with_the_boot),
         T(spoilt_files_are_said_or_thrown_away),
