@@ -17,6 +17,11 @@
 
 #include "base/clock.h"
 
+void link_start(void)
+{
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL); /* it remembers that it was called */
+}
+
 /* ---- waiting ---- */
 
 int patience_wait(const struct patience *p, int fd, short events)

@@ -20,6 +20,10 @@ struct patience {
 /* Until FD is ready for EVENTS (POLLIN, POLLOUT). 0, ERR_TIMEOUT, ERR_AGAIN (cancelled), ERR_IO. */
 int patience_wait(const struct patience *p, int fd, short events);
 
+/* Once, from the main thread, before any other call: OpenSSL must not clean up at exit, when a
+ * thread that waits for a name server may still be in it. */
+void link_start(void);
+
 struct link {
     int fd;      /* non-blocking; -1: none */
     SSL *ssl;    /* NULL: plain */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "dispatch/link.h"
 #include "dispatch/mailmsg.h"
 #include "dispatch/notice_text.h"
 #include "dispatch/submission.h"
@@ -676,6 +677,7 @@ static int smtp_open(struct service *s, void **ret_state, struct err *e)
 
     if (!m)
         return err_set(e, ERR_NOMEM, "out of memory");
+    link_start();
     m->service = s;
     m->queue_end = &m->queue;
     m->outbox = outbox_new();
