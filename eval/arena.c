@@ -1,6 +1,7 @@
 #include "eval/arena.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,28 +9,40 @@
 
 #include "base/err.h"
 
-/* The first bytes of the mapping are struct arena itself. Blocks follow, each behind a 16-byte
- * header; `top` is where the next one goes. Free blocks are kept in lists by size class: steps of
- * 16 octets to 1 KiB, doubling beyond. Nothing is merged: an evaluation is short. */
+/* The first bytes of the mapping are struct arena itself. Blocks follow, each behind an 8-byte
+ * header that ends on a 16-byte boundary; `top` is where the next one goes. Free blocks are kept in
+ * lists by size class: steps of 16 octets to 1 KiB, doubling beyond. Nothing is merged: an
+ * evaluation is short. */
 enum {
     STEP = 16,
-    SMALL_MAX = 1024,
-    SMALL_CLASSES = SMALL_MAX / STEP,
+    HEADER = 8,
+    SMALL_MAX = 1024 - HEADER,
+    SMALL_CLASSES = 1024 / STEP,
     CLASSES = SMALL_CLASSES + 22,
 };
 
 struct block {
     uint32_t size; /* of the content */
     uint32_t size_class;
-    struct block *next; /* while it is free */
+    struct block *next; /* while it is free: in its content */
 };
-_Static_assert(sizeof(struct block) == STEP, "content stays aligned");
+_Static_assert(offsetof(struct block, next) == HEADER, "the content follows the header");
 
 struct arena {
-    size_t size, top;
+    size_t size, top; /* top: 8 below a boundary */
     void (*on_full)(void);
     struct block *free[CLASSES];
 };
+
+static void *content_of(struct block *b)
+{
+    return (char *)b + HEADER;
+}
+
+static struct block *block_of(void *content)
+{
+    return (struct block *)((char *)content - HEADER);
+}
 
 struct arena *arena_new(size_t size, void (*on_full)(void))
 {
@@ -38,10 +51,15 @@ struct arena *arena_new(size_t size, void (*on_full)(void))
     if (m == MAP_FAILED)
         return NULL;
     struct arena *a = m;
-    a->size = size;
-    a->top = (sizeof *a + STEP - 1) & ~(size_t)(STEP - 1);
-    a->on_full = on_full;
+    *a = (struct arena){.size = size, .on_full = on_full};
+    arena_clear(a);
     return a;
+}
+
+void arena_clear(struct arena *a)
+{
+    memset(a->free, 0, sizeof a->free);
+    a->top = ((sizeof *a + STEP - 1) & ~(size_t)(STEP - 1)) + STEP - HEADER;
 }
 
 void arena_free(struct arena *a)
@@ -53,15 +71,15 @@ void arena_free(struct arena *a)
 static uint32_t class_of(size_t n, uint32_t *ret_size)
 {
     if (n <= SMALL_MAX) {
-        uint32_t cls = (uint32_t)(n + STEP - 1) / STEP - 1;
-        *ret_size = (cls + 1) * STEP;
+        uint32_t cls = (uint32_t)(n + HEADER + STEP - 1) / STEP - 1;
+        *ret_size = (cls + 1) * STEP - HEADER;
         return cls;
     }
     uint32_t cls = SMALL_CLASSES;
-    size_t size = 2 * SMALL_MAX;
-    for (; size < n; size *= 2)
+    size_t whole = 2048;
+    for (; whole < n + HEADER; whole *= 2)
         cls++;
-    *ret_size = (uint32_t)size;
+    *ret_size = (uint32_t)whole - HEADER;
     return cls;
 }
 
@@ -72,17 +90,17 @@ static void *allocate(struct arena *a, size_t n)
 
     if (b) {
         a->free[cls] = b->next;
-        return b + 1;
+        return content_of(b);
     }
-    if (a->size - a->top < sizeof *b + size) {
+    if (a->size - a->top < HEADER + (size_t)size) {
         a->on_full();
         abort();
     }
     b = (struct block *)((char *)a + a->top);
-    a->top += sizeof *b + size;
+    a->top += HEADER + (size_t)size;
     b->size = size;
     b->size_class = cls;
-    return b + 1;
+    return content_of(b);
 }
 
 static void release(struct arena *a, struct block *b)
@@ -96,9 +114,8 @@ static void release(struct arena *a, struct block *b)
 static bool extend(struct arena *a, struct block *b, size_t n)
 {
     uint32_t size;
-    char *end = (char *)(b + 1) + b->size;
 
-    if (end != (char *)a + a->top)
+    if ((char *)content_of(b) + b->size != (char *)a + a->top)
         return false;
     uint32_t cls = class_of(n, &size);
     if (a->size - a->top < size - b->size)
@@ -112,7 +129,7 @@ static bool extend(struct arena *a, struct block *b, size_t n)
 void *arena_realloc(void *arena, void *ptr, int size)
 {
     struct arena *a = arena;
-    struct block *b = ptr ? (struct block *)ptr - 1 : NULL;
+    struct block *b = ptr ? block_of(ptr) : NULL;
 
     if (size <= 0) {
         if (b)

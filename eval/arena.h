@@ -19,6 +19,8 @@ struct arena_image {
 struct arena *arena_new(size_t size, void (*on_full)(void));
 void arena_free(struct arena *a);
 
+void arena_clear(struct arena *a); /* as new */
+
 /* A js_Alloc with the arena as its context: size 0 frees, ptr NULL allocates. 16-byte aligned. */
 void *arena_realloc(void *arena, void *ptr, int size);
 

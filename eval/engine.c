@@ -253,7 +253,19 @@ static const char warm_up[] =
     "    JSON.stringify(JSON.parse('{\"a\":[1,2]}')); '\\u00e9'.toUpperCase();"
     "})()";
 
-static int prove_interposition(struct err *e)
+/* A new interpreter, in place of the one before. */
+static int make_interpreter(struct err *e)
+{
+    arena_clear(engine.arena);
+    engine.J = js_newstate(arena_realloc, engine.arena, 0);
+    if (!engine.J)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    js_setreport(engine.J, NULL);
+    view_install(engine.J);
+    return 0;
+}
+
+static int warm_up_and_prove(struct err *e)
 {
     unsigned sorts = interpose_sorts;
 
@@ -266,7 +278,7 @@ static int prove_interposition(struct err *e)
     return 0;
 }
 
-static int take_image(void)
+static int take_image(struct err *e)
 {
     js_State *J = engine.J;
 
@@ -276,28 +288,31 @@ static int take_image(void)
     js_pushundefined(J);
     for (int i = 0; i < 3; i++) /* until its threshold is stable */
         js_gc(J, 0);
-    return arena_save(engine.arena, &engine.image);
+    if (arena_save(engine.arena, &engine.image))
+        return err_set(e, ERR_NOMEM, "out of memory");
+    return 0;
 }
 
+/* The interpreter that was warmed up is thrown away: the image is copied before each evaluation,
+ * and would be half as large again with what the warming up leaves behind. */
 int engine_open(void (*on_slow)(uint32_t condition_id), struct err *e)
 {
     struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_NODEFER | SA_RESTART};
 
     engine.on_slow = on_slow;
     engine.arena = arena_new(ENGINE_MEMORY, on_memory);
-    engine.J = engine.arena ? js_newstate(arena_realloc, engine.arena, 0) : NULL;
-    if (!engine.J)
+    if (!engine.arena)
         return err_set(e, ERR_NOMEM, "out of memory");
-    js_setreport(engine.J, NULL);
-    view_install(engine.J);
-    int err = prove_interposition(e);
-    if (err)
-        return err;
-    if (take_image())
-        return err_set(e, ERR_NOMEM, "out of memory");
-    if (sigaction(SIGALRM, &tick, NULL))
-        return err_errno(e, "SIGALRM");
-    return 0;
+    int err = make_interpreter(e);
+    if (!err)
+        err = warm_up_and_prove(e);
+    if (!err)
+        err = make_interpreter(e);
+    if (!err)
+        err = take_image(e);
+    if (!err && sigaction(SIGALRM, &tick, NULL))
+        err = err_errno(e, "SIGALRM");
+    return err;
 }
 
 void engine_close(void)

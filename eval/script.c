@@ -8,9 +8,10 @@ enum word {
     WORD_IN = 1 << 9,
     WORD_CODE = 1 << 10, /* can bring in more text than is seen here */
     WORD_THIS = 1 << 11, /* has _topic as a member */
+    WORD_SAME = 1 << 12, /* compares */
 };
 
-/* The names of the topics count where they are used as a whole: for their own enum script_needs. */
+/* The names of the topics count where they are used as a whole. */
 static const struct {
     const char *text;
     unsigned word;
@@ -24,6 +25,9 @@ static const struct {
     {"_topic", NEEDS_TOPIC},
     {"_age", NEEDS_AGE},
     {"_previous", NEEDS_PREVIOUS},
+    {"switch", WORD_SAME},
+    {"indexOf", WORD_SAME},
+    {"lastIndexOf", WORD_SAME},
 };
 
 static bool is_word_char(char c)
@@ -43,7 +47,7 @@ static unsigned classify(const char *p, size_t n)
 {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strlen(words[i].text) == n && !memcmp(words[i].text, p, n))
-            return words[i].word < NEEDS_ALL && !stands_alone(p + n) ? 0 : words[i].word;
+            return words[i].word & NEEDS_NAMES && !stands_alone(p + n) ? 0 : words[i].word;
     return 0;
 }
 
@@ -59,6 +63,8 @@ static unsigned find_words(const char *p)
             found |= classify(p, n);
         else if (p[0] == '\\' && p[1] == 'u') /* any word can be written so */
             found |= WORD_CODE;
+        else if ((p[0] == '=' || p[0] == '!') && p[1] == '=')
+            found |= WORD_SAME;
         p += n ? n : 1;
     }
     return found;
@@ -67,12 +73,14 @@ static unsigned find_words(const char *p)
 unsigned script_scan(const char *text)
 {
     unsigned found = find_words(text);
+    unsigned needs = found & WORD_SAME ? NEEDS_IDENTITY : 0;
 
     if (found & WORD_CODE)
         return NEEDS_ALL;
-    if (!(found & WORD_FOR) || !(found & WORD_IN))
-        return 0;
-    return found & WORD_THIS ? NEEDS_ALL : NEEDS_KEYS | (found & NEEDS_ALL);
+    if ((found & WORD_FOR) && (found & WORD_IN)) /* its arrays are plain ones, and can be changed */
+        needs |=
+            NEEDS_KEYS | NEEDS_IDENTITY | (found & WORD_THIS ? NEEDS_NAMES : found & NEEDS_NAMES);
+    return needs;
 }
 
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text)

@@ -11,14 +11,16 @@
 #include "eval/protocol.h"
 
 /* The interpreter has no hook for `for (k in object)`: objects that a script may walk so must carry
- * their keys as real properties. That costs, so it is done only for scripts that could do it; the
- * guess errs on the safe side. */
+ * their keys as real properties. And that two nodes are one object shows only in comparisons. Both
+ * cost, so they are done only for scripts that could tell; the guess errs on the safe side. */
 enum script_needs {
     NEEDS_KEYS = 1,  /* of what is in the topics */
     NEEDS_TOPIC = 2, /* names of topics, in _topic itself ... */
     NEEDS_PREVIOUS = 4,
     NEEDS_AGE = 8,
-    NEEDS_ALL = 15,
+    NEEDS_NAMES = NEEDS_TOPIC | NEEDS_PREVIOUS | NEEDS_AGE,
+    NEEDS_IDENTITY = 16, /* a node must be the same object each time */
+    NEEDS_ALL = 31,
 };
 
 struct script {

@@ -13,21 +13,23 @@
 
 /* Registry names. */
 #define REG_NODES        "nodes"
-#define REG_OBJECT_PROTO "node.object"
-#define REG_ARRAY_PROTO  "node.array"
+#define REG_OBJECT_PROTO "object"
+#define REG_ARRAY_PROTO  "array"
+#define REG_ROOT_PROTO   "root"
+#define REG_ORIGINALS    "originals" /* one object, so that the registry stays small and quick */
 
 enum root_kind { ROOT_TOPIC, ROOT_PREVIOUS, ROOT_AGE, ROOTS };
 
 struct root {
     enum root_kind kind;
     enum script_needs names; /* of a script that may walk it */
-    const char *global, *registry;
+    const char *global;
 };
 
 static const struct root roots[ROOTS] = {
-    {ROOT_TOPIC, NEEDS_TOPIC, "_topic", "root.topic"},
-    {ROOT_PREVIOUS, NEEDS_PREVIOUS, "_previous", "root.previous"},
-    {ROOT_AGE, NEEDS_AGE, "_age", "root.age"},
+    {ROOT_TOPIC, NEEDS_TOPIC, "_topic"},
+    {ROOT_PREVIOUS, NEEDS_PREVIOUS, "_previous"},
+    {ROOT_AGE, NEEDS_AGE, "_age"},
 };
 
 /* Which node is which object of this evaluation: REG_NODES[index]. An entry of another evaluation
@@ -162,7 +164,7 @@ static void make_array(js_State *J, const jv *node)
 }
 
 /* Pushes the object of NODE; the same one each time. */
-static void push_container(js_State *J, const jv *node, void (*make)(js_State *, const jv *))
+static void push_same(js_State *J, const jv *node, void (*make)(js_State *, const jv *))
 {
     struct seen *s = seen_find(node);
 
@@ -179,6 +181,14 @@ static void push_container(js_State *J, const jv *node, void (*make)(js_State *,
         }
     }
     js_rot2pop1(J);
+}
+
+static void push_container(js_State *J, const jv *node, void (*make)(js_State *, const jv *))
+{
+    if (view.script->needs & NEEDS_IDENTITY)
+        push_same(J, node, make);
+    else
+        make(J, node);
 }
 
 static void push_node(js_State *J, const jv *node)
@@ -312,7 +322,8 @@ static void call_original(js_State *J, const char *name)
 {
     int n = js_gettop(J);
 
-    js_getregistry(J, name);
+    js_getregistry(J, REG_ORIGINALS);
+    js_getproperty(J, -1, name);
     for (int i = 0; i < n; i++)
         js_copy(J, i);
     js_call(J, n - 1);
@@ -524,7 +535,7 @@ static const struct {
     const char *global;
     bool on_prototype;
     const char *name;
-    const char *registry; /* where the original is kept */
+    const char *full_name; /* under which the original is kept */
     js_CFunction function;
     int length;
 } overrides[] = {
@@ -542,8 +553,19 @@ static const struct {
     {"Array", true, "concat", "Array.prototype.concat", js_concat_arrays, 0},
 };
 
+/* The original function is on the top of the stack; it leaves it. */
+static void keep_original(js_State *J, const char *full_name)
+{
+    js_getregistry(J, REG_ORIGINALS);
+    js_rot2(J);
+    js_setproperty(J, -2, full_name);
+    js_pop(J, 1);
+}
+
 static void install_overrides(js_State *J)
 {
+    js_newobject(J);
+    js_setregistry(J, REG_ORIGINALS);
     for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
         js_getglobal(J, overrides[i].global);
         if (overrides[i].on_prototype) {
@@ -551,8 +573,8 @@ static void install_overrides(js_State *J)
             js_rot2pop1(J);
         }
         js_getproperty(J, -1, overrides[i].name);
-        js_setregistry(J, overrides[i].registry);
-        js_newcfunction(J, overrides[i].function, overrides[i].registry, overrides[i].length);
+        keep_original(J, overrides[i].full_name);
+        js_newcfunction(J, overrides[i].function, overrides[i].full_name, overrides[i].length);
         js_defproperty(J, -2, overrides[i].name, JS_DONTENUM);
         js_pop(J, 1);
     }
@@ -573,10 +595,8 @@ static void install_prototype(js_State *J, const char *global, const char *regis
 
 static void install_root(js_State *J, const struct root *root)
 {
-    js_getregistry(J, "node.root");
+    js_getregistry(J, REG_ROOT_PROTO);
     js_newuserdatax(J, TAG_ROOT, (void *)root, root_has, refuse_put, refuse_delete, NULL);
-    js_copy(J, -1);
-    js_setregistry(J, root->registry);
     js_defglobal(J, root->global, JS_READONLY | JS_DONTENUM | JS_DONTCONF);
 }
 
@@ -585,7 +605,7 @@ void view_install(js_State *J)
     install_overrides(J);
     install_prototype(J, "Object", REG_OBJECT_PROTO, js_to_json);
     install_prototype(J, "Array", REG_ARRAY_PROTO, js_to_json);
-    install_prototype(J, "Object", "node.root", js_root_to_json);
+    install_prototype(J, "Object", REG_ROOT_PROTO, js_root_to_json);
     for (size_t i = 0; i < ROOTS; i++)
         install_root(J, &roots[i]);
     js_newarray(J);
@@ -612,7 +632,7 @@ void view_prepare(js_State *J)
     for (size_t i = 0; i < ROOTS; i++) {
         if (!(view.script->needs & roots[i].names))
             continue;
-        js_getregistry(J, roots[i].registry);
+        js_getglobal(J, roots[i].global);
         each_name(J, &roots[i], define_name, NULL);
         js_pop(J, 1);
     }

@@ -1,0 +1,306 @@
+/* bench/eval: what evaluating costs.
+ *
+ * 10,000 conditions over 1,000 topics, through the client and a real, confined evaluator:
+ *   full     every topic has changed, every condition is evaluated;
+ *   1 %      ten topics have changed.
+ * The peer is a bare loop in this process: parse the same changed JSON, then for each condition put
+ * the interpreter's memory back to its image, compile and run the same script. It has no protocol,
+ * no sandbox, no budget, no dependencies, no deadline, and the smallest possible view of a topic.
+ *
+ * Usage: bench/eval [rounds]. Exits 1 if a ratio is not what it must be. */
+#include <mujs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "eval/arena.h"
+#include "eval/client.h"
+#include "eval/idmap.h"
+#include "eval/spawn.h"
+
+enum { TOPICS = 1000, FIELDS = 20, CONDITIONS = 10000, ROUNDS_MAX = 99 };
+
+static char texts[CONDITIONS][128];
+static char documents[2][TOPICS][1024]; /* two samples of each topic */
+static char names[TOPICS][32];
+
+static void make_documents(int sample)
+{
+    for (int t = 0; t < TOPICS; t++) {
+        char *p = documents[sample][t];
+        size_t n = 0, cap = sizeof documents[sample][t];
+        for (int f = 0; f < FIELDS; f++)
+            n += (size_t)snprintf(p + n, cap - n, "%c\"field%d\":%d.5", f ? ',' : '{', f,
+                                  (f + t) % 9 + sample);
+        snprintf(p + n, cap - n, "}");
+    }
+}
+
+static void make_input(void)
+{
+    make_documents(0);
+    make_documents(1);
+    for (int t = 0; t < TOPICS; t++)
+        snprintf(names[t], sizeof names[t], "cluster.metrics.%d", t);
+    for (int i = 0; i < CONDITIONS; i++)
+        snprintf(texts[i], sizeof texts[i],
+                 i % 2 ? "var a = false; if (_topic['%s'].field%d > 5) a = true; a;"
+                       : "_topic['%s'].field%d > 5",
+                 names[i % TOPICS], i % FIELDS);
+}
+
+static double clock_ms(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench/eval: %s\n", what);
+    exit(1);
+}
+
+/* ---- the bare loop ---- */
+
+static struct {
+    js_State *J;
+    struct arena *arena;
+    struct arena_image image;
+    struct idmap by_name;
+    jv *roots[TOPICS];
+} bare;
+
+static int bare_member(js_State *J, void *data, const char *name)
+{
+    const jv *v = jv_get(data, name);
+
+    if (!v)
+        return 0;
+    js_pushnumber(J, jv_number(v));
+    return 1;
+}
+
+static int bare_topic(js_State *J, void *data, const char *name)
+{
+    jv **root = idmap_get(&bare.by_name, hash64(name, strlen(name), 0));
+
+    (void)data;
+    if (!root)
+        return 0;
+    js_getregistry(J, "proto");
+    js_newuserdatax(J, "topic", *root, bare_member, NULL, NULL, NULL);
+    return 1;
+}
+
+static void bare_full(void)
+{
+    die("the bare loop ran out of memory");
+}
+
+static void bare_open(void)
+{
+    bare.arena = arena_new(8 << 20, bare_full);
+    bare.J = bare.arena ? js_newstate(arena_realloc, bare.arena, 0) : NULL;
+    if (!bare.J)
+        die("out of memory");
+    js_getglobal(bare.J, "Object");
+    js_getproperty(bare.J, -1, "prototype");
+    js_setregistry(bare.J, "proto");
+    js_pop(bare.J, 1);
+    js_pushnull(bare.J);
+    js_newuserdatax(bare.J, "topics", NULL, bare_topic, NULL, NULL, NULL);
+    js_setglobal(bare.J, "_topic");
+    for (int i = 0; i < 3; i++)
+        js_gc(bare.J, 0);
+    if (arena_save(bare.arena, &bare.image))
+        die("out of memory");
+    for (int t = 0; t < TOPICS; t++)
+        if (idmap_set(&bare.by_name, hash64(names[t], strlen(names[t]), 0), &bare.roots[t]))
+            die("out of memory");
+}
+
+static int bare_evaluate(const char *text)
+{
+    arena_restore(bare.arena, &bare.image);
+    if (js_ploadstring(bare.J, "condition", text))
+        die("a script does not compile");
+    js_pushundefined(bare.J);
+    if (js_pcall(bare.J, 0))
+        die("a script throws");
+    return js_toboolean(bare.J, -1);
+}
+
+/* Milliseconds of one pass; how many conditions hold. */
+static double bare_pass(int sample, int *ret_true)
+{
+    double start = clock_ms(CLOCK_MONOTONIC);
+
+    for (int t = 0; t < TOPICS; t++) {
+        jv_free(bare.roots[t]);
+        bare.roots[t] = jv_parse(documents[sample][t], strlen(documents[sample][t]), NULL);
+    }
+    *ret_true = 0;
+    for (int i = 0; i < CONDITIONS; i++)
+        *ret_true += bare_evaluate(texts[i]);
+    return clock_ms(CLOCK_MONOTONIC) - start;
+}
+
+/* ---- the real thing ---- */
+
+static struct {
+    struct loop *loop;
+    struct eval_client *client;
+    clockid_t cpu; /* the evaluator's */
+    bool idle;
+    bool holds[CONDITIONS + 1];
+} real;
+
+static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
+{
+    (void)arg;
+    if (v->kind > VERDICT_TRUE)
+        die(v->error);
+    real.holds[id] = v->kind == VERDICT_TRUE;
+}
+
+static void on_idle(void *arg)
+{
+    (void)arg;
+    real.idle = true;
+}
+
+static void on_lost(void *arg)
+{
+    (void)arg;
+    die("the evaluator is gone");
+}
+
+static pid_t real_open(void)
+{
+    const struct eval_client_options o = {.on_verdict = on_verdict,
+                                          .on_idle = on_idle,
+                                          .need_evaluator = on_lost,
+                                          .loop = real.loop = loop_new()};
+    const char *dir = getenv("top_builddir");
+    char path[4096];
+    struct err e;
+    int fd, pidfd;
+    pid_t pid;
+
+    real.client = eval_client_new(&o);
+    snprintf(path, sizeof path, "%s/snmpalertd-evaluator", dir ? dir : ".");
+    if (!real.client || eval_spawn(path, false, &fd, &pidfd, &pid, &e))
+        die(real.client ? e.text : "out of memory");
+    if (eval_client_attach(real.client, fd, pidfd, pid))
+        die("the evaluator cannot be attached");
+    if (clock_getcpuclockid(pid, &real.cpu))
+        die("the evaluator has no clock");
+    for (uint32_t i = 0; i < CONDITIONS; i++)
+        if (eval_client_condition_set(real.client, i + 1, 1, texts[i], strlen(texts[i])))
+            die("a condition is refused");
+    return pid;
+}
+
+/* Milliseconds from the first of N topics, from FIRST on, to the last verdict. */
+static double real_pass(int sample, int first, int n)
+{
+    double start = clock_ms(CLOCK_MONOTONIC);
+
+    for (int i = 0; i < n; i++) {
+        int t = (first + i) % TOPICS;
+        const char *json = documents[sample][t];
+        if (eval_client_topic_set(real.client, (uint32_t)t + 1, names[t], NULL, 0, 0, json,
+                                  strlen(json)))
+            die("a topic is refused");
+    }
+    real.idle = false;
+    eval_client_flush(real.client);
+    while (!real.idle)
+        if (loop_turn(real.loop, 1000))
+            die("the loop failed");
+    return clock_ms(CLOCK_MONOTONIC) - start;
+}
+
+static int real_true(void)
+{
+    int n = 0;
+
+    for (int i = 1; i <= CONDITIONS; i++)
+        n += real.holds[i];
+    return n;
+}
+
+/* ---- figures ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+    qsort(v, (size_t)n, sizeof *v, compare);
+    return v[n / 2];
+}
+
+static bool print_ratio(const char *what, double ratio, double wanted, bool at_least)
+{
+    bool good = at_least ? ratio >= wanted : ratio <= wanted;
+
+    printf("%-48s %.3f  (%s %.2f)  %s\n", what, ratio, at_least ? "at least" : "at most", wanted,
+           good ? "ok" : "MISSED");
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    double full[ROUNDS_MAX], part[ROUNDS_MAX], loop[ROUNDS_MAX];
+    double cpu[ROUNDS_MAX], client[ROUNDS_MAX], bcpu[ROUNDS_MAX];
+    int rounds = argc > 1 ? atoi(argv[1]) : 15, held;
+    struct eval_stats before, after;
+
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        die("rounds: 1 to 99");
+    make_input();
+    bare_open();
+    pid_t pid = real_open();
+    real_pass(1, 0, TOPICS);
+    bare_pass(1, &held);
+    for (int r = 0; r < rounds; r++) {
+        bcpu[r] = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+        loop[r] = bare_pass(r % 2, &held);
+        bcpu[r] += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+        cpu[r] = -clock_ms(real.cpu);
+        client[r] = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+        full[r] = real_pass(r % 2, 0, TOPICS);
+        cpu[r] += clock_ms(real.cpu);
+        client[r] += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+        if (real_true() != held)
+            die("the two do not agree");
+        eval_client_stats(real.client, &before);
+        part[r] = real_pass(!(r % 2), r * 37, TOPICS / 100);
+        eval_client_stats(real.client, &after);
+        real_pass(r % 2, r * 37, TOPICS / 100);
+    }
+    double f = median(full, rounds), p = median(part, rounds), b = median(loop, rounds);
+    printf("%d conditions, %d topics, median of %d rounds\n", CONDITIONS, TOPICS, rounds);
+    printf("bare loop    %8.2f ms\nfull pass    %8.2f ms\n1 %% changed  %8.2f ms, %d evaluations\n",
+           b, f, p, (int)(after.evaluations - before.evaluations));
+    printf("CPU: bare %.2f evaluator %.2f client %.2f\n", median(bcpu, rounds), median(cpu, rounds), median(client, rounds));
+    bool good = print_ratio("full pass, speed against the bare loop", b / f, 0.8, true);
+    good &= print_ratio("1 % changed, time against the full pass", p / f, 0.03, false);
+    eval_client_free(real.client);
+    waitpid(pid, NULL, 0);
+    loop_free(real.loop);
+    return !good;
+}
