@@ -72,13 +72,42 @@ bool set_is_trigger(const struct sa_column *c)
 /* ---- words ------------------------------------------------------------------------------------
  */
 
+/* Can stand between quotes. */
+static bool prints(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] < ' ' || strchr("\"\\\177", name[i]))
+            return false;
+    return utf8_valid(name, len);
+}
+
+/* Reads a name at *POS of KEY and appends it; false: nothing done. */
+static bool put_name(struct slice key, size_t *pos, char *ret, size_t cap, size_t *at)
+{
+    char name[33];
+    size_t end = *pos;
+
+    if (!key_read_name(&key, &end, name) || !prints(name, (end - *pos) / 4 - 1) ||
+        cap - *at < sizeof name + 4)
+        return false;
+    *at += (size_t)snprintf(ret + *at, cap - *at, ".\"%s\"", name);
+    *pos = end;
+    return true;
+}
+
+/* As the tools print it with the MIB loaded: saDefinitionSeverity."admin"."busy". */
 void set_name_of(const struct sa_table *t, const struct sa_column *c, struct slice key, char *ret,
                  size_t cap)
 {
-    size_t at = (size_t)snprintf(ret, cap, "%s", c ? c->name : t->name);
-    for (size_t i = 0; i + 4 <= key.len && at + 16 < cap; i += 4)
-        at += (size_t)snprintf(ret + at, cap - at, ".%u", get_u32(key.data + i));
-    if (at + 16 >= cap && at + 4 < cap)
+    uint32_t number;
+    size_t at = (size_t)snprintf(ret, cap, "%s", c ? c->name : t->name), pos = 0;
+
+    for (size_t i = 0; i < t->nindex && t->index[i].syntax == SA_NAME; i++)
+        if (!put_name(key, &pos, ret, cap, &at))
+            break;
+    while (at + 16 < cap && key_read_u32(&key, &pos, &number))
+        at += (size_t)snprintf(ret + at, cap - at, ".%u", number);
+    if (pos < key.len && at + 4 < cap)
         snprintf(ret + at, cap - at, "...");
 }
 
