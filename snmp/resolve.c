@@ -237,6 +237,7 @@ struct lookup {
     struct lookup *prev, *next; /* in the list of its place */
     enum lookup_place place;
     struct job *job;
+    struct loop_timer *deadline;
     resolve_done *cb;
     void *arg;
 };
@@ -283,6 +284,12 @@ static void unlist(struct lookup *l)
     list->n--;
 }
 
+static void lookup_free(struct lookup *l)
+{
+    loop_timer_del(l->deadline);
+    free(l);
+}
+
 /* Answers and forgets; the callback may do anything, freeing the resolver included. */
 static void answer(struct lookup *l)
 {
@@ -290,9 +297,21 @@ static void answer(struct lookup *l)
     resolve_done *cb = l->cb;
     void *arg = l->arg;
     unlist(l);
-    free(l);
+    lookup_free(l);
     cb(arg, j->answer.result, j->answer.addresses, j->answer.n, j->answer.why);
     free(j);
+}
+
+/* The thread goes on and its answer is thrown away. */
+static void on_deadline(void *arg)
+{
+    struct lookup *l = arg;
+    resolve_done *cb = l->cb;
+    void *cb_arg = l->arg;
+    if (l->place == PLACE_READY)
+        return; /* answered in this very turn */
+    resolve_cancel(l);
+    cb(cb_arg, ERR_TEMPORARY, NULL, 0, "the name servers do not answer");
 }
 
 static void make_ready(struct lookup *l)
@@ -421,12 +440,15 @@ static struct lookup *lookup_new(struct resolver *r, const char *host, uint16_t 
 {
     struct lookup *l = calloc(1, sizeof *l);
     struct job *j = calloc(1, sizeof *j);
-    if (!l || !j) {
+    struct loop_timer *deadline = loop_timer_new(r->loop, on_deadline, l);
+    if (!l || !j || !deadline) {
+        loop_timer_del(deadline);
         free(l);
         free(j);
         return NULL;
     }
-    *l = (struct lookup){.resolver = r, .job = j, .cb = cb, .arg = arg};
+    *l = (struct lookup){.resolver = r, .job = j, .deadline = deadline, .cb = cb, .arg = arg};
+    loop_timer_set(deadline, RESOLVE_LONGEST_MS);
     j->box = r->box;
     j->lookup = l;
     j->port = port;
@@ -466,5 +488,5 @@ void resolve_cancel(struct lookup *l)
         l->job->lookup = NULL; /* its thread ends by itself */
     else
         free(l->job);
-    free(l);
+    lookup_free(l);
 }

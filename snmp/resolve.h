@@ -16,10 +16,11 @@ struct address {
 };
 
 enum {
-    ADDRESS_TEXT_MAX = 80,     /* "[fe80::1%eth0]:161" */
-    RESOLVE_NAME_MAX = 255,    /* octets of a host name */
-    RESOLVE_LOOKUPS_MAX = 64,  /* threads; more lookups wait for their turn */
-    RESOLVE_ADDRESSES_MAX = 8, /* of one answer, in the order of RFC 6724 */
+    ADDRESS_TEXT_MAX = 80,      /* "[fe80::1%eth0]:161" */
+    RESOLVE_NAME_MAX = 255,     /* octets of a host name */
+    RESOLVE_LOOKUPS_MAX = 64,   /* threads; more lookups wait for their turn */
+    RESOLVE_LONGEST_MS = 15000, /* of one lookup, its wait for a thread included */
+    RESOLVE_ADDRESSES_MAX = 8,  /* of one answer, in the order of RFC 6724 */
 };
 
 /* Numeric IPv4 or IPv6 (brackets and a scope are allowed). False: it is a name, or nothing. */
@@ -36,8 +37,8 @@ struct resolver *resolver_new(struct loop *l); /* NULL when out of memory or des
 void resolver_free(struct resolver *r);
 
 /* RESULT 0: N (1..RESOLVE_ADDRESSES_MAX) addresses, borrowed for the call; ERR_NOTFOUND: there is
- * no such host; ERR_TEMPORARY: the name servers do not answer; ERR_NETWORK, ERR_NOMEM. WHY says it
- * in words. The lookup is gone when this is called. */
+ * no such host; ERR_TEMPORARY: the name servers do not answer (within RESOLVE_LONGEST_MS);
+ * ERR_NETWORK, ERR_NOMEM. WHY says it in words. The lookup is gone when this is called. */
 typedef void resolve_done(void *arg, int result, const struct address *addresses, size_t n,
                           const char *why);
 

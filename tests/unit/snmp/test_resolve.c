@@ -167,6 +167,24 @@ static void test_cancel(void **state)
     assert_int_equal(w->calls, RESOLVE_LOOKUPS_MAX - 1);
 }
 
+/* On a fake clock, so that no name server is fast enough. */
+static void test_deadline(void **state)
+{
+    struct world *w = *state;
+    int64_t wall_ms = 1795216655000, mono_ms = 1000;
+    clock_fake(&wall_ms, &mono_ms);
+    for (int i = 0; i < 2 * RESOLVE_LOOKUPS_MAX; i++) /* running and waiting ones */
+        start(w, "no-such-host.invalid");
+    mono_ms += RESOLVE_LONGEST_MS;
+    loop_turn(w->loop, 0);
+    clock_fake(NULL, NULL);
+    assert_int_equal(w->calls, 2 * RESOLVE_LOOKUPS_MAX);
+    assert_int_equal(w->result, ERR_TEMPORARY);
+    for (int i = 0; i < 3; i++)
+        loop_turn(w->loop, 10);
+    assert_int_equal(w->calls, 2 * RESOLVE_LOOKUPS_MAX);
+}
+
 static void test_free_while_running(void **state)
 {
     struct world *w = *state;
@@ -215,6 +233,7 @@ int main(void)
         TEST(test_unknown),
         TEST(test_many),
         TEST(test_cancel),
+        TEST(test_deadline),
         TEST(test_free_while_running),
         TEST(test_free_inside),
         TEST(test_refused),
