@@ -254,7 +254,7 @@ static void words(const struct definition *d, const char *instance,
         snprintf(dst, cap, "%s", v->message);
     else if (v->kind == VERDICT_NODATA)
         snprintf(dst, cap, "no data");
-    else if (d->description[0])
+    else if (d->description[0] && t->to != LEVEL_OK) /* it tells the problem */
         snprintf(dst, cap, "%s", d->description);
     else
         snprintf(dst, cap, "%s%s%s is %s", d->name, instance[0] ? " " : "", instance,
