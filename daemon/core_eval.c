@@ -562,6 +562,14 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
     c->verdicts[c->nverdicts++].v = *v;
 }
 
+/* A condition that answers with an object names its value; else its answer is the value. */
+static const char *value_of(const struct verdict *v)
+{
+    static const char *const plain[] = {[VERDICT_FALSE] = "false", [VERDICT_TRUE] = "true"};
+
+    return v->value[0] || v->kind > VERDICT_TRUE ? v->value : plain[v->kind];
+}
+
 static struct instance_verdict as_instance_verdict(const struct core_verdict *cv)
 {
     const struct verdict *v = &cv->v;
@@ -571,7 +579,7 @@ static struct instance_verdict as_instance_verdict(const struct core_verdict *cv
         kind = VERDICT_NODATA;
     if (cv->missed && kind == VERDICT_ERROR) /* _topic['x'].y of a topic that has not come yet */
         kind = VERDICT_NODATA;
-    return (struct instance_verdict){kind, v->level, v->value, v->message, v->error};
+    return (struct instance_verdict){kind, v->level, value_of(v), v->message, v->error};
 }
 
 /* The definition, with staleness by the sources that were read. */
@@ -599,7 +607,7 @@ static void note_verdict(struct core *c, struct core_def *def, const struct core
     const struct verdict *v = &cv->v;
 
     def->evaluations++;
-    memcpy(def->value, v->value, sizeof def->value);
+    snprintf(def->value, sizeof def->value, "%s", value_of(v));
     snprintf(def->error, sizeof def->error, "%s", v->kind == VERDICT_ERROR ? v->error : "");
     def->due_mono = result->due_mono;
     arm_stale(def);
