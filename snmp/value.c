@@ -309,7 +309,9 @@ static int parse_octets(struct snmp_value *v, const char *text, struct buf *scra
         return err_set(e, scratch->err, "the value does not fit");
     if (scratch->len - at > SNMP_OCTETS_MAX)
         return err_set(e, ERR_RANGE, "at most %d octets", SNMP_OCTETS_MAX);
-    v->octets = (struct slice){scratch->data + at, scratch->len - at};
+    v->octets = (struct slice){NULL, scratch->len - at};
+    if (v->octets.len > 0)
+        v->octets.data = scratch->data + at;
     return 0;
 }
 

@@ -1,0 +1,87 @@
+#include "tests/fuzz/world.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put(struct txn *t, unsigned table, const struct key *k, unsigned column,
+                const char *text)
+{
+    struct edit d;
+    struct err e;
+
+    edit_begin(&d, t, sa_table_by_id(table), k);
+    if (text)
+        edit_str(&d, column, text);
+    else
+        edit_int(&d, column, 1);
+    REQUIRE(row_put(&d, &e) == 0);
+}
+
+static void fill(struct store *s)
+{
+    static const char *const owners[] = {"a", "admin", "b", "zz"};
+    struct txn *t = txn_begin(s, TXN_WRITE);
+    struct err e;
+
+    for (size_t i = 0; i < sizeof owners / sizeof *owners; i++) {
+        struct key k = key_of_name(owners[i]), d = key_of_names(owners[i], "hot");
+        struct key alert = key_of_id(owners[i], 7);
+
+        put(t, SA_OWNER, &k, OWNER_MAX_DEFINITIONS, NULL);
+        put(t, SA_DEFINITION, &d, DEFINITION_CONDITION, "true");
+        put(t, SA_DEFINITION, &d, DEFINITION_STATUS, NULL);
+        put(t, SA_ALERT, &alert, ALERT_LEVEL, NULL);
+        d = key_of_names(owners[i], "i");
+        put(t, SA_DEFINITION, &d, DEFINITION_DESCRIPTION, "not ready");
+    }
+    REQUIRE(txn_commit(t, &e) == 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st, (void)flag, (void)ftw;
+    return remove(path);
+}
+
+/* Mapped files stay while they are open, so the folder can go at once: nothing is left behind,
+ * however the fuzzer ends. */
+struct store *world_store(void)
+{
+    static struct store *store;
+    char path[] = "/tmp/fuzz_world.XXXXXX", folder[64];
+    struct store_options o = {.path = folder, .map_bytes = 32 << 20, .no_sync = true};
+    struct err e;
+
+    if (store)
+        return store;
+    REQUIRE(mkdtemp(path));
+    snprintf(folder, sizeof folder, "%s/store", path);
+    REQUIRE(store_open(&store, &o, &e) == 0);
+    fill(store);
+    REQUIRE(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+    return store;
+}
+
+size_t world_subids(const uint8_t *p, size_t size, uint32_t ret[SUBIDS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < size && n < SUBIDS_MAX; n++) {
+        if (p[i] == 255 && size - i > 4) {
+            ret[n] = get_u32(p + i + 1);
+            i += 5;
+        } else {
+            ret[n] = p[i++];
+        }
+    }
+    return n;
+}
+
+int world_compare(const uint32_t *a, size_t na, const uint32_t *b, size_t nb)
+{
+    for (size_t i = 0; i < na && i < nb; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return (na > nb) - (na < nb);
+}
