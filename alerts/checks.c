@@ -194,31 +194,18 @@ static int check_service(const struct set_check_context *c, const char *owner, s
     return 0;
 }
 
-struct row_count {
-    int64_t n, most;
-};
-
-static int count_row(void *arg, const struct row *r)
-{
-    struct row_count *count = arg;
-
-    (void)r;
-    return ++count->n > count->most;
-}
-
 static int check_quota(const struct set_check_context *c, const char *owner, struct err *e)
 {
     struct key k = key_of_name(owner);
-    struct row_count count = {0};
+    int64_t most;
     struct row r;
 
     if (c->before || set_look_row(c->look, sa_table_by_id(SA_OWNER), &k, &r))
         return 0;
-    count.most = row_int(&r, OWNER_MAX_DEFINITIONS);
-    if (count.most &&
-        set_look_each(c->look, sa_table_by_id(SA_DEFINITION), &k, count_row, &count) == 1)
+    most = row_int(&r, OWNER_MAX_DEFINITIONS);
+    if (most && set_look_count(c->look, sa_table_by_id(SA_DEFINITION), owner) > most)
         return err_set(e, ERR_RESOURCE_UNAVAILABLE, "owner %s may have %lld definitions at most",
-                       owner, (long long)count.most);
+                       owner, (long long)most);
     return 0;
 }
 

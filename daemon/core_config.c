@@ -294,8 +294,10 @@ static int commit_rows(struct core *c, const struct config_row *const *order, si
     int err = x ? 0 : err_set(e, ERR_NOMEM, "out of memory"), tag = -1;
     bool any = false;
 
-    if (!err)
+    if (!err) {
+        set_whole_rows(x);
         set_storage(x, order[from]->override ? STORAGE_PERMANENT : STORAGE_READ_ONLY);
+    }
     for (size_t i = from; i < to && !err; i++) {
         bool staged;
 

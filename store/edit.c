@@ -142,7 +142,10 @@ static int put(struct edit *d, struct err *e)
     if (existed && !bits_any(d->changed))
         return 0;
     struct slice after = {t->scratch.data, t->scratch.len};
-    return part_put(t, slot, key, after, grows(before, &t->scratch, existed));
+    rc = part_put(t, slot, key, after, grows(before, &t->scratch, existed));
+    if (!rc && !existed && txn_env(t) == ENV_STATE)
+        count_add(t, slot, key, 1);
+    return rc;
 }
 
 /* Words for the first cell that was refused. */

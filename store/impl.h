@@ -105,6 +105,10 @@ int part_put(struct txn *t, const struct slot *slot, struct slice key, struct sl
              bool grows);
 int part_del(struct txn *t, const struct slot *slot, struct slice key);
 
+/* Rows of an owner (count.c): OWNER is a key that begins with it. */
+int64_t count_get(struct txn *t, const struct slot *slot, struct slice owner);
+void count_add(struct txn *t, const struct slot *slot, struct slice key, int delta);
+
 int meta_get(struct txn *t, int env, const char *key, uint64_t *ret);
 int meta_put(struct txn *t, int env, const char *key, uint64_t value);
 

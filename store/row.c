@@ -114,7 +114,10 @@ int row_delete(struct txn *t, const struct sa_table *table, const struct key *k)
     if (!slot || env == ENV_COUNT || !slot->in[env])
         return txn_fail_words(t, ERR_INVALID, "%s: deleted in the wrong kind of transaction",
                               table->name);
-    return k->len ? part_del(t, slot, key_slice(k)) : ERR_NOTFOUND;
+    int rc = k->len ? part_del(t, slot, key_slice(k)) : ERR_NOTFOUND;
+    if (!rc && env == ENV_STATE)
+        count_add(t, slot, key_slice(k), -1);
+    return rc;
 }
 
 uint64_t table_count(struct txn *t, const struct sa_table *table)

@@ -113,6 +113,21 @@ int set_look_each(struct set_look *l, const struct sa_table *table, const struct
     return rc;
 }
 
+int64_t set_look_count(struct set_look *l, const struct sa_table *table, const char *owner)
+{
+    struct slot *slot = slot_of(l->set->store, table);
+    struct key k = key_of_name(owner);
+    if (!slot)
+        return 0;
+    int64_t n = count_get(l->txn, slot, key_slice(&k));
+    for (size_t i = 0; i < l->set->nrows; i++) {
+        const struct set_row *r = l->set->rows[i];
+        if (r->slot == slot && in_prefix(r, &k))
+            n += r->exists - r->existed;
+    }
+    return n;
+}
+
 /* ---- rows that were never active ---------------------------------------------------------------
  */
 
@@ -165,6 +180,7 @@ static bool expire_one(struct txn *t, struct slice entry)
     if (!slot || row_get(t, slot->table, &k, &r) || row_active(&r))
         return false;
     part_del(t, slot, key_slice(&k));
+    count_add(t, slot, key_slice(&k), -1);
     changes_append(t, slot->table->id, CHANGE_DELETED, key_slice(&k), NULL);
     return true;
 }
@@ -229,19 +245,34 @@ static void write_unready(struct txn *t, const struct set_row *r)
         unready_del(t, r->slot, &r->key);
 }
 
+/* For the ring: what was set to the value it had is no change. */
+static void ring_columns(const struct set_row *r, uint32_t columns[8])
+{
+    const struct sa_table *table = r->slot->table;
+    for (size_t i = 0; i < table->ncolumns; i++) {
+        const struct sa_column *c = &table->columns[i];
+        bool differs = !r->existed || set_is_trigger(c) || bits_has(r->changed, c->number);
+        if (differs && bits_has(r->touched, c->number))
+            bits_set(columns, c->number);
+    }
+}
+
 static void write_row(struct txn *t, const struct set_row *r)
 {
     struct slice key = key_slice(&r->key), after = {r->after.data, r->after.len};
     int op = !r->exists ? CHANGE_DELETED : r->existed ? CHANGE_UPDATED : CHANGE_CREATED;
     bool changed = r->existed != r->exists || bits_any(r->changed);
+    uint32_t columns[8] = {0};
     if (!changed && !r->triggered)
         return;
+    ring_columns(r, columns);
     if (!r->exists)
         part_del(t, r->slot, key);
     else if (changed)
         part_put(t, r->slot, key, after, false);
+    count_add(t, r->slot, key, r->exists - r->existed);
     write_unready(t, r);
-    changes_append(t, r->slot->table->id, op, key, r->touched);
+    changes_append(t, r->slot->table->id, op, key, columns);
 }
 
 /* A row that is made or deleted takes nothing volatile from a former life of its name. */
@@ -341,9 +372,11 @@ static void undo_row(struct txn *t, const struct set_row *r)
     } else if (!r->existed && r->exists && there) {
         unready_del(t, r->slot, &r->key);
         part_del(t, r->slot, key);
+        count_add(t, r->slot, key, -1);
         changes_append(t, r->slot->table->id, CHANGE_DELETED, key, NULL);
     } else if (r->existed && !r->exists && !there) {
         part_put(t, r->slot, key, before, false);
+        count_add(t, r->slot, key, 1);
         if (r->unready_since)
             unready_put(t, r->slot, &r->key, r->unready_since);
         changes_append(t, r->slot->table->id, CHANGE_CREATED, key, NULL);

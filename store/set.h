@@ -32,6 +32,8 @@ int set_look_row(struct set_look *l, const struct sa_table *table, const struct 
  * which is then returned. */
 int set_look_each(struct set_look *l, const struct sa_table *table, const struct key *prefix,
                   int (*cb)(void *arg, const struct row *r), void *arg);
+/* How many rows of TABLE (one with a RowStatus) OWNER will have; does not visit them. */
+int64_t set_look_count(struct set_look *l, const struct sa_table *table, const char *owner);
 struct set_check_context {
     struct set_look *look;
     const struct row *before; /* NULL: the row is new */

@@ -815,6 +815,45 @@ static void a_full_store_refuses_more_but_lets_go(void **state)
     }
 }
 
+/* ---- counting ---- */
+
+static int note_count(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                      struct err *e)
+{
+    (void)ret_column;
+    (void)e;
+    *(int64_t *)arg = set_look_count(c->look, &thing_table, "alice");
+    return 0;
+}
+
+static void an_owners_rows_are_counted(void **state)
+{
+    struct world *w = *state;
+    static const struct vb go[] = {{THING_STATUS, "c1", ROW_CREATE_AND_WAIT, NULL},
+                                   {THING_STATUS, "c2", ROW_CREATE_AND_WAIT, NULL},
+                                   {THING_STATUS, "c3", ROW_CREATE_AND_WAIT, NULL}},
+                           gone = {THING_STATUS, "c1", ROW_DESTROY, NULL},
+                           text = {THING_TEXT, "c2", 0, "y"};
+    int64_t count = -1, before;
+    struct key k = key_of_names("alice", "c3");
+    struct err e;
+    int tag;
+    assert_int_equal(set_register_check(w->store, thing_table.id, note_count, &count), 0);
+    assert_int_equal(set(w->store, go, 1, &tag, &e), 0);
+    before = count;
+    assert_int_equal(set(w->store, go + 1, 2, &tag, &e), 0);
+    assert_int_equal(count, before + 2);
+    assert_int_equal(set(w->store, &text, 1, &tag, &e), 0);
+    assert_int_equal(count, before + 2);
+    assert_int_equal(set(w->store, &gone, 1, &tag, &e), 0);
+    assert_int_equal(count, before + 1);
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(row_delete(t, &thing_table, &k), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    assert_int_equal(set(w->store, &(struct vb){THING_TEXT, "c2", 0, "z"}, 1, &tag, &e), 0);
+    assert_int_equal(count, before);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -838,6 +877,7 @@ int main(void)
         T(undo_restores_untouched_cells_only),
         T(rows_that_never_were_active_expire),
         T(a_full_store_refuses_more_but_lets_go),
+        T(an_owners_rows_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
