@@ -31,7 +31,10 @@ enum {
 
 /* ---- properties ---- */
 
-static const char *const encryptions[] = {"none", "tls", NULL};
+static const char *const encryptions[] = {"none", "tls", "ssl", NULL};
+static const uint16_t ports[] = {25, 587, 465}; /* of each */
+static const enum transport_encryption transports[] = {TRANSPORT_PLAIN, TRANSPORT_STARTTLS,
+                                                       TRANSPORT_TLS};
 static const char *const auths[] = {"none", "password", NULL};
 
 static const struct property properties[] = {
@@ -49,14 +52,15 @@ static const struct property properties[] = {
      .transport = true,
      .min = 1,
      .max = 65535,
-     .help = "Its port; without one 587 with encryption, 25 without."},
+     .help = "Its port; without one 587 for tls, 465 for ssl, 25 for none."},
     {.name = "encryption",
      .type = PROPERTY_ENUM,
      .target_may_override = true,
      .transport = true,
      .def = "tls",
      .names = encryptions,
-     .help = "tls: STARTTLS, and nothing is sent where it is not offered; none: plain text."},
+     .help = "tls: STARTTLS, and nothing is sent where it is not offered; ssl: TLS from the first "
+             "octet; none: plain text."},
     {.name = "verify",
      .type = PROPERTY_BOOLEAN,
      .target_may_override = true,
@@ -135,14 +139,14 @@ static bool helo_valid(const char *s)
 }
 
 /* What auth="password" needs; NULL when it is there. */
-static const char *auth_obstacle(const char *username, const char *password_file, bool starttls,
+static const char *auth_obstacle(const char *username, const char *password_file, bool encrypted,
                                  bool allow_plain)
 {
     if (!*username)
         return "auth=\"password\" needs a username";
     if (!*password_file)
         return "auth=\"password\" needs a passwordFile";
-    if (!starttls && !allow_plain)
+    if (!encrypted && !allow_plain)
         return "auth=\"password\" with encryption=\"none\" would show the password to everybody "
                "on the way: use encryption=\"tls\", or allowPlainAuth=\"true\" if you must";
     return NULL;
@@ -165,7 +169,7 @@ static int check(const struct values *v, struct err *e)
         return err_set(e, ERR_INVALID, "helo: expected a domain name");
     if (strcmp(text(v, "auth"), "password") == 0)
         why = auth_obstacle(text(v, "username"), text(v, "passwordFile"),
-                            strcmp(text(v, "encryption"), "tls") == 0,
+                            strcmp(text(v, "encryption"), "none") != 0,
                             values_true(v, properties, NPROPERTIES, "allowPlainAuth"));
     return why ? err_set(e, ERR_INVALID, "%s", why) : 0;
 }
@@ -209,7 +213,7 @@ static int set_auth(struct submission_settings *st, const struct service *s, con
         return 0;
     copy(st->username, sizeof st->username, service_text(s, j, "username"));
     copy(st->password_file, sizeof st->password_file, service_text(s, j, "passwordFile"));
-    why = auth_obstacle(st->username, st->password_file, st->starttls,
+    why = auth_obstacle(st->username, st->password_file, st->encryption != TRANSPORT_PLAIN,
                         service_true(s, j, "allowPlainAuth"));
     if (why && !*st->password_file && *text(&service_handler(s)->values, "passwordFile"))
         why = "the target names another server or other TLS checks: the handler's password is not "
@@ -220,15 +224,15 @@ static int set_auth(struct submission_settings *st, const struct service *s, con
 static int set_settings(struct submission_settings *st, const struct service *s,
                         const struct job *j, struct err *e)
 {
-    int64_t port = service_number(s, j, "port");
+    int64_t port = service_number(s, j, "port"), encryption = service_number(s, j, "encryption");
 
     memset(st, 0, sizeof *st); /* padding too: settings are compared */
     copy(st->host, sizeof st->host, service_text(s, j, "host"));
     copy(st->ca_file, sizeof st->ca_file, service_text(s, j, "caFile"));
     set_helo(st, service_text(s, j, "helo"));
-    st->starttls = strcmp(service_text(s, j, "encryption"), "tls") == 0;
+    st->encryption = transports[encryption];
     st->verify = service_true(s, j, "verify");
-    st->port = (uint16_t)(port ? port : st->starttls ? 587 : 25);
+    st->port = port ? (uint16_t)port : ports[encryption];
     st->connect_ms = service_number(s, j, "connectTimeout");
     st->silence_ms = service_number(s, j, "timeout");
     st->total_ms = service_number(s, j, "deadline");

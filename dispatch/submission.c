@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +25,11 @@
 
 #include "base/text.h"
 
-enum { REPLY_MAX = 256, LIBRARY_SLACK_MS = 60 * 1000 };
+enum {
+    REPLY_MAX = 256,
+    LIBRARY_SLACK_MS = 60 * 1000,
+    DESCRIPTORS_MAX = 65536, /* looked through for libesmtp's */
+};
 
 struct dialogue {
     const struct submission_settings *settings;
@@ -221,25 +225,21 @@ static uint16_t local_port(int fd, uint16_t port)
     return ntohs(local.sin_port);
 }
 
-/* libesmtp does not say which descriptor it made. No other one is connected to our port. */
+/* libesmtp does not say which descriptor it made, and no other is connected to our port. All are
+ * tried, since a process that is not dumpable may not list /proc/self/fd. */
 static uint16_t find_local_port(uint16_t port)
 {
-    DIR *dir = opendir("/proc/self/fd");
-    struct dirent *entry;
+    struct rlimit limit;
+    int end = DESCRIPTORS_MAX;
     uint16_t found = 0;
 
-    if (!dir)
-        return 0;
-    while (!found && (entry = readdir(dir))) {
-        int fd = atoi(entry->d_name);
-
-        if (fd <= STDERR_FILENO || fd == dirfd(dir))
-            continue;
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < DESCRIPTORS_MAX)
+        end = (int)limit.rlim_cur;
+    for (int fd = STDERR_FILENO + 1; fd < end && !found; fd++) {
         found = local_port(fd, port);
         if (found)
             fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
-    closedir(dir);
     return found;
 }
 
@@ -525,7 +525,7 @@ void submission_run(const struct submission_settings *s, struct transport *t,
     struct transport_options options = {
         .host = s->host,
         .port = s->port,
-        .encryption = s->starttls ? TRANSPORT_STARTTLS : TRANSPORT_PLAIN,
+        .encryption = s->encryption,
         .ca_file = s->ca_file,
         .verify = s->verify,
         .helo = s->helo,

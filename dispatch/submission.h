@@ -22,7 +22,8 @@ struct submission_settings {
     char password_file[1025];
     char ca_file[1025];
     uint16_t port;
-    bool starttls, verify;
+    enum transport_encryption encryption;
+    bool verify;
     int64_t connect_ms, silence_ms, total_ms;
 };
 

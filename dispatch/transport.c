@@ -279,6 +279,8 @@ int transport_open(struct transport *t, const struct transport_options *o, struc
         err = starttls(t, e);
         greet(t);
     }
+    if (!err && o->encryption == TRANSPORT_TLS)
+        err = link_tls(&t->link, o->host, o->ca_file, o->verify, &t->patience, e);
     return err ? err : listen_loopback(t, e);
 }
 

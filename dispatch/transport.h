@@ -10,7 +10,11 @@
 
 #include "base/err.h"
 
-enum transport_encryption { TRANSPORT_PLAIN, TRANSPORT_STARTTLS };
+enum transport_encryption {
+    TRANSPORT_PLAIN,
+    TRANSPORT_STARTTLS, /* RFC 3207 */
+    TRANSPORT_TLS,      /* from the first octet: RFC 8314 */
+};
 
 struct transport_options {
     const char *host;

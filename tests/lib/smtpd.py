@@ -2,11 +2,13 @@
 
 import email
 import email.policy
+import hmac
 import os
 import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -83,38 +85,57 @@ class _Handler:
             return f"250 2.0.0 queued as {len(self.server.mails)}"
 
 
+class _Smtp(SMTP):
+    """aiosmtpd's, which lacks CRAM-MD5."""
+
+    async def auth_CRAM__MD5(self, server, args):
+        challenge = b"<%d@test>" % time.time_ns()
+        answer = await self.challenge_auth(challenge)
+        user, _, digest = b"".join([answer or b""]).rpartition(b" ")
+        good = self.event_handler.server.check_cram(user, challenge, digest.decode("latin-1"))
+        return AuthResult(success=good, handled=False)
+
+
 class _Controller(Controller):
     sessions = 0
 
     def factory(self):
         self.sessions += 1
-        return SMTP(self.handler, **self.SMTP_kwargs)
+        return _Smtp(self.handler, **self.SMTP_kwargs)
 
 
 class Smtpd:
     """A mail server on a free port. TLS: a server's SSLContext, then STARTTLS is offered and
-    required. USERS: {name: password}, then AUTH is required. REFUSE: {start of address: reply}."""
+    required; SSL: one for TLS from the first octet. USERS: {name: password}, then AUTH is required;
+    WITHOUT: mechanisms that it does not offer. REFUSE: {start of address: reply}."""
 
-    def __init__(self, tls=None, users=None, refuse=None):
+    def __init__(self, tls=None, ssl=None, users=None, without=(), refuse=None,
+                 hostname="127.0.0.1"):
         self.mails, self.arrived = [], threading.Condition()
         self.users = {n.encode(): p.encode() for n, p in (users or {}).items()}
         self.refuse = refuse or {"temp": "450 4.2.1 mailbox busy", "bad": "550 5.1.1 no such user"}
-        options = {"tls_context": tls, "require_starttls": tls is not None}
+        options = {"hostname": hostname, "tls_context": tls, "require_starttls": tls is not None,
+                   "ssl_context": ssl}
         if users:
             options |= {"authenticator": self._authenticate, "auth_required": True,
-                        "auth_require_tls": tls is not None}
+                        "auth_require_tls": tls is not None, "auth_exclude_mechanism": without}
         self._controller = self._start(options)
         self.port = self._controller.port
 
     def _start(self, options):
         for attempt in range(5):  # another may take the port first
-            c = _Controller(_Handler(self), hostname="127.0.0.1", port=free_port(), **options)
+            c = _Controller(_Handler(self), port=free_port(), **options)
             try:
                 c.start()
                 return c
             except OSError:
                 if attempt == 4:
                     raise
+
+    def check_cram(self, user, challenge, digest):
+        """RFC 2195."""
+        password = self.users.get(user, b"")
+        return hmac.compare_digest(hmac.new(password, challenge, "md5").hexdigest(), digest)
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         good = isinstance(data, LoginPassword) and self.users.get(data.login) == data.password

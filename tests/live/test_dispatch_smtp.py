@@ -1,6 +1,7 @@
 """The smtp handler against a real mail server, and against one that breaks at every step."""
 
 import os
+import random
 import socket
 import time
 
@@ -55,6 +56,11 @@ def plain(port, **more):
 
 def states(outcome):
     return {r["address"]: r["state"] for r in outcome["recipients"]}
+
+
+def clean(text):
+    """Without control characters, as it is shown."""
+    return "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in text)
 
 
 # ---- the message ----
@@ -139,9 +145,41 @@ def test_no_text_leaves_its_place(host, serve, text):
     assert m.message["Bcc"] is None and len(m.message.get_all("Subject")) == 1
     assert m.raw.isascii() and max(map(len, m.raw.split(b"\r\n"))) <= 998
     assert b"\n" not in m.raw.replace(b"\r\n", b"") and b"\r" not in m.raw.replace(b"\r\n", b"")
-    clean = "".join(" " if ord(c) < 32 or ord(c) == 127 else c for c in text)
-    assert f"Message:     {clean}".rstrip() in [s.rstrip() for s in m.text.splitlines()]
-    assert str(m.message["Subject"]).split() == f"[CRITICAL] alice/hot {clean}: {clean}".split()
+    assert f"Message:     {clean(text)}".rstrip() in [s.rstrip() for s in m.text.split("\n")]
+    assert str(m.message["Subject"]).split() == \
+        f"[CRITICAL] alice/hot {clean(text)}: {clean(text)}".split()
+
+
+ALPHABETS = ["abc XYZ.,:;", "\r\n\t \x01\x7f", "=?_<>\"\\()@", "\u00e9\u00df\u20ac",
+             "\U0001f525\U0001f4a9", "\u202e\u200b\u0301"]
+
+
+def test_random_texts_arrive(host, serve):
+    server, chance = serve(Smtpd), random.Random(5)
+    host.handler("smtp", **plain(server.port))
+
+    def text():
+        alphabet = "".join(chance.sample(ALPHABETS, chance.randint(1, 3)))
+        s = "".join(chance.choice(alphabet) for _ in range(chance.randint(0, 255)))
+        return s.encode()[:255].decode("utf-8", "ignore")
+
+    sent = {}
+    for _ in range(400):
+        event = {"message": text(), "description": text(), "instance": text()}
+        sent[host.send(event, recipients=["bob@example.net"],
+                       uuid=f"00000000-0000-4000-8000-{len(sent):012d}")] = event
+    assert {host.outcome(i)["result"] for i in sent} == {DELIVERED}
+    mails = {m.message["Message-ID"]: m for m in server.wait(len(sent))}
+    for n, event in enumerate(sent.values()):
+        m = mails[f"<00000000-0000-4000-8000-{n:012d}@example.net>"]
+        instance, message = (clean(event[k]) for k in ("instance", "message"))
+        subject = "[CRITICAL] alice/hot" + (f" {instance}" if instance else "") + \
+            (f": {message}" if message else "")
+        assert str(m.message["Subject"]).split() == subject.split(), event
+        assert not m.message["Subject"].defects and not m.message.defects
+        if event["description"]:
+            assert f"Description: {clean(event['description'])}".rstrip() in \
+                [s.rstrip() for s in m.text.split("\n")], event
 
 
 @pytest.mark.parametrize("address", [
@@ -220,6 +258,24 @@ def test_starttls(host, serve, pki):
 def test_starttls_by_address(host, serve, pki):
     server = serve(Smtpd, tls=pki.context())
     host.handler("smtp", **{**tls(server, pki), "host": "127.0.0.1"})
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+
+
+def test_tls_from_the_first_octet(host, serve, pki):
+    server = serve(Smtpd, ssl=pki.context())
+    host.handler("smtp", **{**tls(server, pki), "encryption": "ssl"})
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    plain_server = serve(Smtpd)
+    host.handler("smtp", **{**tls(plain_server, pki), "encryption": "ssl"})
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "TLS" in o["error"] and not plain_server.mails
+
+
+def test_ipv6(host, serve, pki):
+    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
+    server = serve(Smtpd, tls=pki.context("six", "IP:::1"), hostname="::1")
+    host.handler("smtp", **{**tls(server, pki), "host": "::1"})
     assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
 
 
@@ -309,12 +365,13 @@ def test_no_auth_offered_sends_nothing(host, serve, secret):
     assert not server.messages and not [c for c in server.commands if c.startswith("MAIL")]
 
 
-def test_cram_md5(host, serve, secret):
-    server = serve(FaultySmtpd, EHLO=b"250-x\r\n250 AUTH CRAM-MD5\r\n",
-                   AUTH=b"334 PDFAeD4=\r\n")  # what follows is a command that it does not know
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_mechanism(host, serve, secret, mechanism):
+    others = {"PLAIN", "LOGIN", "CRAM-MD5"} - {mechanism}
+    server = serve(Smtpd, users={"alice": PASSWORD}, without=others)
     host.handler("smtp", **auth(server, secret))
-    host.deliver(recipients=["bob@example.net"])
-    assert "AUTH CRAM-MD5" in server.commands
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert server.wait()[0].authenticated
 
 
 def test_password_file_must_be_private(host, serve, secret):
