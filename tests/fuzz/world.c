@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/checks.h"
+#include "daemon/kinds.h"
+
+static const struct checks checks = {.kinds = &daemon_kinds}; /* but does not compile scripts */
+
 static void put(struct txn *t, unsigned table, const struct key *k, unsigned column,
                 const char *text)
 {
@@ -32,6 +37,10 @@ static void fill(struct store *s)
         put(t, SA_DEFINITION, &d, DEFINITION_CONDITION, "true");
         put(t, SA_DEFINITION, &d, DEFINITION_STATUS, NULL);
         put(t, SA_ALERT, &alert, ALERT_LEVEL, NULL);
+        put(t, SA_HANDLER, &d, HANDLER_KIND, "smtp");
+        put(t, SA_GROUP, &d, GROUP_STATUS, NULL);
+        put(t, SA_TARGET, &d, TARGET_HANDLER, "hot");
+        put(t, SA_TARGET, &d, TARGET_STATUS, NULL);
         d = key_of_names(owners[i], "i");
         put(t, SA_DEFINITION, &d, DEFINITION_DESCRIPTION, "not ready");
     }
@@ -57,7 +66,7 @@ struct store *world_store(void)
         return store;
     REQUIRE(mkdtemp(path));
     snprintf(folder, sizeof folder, "%s/store", path);
-    REQUIRE(store_open(&store, &o, &e) == 0);
+    REQUIRE(store_open(&store, &o, &e) == 0 && checks_register(store, &checks) == 0);
     fill(store);
     REQUIRE(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
     return store;
