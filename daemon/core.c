@@ -47,7 +47,10 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
                       struct core_touched *touched, struct core_job **ret_jobs, struct err *e)
 {
     struct txn *t = txn_begin(c->store, TXN_WRITE);
-    int err = core_changes_apply(c, t, now, touched);
+    int err;
+
+    txn_allow_growth(t); /* the last tenth of the store is for alerts; SETs and files do without */
+    err = core_changes_apply(c, t, now, touched);
 
     if (!err)
         err = core_outcomes_apply(c, t, now->wall_ms);
