@@ -262,12 +262,45 @@ static bool print_ratio(const char *what, double ratio, double wanted, bool at_l
     return good;
 }
 
+/* One column a figure, one row a round. */
+enum figure { BARE, FULL, PART, CPU_EVALUATOR, CPU_CLIENT, FIGURES };
+static double figures[FIGURES][ROUNDS_MAX];
+
+static void run_round(int r)
+{
+    int held, sample = r % 2;
+
+    figures[BARE][r] = bare_pass(sample, &held);
+    figures[CPU_EVALUATOR][r] = -clock_ms(real.cpu);
+    figures[CPU_CLIENT][r] = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+    figures[FULL][r] = real_pass(sample, 0, TOPICS);
+    figures[CPU_EVALUATOR][r] += clock_ms(real.cpu);
+    figures[CPU_CLIENT][r] += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+    if (real_true() != held)
+        die("the two do not agree");
+    figures[PART][r] = real_pass(!sample, r * 37, TOPICS / 100);
+    real_pass(sample, r * 37, TOPICS / 100);
+}
+
+static bool print_figures(int rounds)
+{
+    double m[FIGURES];
+
+    for (int i = 0; i < FIGURES; i++)
+        m[i] = median(figures[i], rounds);
+    printf("%d conditions, %d topics, medians of %d rounds\n", CONDITIONS, TOPICS, rounds);
+    printf("bare loop   %8.2f ms\n", m[BARE]);
+    printf("full pass   %8.2f ms (CPU: evaluator %.2f, client %.2f)\n", m[FULL], m[CPU_EVALUATOR],
+           m[CPU_CLIENT]);
+    printf("1 %% changed %8.2f ms\n", m[PART]);
+    bool good = print_ratio("full pass, speed against the bare loop", m[BARE] / m[FULL], 0.8, true);
+    return print_ratio("1 % changed, time against the full pass", m[PART] / m[FULL], 0.03, false) &&
+           good;
+}
+
 int main(int argc, char **argv)
 {
-    double full[ROUNDS_MAX], part[ROUNDS_MAX], loop[ROUNDS_MAX];
-    double cpu[ROUNDS_MAX], client[ROUNDS_MAX], bcpu[ROUNDS_MAX];
-    int rounds = argc > 1 ? atoi(argv[1]) : 15, held;
-    struct eval_stats before, after;
+    int rounds = argc > 1 ? atoi(argv[1]) : 25, held;
 
     if (rounds < 1 || rounds > ROUNDS_MAX)
         die("rounds: 1 to 99");
@@ -276,29 +309,9 @@ int main(int argc, char **argv)
     pid_t pid = real_open();
     real_pass(1, 0, TOPICS);
     bare_pass(1, &held);
-    for (int r = 0; r < rounds; r++) {
-        bcpu[r] = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-        loop[r] = bare_pass(r % 2, &held);
-        bcpu[r] += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-        cpu[r] = -clock_ms(real.cpu);
-        client[r] = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-        full[r] = real_pass(r % 2, 0, TOPICS);
-        cpu[r] += clock_ms(real.cpu);
-        client[r] += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
-        if (real_true() != held)
-            die("the two do not agree");
-        eval_client_stats(real.client, &before);
-        part[r] = real_pass(!(r % 2), r * 37, TOPICS / 100);
-        eval_client_stats(real.client, &after);
-        real_pass(r % 2, r * 37, TOPICS / 100);
-    }
-    double f = median(full, rounds), p = median(part, rounds), b = median(loop, rounds);
-    printf("%d conditions, %d topics, median of %d rounds\n", CONDITIONS, TOPICS, rounds);
-    printf("bare loop    %8.2f ms\nfull pass    %8.2f ms\n1 %% changed  %8.2f ms, %d evaluations\n",
-           b, f, p, (int)(after.evaluations - before.evaluations));
-    printf("CPU: bare %.2f evaluator %.2f client %.2f\n", median(bcpu, rounds), median(cpu, rounds), median(client, rounds));
-    bool good = print_ratio("full pass, speed against the bare loop", b / f, 0.8, true);
-    good &= print_ratio("1 % changed, time against the full pass", p / f, 0.03, false);
+    for (int r = 0; r < rounds; r++)
+        run_round(r);
+    bool good = print_figures(rounds);
     eval_client_free(real.client);
     waitpid(pid, NULL, 0);
     loop_free(real.loop);

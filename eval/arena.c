@@ -21,6 +21,10 @@ enum {
     CLASSES = SMALL_CLASSES + 22,
 };
 
+#define FREED 0x80000000u /* in size_class, while it rehearses and replays */
+
+enum mode { NORMAL, REHEARSE, REPLAY };
+
 struct block {
     uint32_t size; /* of the content */
     uint32_t size_class;
@@ -32,6 +36,11 @@ struct arena {
     size_t size, top; /* top: 8 below a boundary */
     void (*on_full)(void);
     struct block *free[CLASSES];
+    enum mode mode;
+    size_t ordinal;     /* of the next allocation, while it replays */
+    size_t aside;       /* as top, for those that are put aside */
+    uint8_t *put_aside; /* by ordinal; owned */
+    size_t put_aside_n;
 };
 
 static void *content_of(struct block *b)
@@ -56,16 +65,25 @@ struct arena *arena_new(size_t size, void (*on_full)(void))
     return a;
 }
 
+/* Where the first block's header goes, at or behind AT. */
+static size_t first_at(size_t at)
+{
+    return ((at + STEP - 1) & ~(size_t)(STEP - 1)) + STEP - HEADER;
+}
+
 void arena_clear(struct arena *a)
 {
     memset(a->free, 0, sizeof a->free);
-    a->top = ((sizeof *a + STEP - 1) & ~(size_t)(STEP - 1)) + STEP - HEADER;
+    a->top = first_at(sizeof *a);
+    a->mode = NORMAL;
 }
 
 void arena_free(struct arena *a)
 {
-    if (a)
-        munmap(a, a->size);
+    if (!a)
+        return;
+    free(a->put_aside);
+    munmap(a, a->size);
 }
 
 static uint32_t class_of(size_t n, uint32_t *ret_size)
@@ -83,21 +101,30 @@ static uint32_t class_of(size_t n, uint32_t *ret_size)
     return cls;
 }
 
+static bool goes_aside(struct arena *a)
+{
+    if (a->mode != REPLAY)
+        return false;
+    size_t i = a->ordinal++;
+    return i < a->put_aside_n && a->put_aside[i];
+}
+
 static void *allocate(struct arena *a, size_t n)
 {
     uint32_t size, cls = class_of(n, &size);
-    struct block *b = a->free[cls];
+    struct block *b = a->free[cls]; /* none unless NORMAL */
 
     if (b) {
         a->free[cls] = b->next;
         return content_of(b);
     }
-    if (a->size - a->top < HEADER + (size_t)size) {
+    size_t *top = goes_aside(a) ? &a->aside : &a->top;
+    if (a->size - *top < HEADER + (size_t)size) {
         a->on_full();
         abort();
     }
-    b = (struct block *)((char *)a + a->top);
-    a->top += HEADER + (size_t)size;
+    b = (struct block *)((char *)a + *top);
+    *top += HEADER + (size_t)size;
     b->size = size;
     b->size_class = cls;
     return content_of(b);
@@ -105,6 +132,10 @@ static void *allocate(struct arena *a, size_t n)
 
 static void release(struct arena *a, struct block *b)
 {
+    if (a->mode != NORMAL) {
+        b->size_class |= FREED;
+        return;
+    }
     b->next = a->free[b->size_class];
     a->free[b->size_class] = b;
 }
@@ -115,7 +146,7 @@ static bool extend(struct arena *a, struct block *b, size_t n)
 {
     uint32_t size;
 
-    if ((char *)content_of(b) + b->size != (char *)a + a->top)
+    if (a->mode != NORMAL || (char *)content_of(b) + b->size != (char *)a + a->top)
         return false;
     uint32_t cls = class_of(n, &size);
     if (a->size - a->top < size - b->size)
@@ -144,6 +175,58 @@ void *arena_realloc(void *arena, void *ptr, int size)
     memcpy(bigger, ptr, b->size);
     release(a, b);
     return bigger;
+}
+
+void arena_rehearse(struct arena *a)
+{
+    arena_clear(a);
+    a->mode = REHEARSE;
+}
+
+/* How many blocks there are from FROM to TO, how many are in use, and which are not. */
+static size_t walk(const struct arena *a, size_t from, size_t to, uint8_t *note, size_t *ret_used)
+{
+    size_t n = 0;
+
+    *ret_used = 0;
+    while (from < to) {
+        const struct block *b = (const struct block *)((const char *)a + from);
+        bool freed = b->size_class & FREED;
+        if (note)
+            note[n] = freed;
+        *ret_used += !freed;
+        n++;
+        from += HEADER + (size_t)b->size;
+    }
+    return n;
+}
+
+int arena_replay(struct arena *a)
+{
+    size_t used, n = walk(a, first_at(sizeof *a), a->top, NULL, &used);
+
+    free(a->put_aside);
+    a->put_aside_n = n;
+    a->put_aside = malloc(n + 1);
+    if (!a->put_aside)
+        return ERR_NOMEM;
+    walk(a, first_at(sizeof *a), a->top, a->put_aside, &used);
+    arena_clear(a);
+    a->mode = REPLAY;
+    a->ordinal = 0;
+    a->aside = first_at(a->size / 2);
+    return 0;
+}
+
+int arena_settle(struct arena *a)
+{
+    size_t used;
+
+    walk(a, first_at(a->size / 2), a->aside, NULL, &used);
+    a->mode = NORMAL;
+    free(a->put_aside);
+    a->put_aside = NULL;
+    return used || a->top > a->size / 2 ? ERR_INVALID : 0;
 }
 
 size_t arena_used(const struct arena *a)

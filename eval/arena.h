@@ -24,6 +24,14 @@ void arena_clear(struct arena *a); /* as new */
 /* A js_Alloc with the arena as its context: size 0 frees, ptr NULL allocates. 16-byte aligned. */
 void *arena_realloc(void *arena, void *ptr, int size);
 
+/* Leave out of an image what is free in it. Do the same deterministic work twice: after
+ * arena_rehearse(), and after arena_replay(), which begins anew and puts aside what was freed by
+ * the end of the first time. arena_settle() then forgets what is aside. ERR_NOMEM; ERR_INVALID if
+ * something that was put aside is in use: then the arena must be cleared. */
+void arena_rehearse(struct arena *a);
+int arena_replay(struct arena *a);
+int arena_settle(struct arena *a);
+
 size_t arena_used(const struct arena *a);
 
 /* ERR_NOMEM. */

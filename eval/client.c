@@ -118,6 +118,7 @@ static void pump(struct eval_client *c)
             break;
         send_chunk(c, ids, n);
     }
+    peer_flush(c->peer);
     peer_expect(c->peer, c->flight.n > 0);
 }
 

@@ -185,6 +185,29 @@ static int (*const requests[])(struct slice payload) = {
     [EVAL_COMPILE] = on_compile,
 };
 
+static int handle(uint16_t type, struct slice payload)
+{
+    if (type >= sizeof requests / sizeof *requests || !requests[type])
+        return ERR_PROTOCOL;
+    return requests[type](payload);
+}
+
+static int handle_bundle(struct slice bundle)
+{
+    struct slice payload;
+    struct rd r;
+    uint16_t type;
+    int err = 0;
+
+    rd_init(&r, bundle.data, bundle.len);
+    while (!err && r.left) {
+        err = eval_get_frame(&r, &type, &payload);
+        if (!err)
+            err = handle(type, payload);
+    }
+    return err;
+}
+
 static int serve(void)
 {
     uint16_t type;
@@ -192,9 +215,7 @@ static int serve(void)
     int err;
 
     while (!(err = wire_next(&wire, &type, &payload))) {
-        if (type >= sizeof requests / sizeof *requests || !requests[type])
-            return ERR_PROTOCOL;
-        err = requests[type](payload);
+        err = type == EVAL_BUNDLE ? handle_bundle(payload) : handle(type, payload);
         if (err)
             return err;
     }

@@ -26,6 +26,7 @@ struct peer {
     uint32_t serial;
     bool greeted, expected, choked;
     uint64_t octets, octets_seen;
+    struct buf bundle; /* frames that wait for the flush */
     struct loop_timer *watch;
     int64_t since_cpu_ms, since_wall_ms; /* of the last progress */
 };
@@ -40,6 +41,7 @@ struct peer *peer_new(const struct peer_options *o)
         return NULL;
     p->o = *o;
     p->pidfd = -1;
+    buf_init(&p->bundle, EVAL_REQUEST_MAX);
     p->watch = loop_timer_new(o->loop, on_watch, p);
     if (!p->watch) {
         free(p);
@@ -54,6 +56,7 @@ void peer_free(struct peer *p)
         return;
     peer_close(p);
     loop_timer_del(p->watch);
+    buf_release(&p->bundle);
     free(p);
 }
 
@@ -85,6 +88,7 @@ void peer_close(struct peer *p)
     loop_timer_cancel(p->watch);
     p->chan = NULL;
     p->pidfd = -1;
+    buf_clear(&p->bundle);
     p->greeted = p->expected = p->choked = false;
     p->serial++;
 }
@@ -240,13 +244,29 @@ uint32_t peer_serial(const struct peer *p)
     return p->serial;
 }
 
+static void choke(struct peer *p)
+{
+    p->choked = true;
+    loop_timer_set(p->watch, 0);
+}
+
+void peer_flush(struct peer *p)
+{
+    if (!p->chan || !p->bundle.len)
+        return;
+    if (p->bundle.err || chan_send(p->chan, EVAL_BUNDLE, p->bundle.data, p->bundle.len) == ERR_FULL)
+        choke(p);
+    buf_clear(&p->bundle);
+}
+
 void peer_send(struct peer *p, enum eval_frame type, struct buf *b)
 {
     if (peer_ready(p)) {
-        if (b->err || chan_send(p->chan, (uint16_t)type, b->data, b->len) == ERR_FULL) {
-            p->choked = true;
-            loop_timer_set(p->watch, 0);
-        }
+        if (p->bundle.len + b->len >= EVAL_BUNDLE_FULL)
+            peer_flush(p);
+        if (b->err)
+            choke(p);
+        eval_put_frame(&p->bundle, type, b->data, b->len);
         p->octets += b->len + FRAME_HEADER_LEN;
     }
     buf_clear(b);

@@ -46,10 +46,11 @@ bool peer_ready(const struct peer *p); /* it has greeted */
 bool peer_is_open(const struct peer *p);
 uint32_t peer_serial(const struct peer *p); /* rises with each peer_open() and each end */
 
-/* Send what is in B, if it is ready; what cannot be sent ends the peer, from the loop. B is
- * cleared. */
+/* What is in B is to be sent, if it is ready; what cannot be sent ends the peer, from the loop. B
+ * is cleared. Small frames wait for peer_flush(): a write for each would wake it up for each. */
 void peer_send(struct peer *p, enum eval_frame type, struct buf *b);
-uint64_t peer_octets(const struct peer *p); /* sent so far */
+void peer_flush(struct peer *p);
+uint64_t peer_octets(const struct peer *p); /* sent or waiting so far */
 
 /* From now on it must make progress within the deadline, or need not. */
 void peer_expect(struct peer *p, bool answers);

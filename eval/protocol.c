@@ -119,6 +119,25 @@ void eval_put_compiled(struct buf *b, uint32_t tag, bool ok, const char *text)
     buf_str(b, text);
 }
 
+void eval_put_frame(struct buf *bundle, enum eval_frame type, const void *payload, size_t len)
+{
+    buf_u32(bundle, (uint32_t)len);
+    buf_u16(bundle, (uint16_t)type);
+    buf_u16(bundle, 0);
+    buf_bytes(bundle, payload, len);
+}
+
+int eval_get_frame(struct rd *r, uint16_t *ret_type, struct slice *ret_payload)
+{
+    uint32_t len = rd_u32(r);
+
+    *ret_type = rd_u16(r);
+    if (rd_u16(r) || *ret_type == EVAL_BUNDLE)
+        return ERR_PROTOCOL;
+    *ret_payload = rd_bytes(r, len);
+    return r->err ? ERR_PROTOCOL : 0;
+}
+
 static int finish(struct rd *r)
 {
     return rd_end(r) ? ERR_PROTOCOL : 0;

@@ -10,6 +10,7 @@
  *   UNDEFINE  forget a condition              COMPILED    answer of COMPILE
  *   EVAL      evaluate these
  *   COMPILE   compile this, never run it
+ *   BUNDLE    several of the above
  *
  * Layouts (big-endian; str and blob are a u32 length and the octets; x* is "repeated"):
  *   HELLO       u32 version, str build
@@ -20,6 +21,7 @@
  *   UNDEFINE    u32 condition
  *   EVAL        u64 now_wall_ms, u32 n, u32 condition*
  *   COMPILE     u32 tag, blob text
+ *   BUNDLE      frames, whole, one after the other; no BUNDLE among them
  *   RESULTS     result*: u32 condition, u8 kind, u8 level, u16 flags, u32 cost_us,
  *               if RESULT_TEXTS: blob value, blob message, blob error
  *               unless RESULT_SAME_DEPS: u16 n, u64 dependency*
@@ -51,6 +53,7 @@ enum {
     EVAL_BATCH_MAX = 512,       /* conditions of one EVAL */
     EVAL_DEPS_MAX = 4096,       /* dependencies told one by one; beyond: EVAL_DEP_ANY */
     EVAL_REQUEST_MAX = EVAL_TOPIC_MAX + (64 << 10), /* payload to the evaluator */
+    EVAL_BUNDLE_FULL = 64 << 10,                    /* a bundle as large as this is sent */
     EVAL_REPLY_MAX = 128 << 10,                     /* payload from it */
 };
 
@@ -67,6 +70,7 @@ enum eval_frame {
     EVAL_BUSY,
     EVAL_TOPIC_ERROR,
     EVAL_COMPILED,
+    EVAL_BUNDLE,
 };
 
 /* What an evaluation depends on: a kind and, below it, what of that kind. A name that was absent
@@ -139,6 +143,9 @@ void eval_put_topic_error(struct buf *b, uint32_t id, uint64_t version, const ch
 void eval_put_compiled(struct buf *b, uint32_t tag, bool ok, const char *text);
 /* DROP, UNDEFINE and BUSY are one u32: buf_u32. */
 
+/* One more frame into a bundle. */
+void eval_put_frame(struct buf *bundle, enum eval_frame type, const void *payload, size_t len);
+
 int eval_get_hello(const void *p, size_t n, struct err *e); /* ERR_VERSION if not our build */
 int eval_get_topic(const void *p, size_t n, struct eval_topic *ret);
 int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_wall_ms);
@@ -148,6 +155,8 @@ int eval_get_define(const void *p, size_t n, uint32_t *ret_id, uint32_t *ret_own
 int eval_get_eval(const void *p, size_t n, int64_t *ret_now_ms, const uint8_t **ret_ids,
                   uint32_t *ret_n); /* n times u32, big-endian */
 int eval_get_compile(const void *p, size_t n, uint32_t *ret_tag, struct slice *ret_text);
+/* One frame of a bundle after the other, until R->left is 0. */
+int eval_get_frame(struct rd *r, uint16_t *ret_type, struct slice *ret_payload);
 /* One result after the other, until R->left is 0. */
 int eval_get_result(struct rd *r, struct eval_result *ret);
 int eval_get_topic_error(const void *p, size_t n, uint32_t *ret_id, uint64_t *ret_version,

@@ -85,41 +85,36 @@ unsigned script_scan(const char *text)
 
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text)
 {
-    struct script *s = calloc(1, sizeof *s);
+    struct script *s = malloc(sizeof *s + text.len + 1);
 
-    if (s)
-        s->text = malloc(text.len + 1);
-    if (!s || !s->text) {
-        free(s);
+    if (!s)
         return NULL;
-    }
+    *s = (struct script){.id = id, .owner = owner};
     if (text.len)
         memcpy(s->text, text.data, text.len);
     s->text[text.len] = 0;
-    s->id = id;
-    s->owner = owner;
     s->needs = script_scan(s->text);
     return s;
 }
 
 void script_free(struct script *s)
 {
-    if (!s)
-        return;
-    free(s->told);
-    free(s->text);
+    if (s)
+        free(s->far);
     free(s);
 }
 
 bool script_told(struct script *s, const eval_dep *deps, size_t n)
 {
-    if (s->has_told && s->told_n == n && (!n || !memcmp(s->told, deps, n * sizeof *deps)))
+    const eval_dep *told = s->far ? s->far : s->near;
+
+    if (s->has_told && s->told_n == n && !memcmp(told, deps, n * sizeof *deps))
         return true;
-    free(s->told);
-    s->told = n ? malloc(n * sizeof *deps) : NULL;
-    s->has_told = !n || s->told;
-    if (s->told)
-        memcpy(s->told, deps, n * sizeof *deps);
+    free(s->far);
+    s->far = n > SCRIPT_TOLD_NEAR ? malloc(n * sizeof *deps) : NULL;
+    s->has_told = n <= SCRIPT_TOLD_NEAR || s->far;
+    if (s->has_told)
+        memcpy(s->far ? s->far : s->near, deps, n * sizeof *deps);
     s->told_n = n;
     return false;
 }

@@ -23,13 +23,15 @@ enum script_needs {
     NEEDS_ALL = 31,
 };
 
+enum { SCRIPT_TOLD_NEAR = 4 };
+
 struct script {
     uint32_t id, owner;
     unsigned needs; /* enum script_needs */
-    char *text;     /* terminated */
-    eval_dep *told; /* the dependencies last told to the client; told_n of them */
-    size_t told_n;
     bool has_told;
+    size_t told_n; /* the dependencies last told to the client; few of them near, or all far */
+    eval_dep near[SCRIPT_TOLD_NEAR], *far;
+    char text[]; /* terminated */
 };
 
 /* NULL: out of memory. */

@@ -51,7 +51,6 @@ static void topic_free(struct topic *topic)
     sample_unref(topic->now);
     sample_unref(topic->before);
     free(topic->readers);
-    free(topic->name);
     free(topic);
 }
 
@@ -119,14 +118,15 @@ static int add(struct topics *t, struct topic *topic)
 
 static struct topic *create(struct topics *t, const struct eval_topic *in, struct err *e)
 {
-    struct topic *topic = calloc(1, sizeof *topic);
+    size_t name_size = strlen(in->name) + 1;
+    struct topic *topic = calloc(1, sizeof *topic + name_size);
 
     if (topic) {
         topic->id = in->id;
-        topic->name = strdup(in->name);
+        memcpy(topic->name, in->name, name_size);
+        if (!set_readers(topic, in) && !add(t, topic))
+            return topic;
     }
-    if (topic && topic->name && !set_readers(topic, in) && !add(t, topic))
-        return topic;
     topic_free(topic);
     err_set(e, ERR_NOMEM, "out of memory");
     return NULL;

@@ -14,13 +14,12 @@
 struct sample; /* a parsed document, shared by now and before when the content did not change */
 
 struct topic {
-    uint32_t id;
-    int64_t wall_ms; /* when `now` was taken */
-    char *name;
-    struct sample *now, *before; /* before: NULL until there is one */
+    uint32_t id, nreaders;
     uint32_t *readers;           /* rising; none: everyone */
-    uint32_t nreaders;
-    struct topic *same_hash; /* next with the same hash of its name */
+    struct sample *now, *before; /* before: NULL until there is one */
+    int64_t wall_ms;             /* when `now` was taken */
+    struct topic *same_hash;     /* next with the same hash of its name */
+    char name[];
 };
 
 /* All zeros is empty. */

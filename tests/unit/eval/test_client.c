@@ -295,6 +295,7 @@ static void detaching_blames_nobody(void **state)
 struct fake {
     int fd;
     struct buf in, out;
+    struct rd bundle;
 };
 
 static void fake_send(struct fake *f, enum eval_frame type)
@@ -304,19 +305,36 @@ static void fake_send(struct fake *f, enum eval_frame type)
     buf_clear(&f->out);
 }
 
+/* The next frame, out of its bundle. */
+static struct slice fake_read(struct fake *f, uint16_t *ret_type)
+{
+    struct slice payload;
+
+    if (!f->bundle.left) {
+        if (frame_read(f->fd, ret_type, &f->in, EVAL_REQUEST_MAX))
+            _exit(0);
+        if (*ret_type != EVAL_BUNDLE)
+            _exit(1);
+        rd_init(&f->bundle, f->in.data, f->in.len);
+    }
+    if (eval_get_frame(&f->bundle, ret_type, &payload))
+        _exit(1);
+    return payload;
+}
+
 /* Read until the next EVAL; the conditions' ids. */
 static uint32_t fake_read_eval(struct fake *f, uint32_t ids[EVAL_BATCH_MAX])
 {
+    struct slice payload;
     int64_t now;
     const uint8_t *raw;
     uint32_t n;
     uint16_t type;
 
     do {
-        if (frame_read(f->fd, &type, &f->in, EVAL_REQUEST_MAX))
-            _exit(0);
+        payload = fake_read(f, &type);
     } while (type != EVAL_EVAL);
-    if (eval_get_eval(f->in.data, f->in.len, &now, &raw, &n))
+    if (eval_get_eval(payload.data, payload.len, &now, &raw, &n))
         _exit(1);
     for (uint32_t i = 0; i < n; i++)
         ids[i] = get_u32(raw + 4 * (size_t)i);

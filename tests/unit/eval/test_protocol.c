@@ -1,0 +1,198 @@
+/* The codecs: what is put is got; cut short or with a changed octet nothing is read that is not
+ * there, and no result is let through that makes no sense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "eval/protocol.h"
+
+static struct buf out;
+
+static int setup(void **state)
+{
+    (void)state;
+    buf_init(&out, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(out.err, 0);
+    buf_release(&out);
+    return 0;
+}
+
+static void a_topic_goes_there_and_back(void **state)
+{
+    const uint8_t readers[] = {0, 0, 0, 1, 0, 0, 0, 9};
+    struct eval_topic in = {.id = 7,
+                            .version = 1ull << 40,
+                            .wall_ms = -5,
+                            .name = "router1.if.2",
+                            .readers = readers,
+                            .nreaders = 2,
+                            .json = {(const uint8_t *)"{}", 2}};
+    struct eval_topic got;
+
+    (void)state;
+    eval_put_topic(&out, &in);
+    assert_int_equal(eval_get_topic(out.data, out.len, &got), 0);
+    assert_int_equal(got.id, 7);
+    assert_true(got.version == in.version && got.wall_ms == -5);
+    assert_string_equal(got.name, in.name);
+    assert_int_equal(got.nreaders, 2);
+    assert_memory_equal(got.readers, readers, 8);
+    assert_int_equal(got.json.len, 2);
+    for (size_t n = 0; n < out.len; n++)
+        assert_int_equal(eval_get_topic(out.data, n, &got), ERR_PROTOCOL);
+    buf_u8(&out, 0);
+    assert_int_equal(eval_get_topic(out.data, out.len, &got), ERR_PROTOCOL);
+}
+
+static void put_results(void)
+{
+    struct verdict v = {.kind = VERDICT_LEVEL, .level = 3, .cost_us = 17, .reads_clock = true};
+    const eval_dep deps[] = {eval_dep_make(EVAL_DEP_CONTENT, 5), eval_dep_missing("gone")};
+
+    snprintf(v.value, sizeof v.value, "92 %%");
+    snprintf(v.message, sizeof v.message, "hot");
+    eval_put_result(&out, &v, 1, false, deps, 2);
+    v = (struct verdict){.kind = VERDICT_ERROR, .over_budget = true, .error = "stopped"};
+    eval_put_result(&out, &v, 2, true, NULL, 0);
+    v = (struct verdict){.kind = VERDICT_FALSE};
+    eval_put_result(&out, &v, 3, false, NULL, 0);
+}
+
+static void results_go_there_and_back(void **state)
+{
+    struct eval_result r;
+    struct rd rd;
+
+    (void)state;
+    put_results();
+    rd_init(&rd, out.data, out.len);
+    assert_int_equal(eval_get_result(&rd, &r), 0);
+    assert_int_equal(r.condition_id, 1);
+    assert_int_equal(r.kind, VERDICT_LEVEL);
+    assert_int_equal(r.level, 3);
+    assert_int_equal(r.flags, RESULT_TEXTS | RESULT_CLOCK);
+    assert_int_equal(r.cost_us, 17);
+    assert_memory_equal(r.value.data, "92 %", 4);
+    assert_int_equal(r.ndeps, 2);
+    assert_true(get_u64(r.deps + 8) == eval_dep_missing("gone"));
+    assert_int_equal(eval_get_result(&rd, &r), 0);
+    assert_int_equal(r.flags, RESULT_TEXTS | RESULT_SAME_DEPS | RESULT_OVER);
+    assert_int_equal(eval_get_result(&rd, &r), 0);
+    assert_int_equal(r.condition_id, 3);
+    assert_int_equal(r.ndeps, 0);
+    assert_int_equal(rd.left, 0);
+    assert_int_equal(eval_get_result(&rd, &r), ERR_PROTOCOL);
+}
+
+/* Read a copy of exactly this size, so that a tool that watches memory sees any step beyond. */
+static void read_results(const uint8_t *p, size_t n)
+{
+    uint8_t *copy = malloc(n + !n);
+    struct eval_result r;
+    struct rd rd;
+
+    memcpy(copy, p, n);
+    rd_init(&rd, copy, n);
+    while (rd.left && !eval_get_result(&rd, &r)) {
+        assert_true(r.kind <= VERDICT_ERROR && r.level <= 5);
+        assert_true(r.value.len <= VERDICT_VALUE_MAX && r.error.len <= VERDICT_ERROR_MAX);
+        for (uint16_t i = 0; i < r.ndeps; i++)
+            assert_true(get_u64(r.deps + 8 * (size_t)i) != 1);
+    }
+    free(copy);
+}
+
+static void damaged_results_are_borne(void **state)
+{
+    (void)state;
+    put_results();
+    for (size_t n = 0; n <= out.len; n++)
+        read_results(out.data, n);
+    for (size_t i = 0; i < out.len; i++) {
+        uint8_t was = out.data[i];
+        for (int v = 0; v < 256; v++) {
+            out.data[i] = (uint8_t)v;
+            read_results(out.data, out.len);
+        }
+        out.data[i] = was;
+    }
+}
+
+static void bundles_hold_whole_frames(void **state)
+{
+    struct slice payload;
+    struct rd rd;
+    uint16_t type;
+
+    (void)state;
+    eval_put_frame(&out, EVAL_DROP, "abcd", 4);
+    eval_put_frame(&out, EVAL_SAME, "", 0);
+    rd_init(&rd, out.data, out.len);
+    assert_int_equal(eval_get_frame(&rd, &type, &payload), 0);
+    assert_int_equal(type, EVAL_DROP);
+    assert_memory_equal(payload.data, "abcd", 4);
+    assert_int_equal(eval_get_frame(&rd, &type, &payload), 0);
+    assert_int_equal(payload.len, 0);
+    assert_int_equal(rd.left, 0);
+    rd_init(&rd, out.data, 11);
+    assert_int_equal(eval_get_frame(&rd, &type, &payload), ERR_PROTOCOL);
+    buf_clear(&out);
+    eval_put_frame(&out, EVAL_BUNDLE, "", 0);
+    rd_init(&rd, out.data, out.len);
+    assert_int_equal(eval_get_frame(&rd, &type, &payload), ERR_PROTOCOL);
+}
+
+static void a_greeting_names_the_build(void **state)
+{
+    struct err e;
+
+    (void)state;
+    eval_put_hello(&out);
+    assert_int_equal(eval_get_hello(out.data, out.len, &e), 0);
+    out.data[out.len - 1] ^= 1;
+    assert_int_equal(eval_get_hello(out.data, out.len, &e), ERR_VERSION);
+    assert_int_equal(eval_get_hello(out.data, out.len - 1, &e), ERR_PROTOCOL);
+    assert_int_equal(eval_get_hello(out.data, 0, NULL), ERR_PROTOCOL);
+}
+
+static void texts_are_checked(void **state)
+{
+    static char big[EVAL_SCRIPT_MAX + 1];
+    struct err e;
+
+    (void)state;
+    assert_int_equal(eval_check_text("", 0, &e), 0);
+    assert_int_equal(eval_check_text(NULL, 0, &e), 0);
+    assert_int_equal(eval_check_text("'\xc3\xbc' == 1", 9, &e), 0);
+    assert_int_equal(eval_check_text("a\n\nb\0c", 6, &e), ERR_WRONG_VALUE);
+    assert_string_equal(e.text, "line 3: the script holds a 0 octet");
+    assert_int_equal(eval_check_text("\xe2\x82\xac\n\xc3(", 6, &e), ERR_WRONG_VALUE);
+    assert_string_equal(e.text, "line 2: the script is not valid UTF-8");
+    assert_int_equal(eval_check_text("\xc0\x80", 2, &e), ERR_WRONG_VALUE);
+    memset(big, ' ', sizeof big);
+    assert_int_equal(eval_check_text(big, sizeof big - 1, &e), 0);
+    assert_int_equal(eval_check_text(big, sizeof big, &e), ERR_WRONG_LENGTH);
+}
+
+#define WITH_BUFFER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BUFFER(a_topic_goes_there_and_back), WITH_BUFFER(results_go_there_and_back),
+        WITH_BUFFER(damaged_results_are_borne),   WITH_BUFFER(bundles_hold_whole_frames),
+        WITH_BUFFER(a_greeting_names_the_build),  WITH_BUFFER(texts_are_checked),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
