@@ -131,11 +131,32 @@ static int drop_links(struct txn *t, const char *db, unsigned table, const struc
     return txn_error(t);
 }
 
+/* Deletes a group's links, rows group,member of TABLE, and their marks in DB. */
+static int drop_members(struct txn *t, const char *db, unsigned table, const struct key *group)
+{
+    struct cursor c;
+    struct row r;
+    char n[3][33];
+
+    for (cursor_first(&c, t, TABLE(table), group); cursor_row(&c, &r); cursor_next(&c)) {
+        struct key k = key_copy(r.key), mark;
+
+        if (read_names(&r.key, n, 3)) {
+            mark = key3(n[0], n[2], n[1]);
+            drop_mark(t, db, &mark);
+        }
+        if (row_delete(t, TABLE(table), &k))
+            break;
+    }
+    cursor_close(&c);
+    return txn_error(t);
+}
+
 /* The default group goes with its last definition; so do the links to its targets. */
 static int drop_default_group(struct txn *t, const char *owner, const char *service)
 {
     struct key k = key_of_names(owner, service);
-    int err = drop_rows(t, SA_GROUP_TARGET, &k);
+    int err = drop_members(t, INDEX_TARGET_GROUPS, SA_GROUP_TARGET, &k);
 
     if (!err)
         err = row_delete(t, TABLE(SA_GROUP), &k);
@@ -190,6 +211,29 @@ static int count_definition(struct txn *t, const char *owner, int delta)
     return kv_put(t, DB_OWNER_DEFS, key_slice(&k), (struct slice){v, sizeof v});
 }
 
+/* From one default group to another; "" is none. */
+static int change_service(struct txn *t, const char *owner, const char *definition,
+                          const char *before, const char *now)
+{
+    struct key k = key_of_names(owner, definition);
+    int err;
+
+    /* Join first: a group that both name must not go in between. */
+    if (now[0]) {
+        err = join_default_group(t, owner, now, definition);
+        if (!err)
+            err = kv_put(t, INDEX_DEF_SERVICE, key_slice(&k),
+                         (struct slice){(const uint8_t *)now, strlen(now)});
+    } else {
+        err = drop_mark(t, INDEX_DEF_SERVICE, &k);
+    }
+    if (!err && before[0])
+        err = leave_default_group(t, owner, before, definition);
+    if (!err && !before[0] != !now[0])
+        err = count_definition(t, owner, now[0] ? 1 : -1);
+    return err;
+}
+
 static int apply_definition(struct txn *t, const struct slice *key)
 {
     char n[2][33], now[33], before[33] = "";
@@ -205,31 +249,18 @@ static int apply_definition(struct txn *t, const struct slice *key)
         memcpy(before, v.data, v.len);
         before[v.len] = 0;
     }
-    if (!strcmp(now, before))
-        return txn_error(t);
-    /* Join first: a group that both name must not go in between. */
-    if (now[0]) {
-        err = join_default_group(t, n[0], now, n[1]);
-        if (!err)
-            err = kv_put(t, INDEX_DEF_SERVICE, key_slice(&k),
-                         (struct slice){(const uint8_t *)now, strlen(now)});
-    } else {
-        err = drop_mark(t, INDEX_DEF_SERVICE, &k);
-    }
-    if (!err && before[0])
-        err = leave_default_group(t, n[0], before, n[1]);
-    if (!err && !before[0] != !now[0])
-        err = count_definition(t, n[0], now[0] ? 1 : -1);
+    if (strcmp(now, before))
+        err = change_service(t, n[0], n[1], before, now);
     if (!err && !row_exists(t, TABLE(SA_DEFINITION), &k))
         err = drop_links(t, INDEX_DEF_GROUPS, SA_GROUP_DEFINITION, &k);
-    return err;
+    return err ? err : txn_error(t);
 }
 
 static int apply_membership(struct txn *t, const struct slice *key)
 {
     char n[3][33];
     struct key row_key, k, group_key;
-    struct row r, group;
+    struct row group;
     bool in;
 
     if (!read_names(key, n, 3))
@@ -237,7 +268,7 @@ static int apply_membership(struct txn *t, const struct slice *key)
     row_key = key3(n[0], n[1], n[2]);
     group_key = key_of_names(n[0], n[1]);
     k = key3(n[0], n[2], n[1]);
-    in = !row_get(t, TABLE(SA_GROUP_DEFINITION), &row_key, &r) && row_active(&r);
+    in = row_exists(t, TABLE(SA_GROUP_DEFINITION), &row_key);
     if (in && !row_get(t, TABLE(SA_GROUP), &group_key, &group) &&
         row_int(&group, GROUP_DEFAULT) == TRUTH_TRUE)
         in = false; /* default groups are found by the service */
@@ -265,8 +296,8 @@ static int apply_group(struct txn *t, const struct slice *key)
 
     if (row_exists(t, TABLE(SA_GROUP), &k))
         return txn_error(t);
-    err = drop_rows(t, SA_GROUP_DEFINITION, &k);
-    return err ? err : drop_rows(t, SA_GROUP_TARGET, &k);
+    err = drop_members(t, INDEX_DEF_GROUPS, SA_GROUP_DEFINITION, &k);
+    return err ? err : drop_members(t, INDEX_TARGET_GROUPS, SA_GROUP_TARGET, &k);
 }
 
 static int apply_script(struct txn *t, const struct slice *key)
@@ -352,6 +383,8 @@ static void route_add(struct txn *t, struct route *ret, const char *owner, const
         row_int(&r, TARGET_ENABLED) != TRUTH_TRUE)
         return;
     incarnation = (uint32_t)row_int(&r, TARGET_INCARNATION);
+    if (!incarnation) /* its change has not been taken in yet */
+        return;
     for (size_t i = 0; i < ret->n; i++) {
         if (ret->targets[i].incarnation == incarnation)
             return;
@@ -397,6 +430,14 @@ static void route_globals(struct txn *t, struct route *ret, const char *owner)
     }
 }
 
+static bool is_member(struct txn *t, const char *owner, const char *group, const char *definition)
+{
+    struct key k = key3(owner, group, definition);
+    struct row r;
+
+    return !row_get(t, TABLE(SA_GROUP_DEFINITION), &k, &r) && row_active(&r);
+}
+
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret)
 {
     struct key prefix = key_of_names(owner, definition), at = prefix;
@@ -415,7 +456,7 @@ int route_find(struct txn *t, const char *owner, const char *definition, struct 
            starts_with(k, &prefix)) {
         at = key_copy(k);
         after = true;
-        if (read_names(&k, n, 3))
+        if (read_names(&k, n, 3) && is_member(t, owner, n[2], definition))
             route_group(t, ret, owner, n[2]);
     }
     route_globals(t, ret, owner);

@@ -9,7 +9,7 @@
 
 /* Databases (store/store.h, kv_*):
  *   defService   owner,definition        -> name of its default group
- *   defGroups    owner,definition,group  -> ""   custom groups only
+ *   defGroups    owner,definition,group  -> ""   custom groups only; not in force ones too
  *   globals      owner,target            -> ""
  *   serviceDefs  owner,group,definition  -> ""   members of default groups
  *   targetGroups owner,target,group      -> ""
