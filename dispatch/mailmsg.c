@@ -50,17 +50,20 @@ bool mail_domain_valid(const char *domain)
            !strstr(domain, "-.");
 }
 
+/* The form that addresses and message ids share (RFC 5322 section 3.6.4). */
+static bool is_addr_spec(const char *s)
+{
+    const char *at = strchr(s, '@');
+    size_t local = at ? (size_t)(at - s) : 0;
+
+    return at && local <= LOCAL_PART_MAX &&
+           dotted(s, local, ALNUM "!#$%&'*+-/=?^_`{|}~", LOCAL_PART_MAX) &&
+           mail_domain_valid(at + 1);
+}
+
 bool mail_address_valid(const char *address)
 {
-    const char *at = strchr(address, '@');
-    size_t local;
-
-    if (!at || strlen(address) > MAIL_ADDRESS_MAX)
-        return false;
-    local = (size_t)(at - address);
-    return local <= LOCAL_PART_MAX &&
-           dotted(address, local, ALNUM "!#$%&'*+-/=?^_`{|}~", LOCAL_PART_MAX) &&
-           mail_domain_valid(at + 1);
+    return strlen(address) <= MAIL_ADDRESS_MAX && is_addr_spec(address);
 }
 
 /* ---- headers ---- */
@@ -313,7 +316,7 @@ static int check(const struct mailmsg *m, struct err *e)
 {
     if (!mail_address_valid(m->from_address))
         return err_set(e, ERR_INVALID, "the sender is no mail address");
-    if (!mail_address_valid(m->message_id)) /* an id has the same form: RFC 5322 section 3.6.4 */
+    if (!is_addr_spec(m->message_id))
         return err_set(e, ERR_INVALID, "the Message-ID is none");
     if (m->nto == 0)
         return err_set(e, ERR_INVALID, "the message has no recipient");
@@ -335,7 +338,8 @@ int mailmsg_write(const struct mailmsg *m, struct buf *b, struct err *e)
     mailmsg_header_write("Subject", m->subject, b);
     buf_printf(b, "Message-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n", m->message_id);
     for (size_t i = 0; i < m->nheaders; i++)
-        mailmsg_header_write(m->headers[i].name, m->headers[i].value, b);
+        if (*m->headers[i].value)
+            mailmsg_header_write(m->headers[i].name, m->headers[i].value, b);
     write_body(m->text, b);
     return b->err ? err_set(e, b->err, "the message: %s", err_name(b->err)) : 0;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dispatch/notification.h"
+#include "dispatch/snmp_kind.h"
 #include "snmp/session.h"
 
 enum {
@@ -19,78 +20,9 @@ enum {
     TRAPS_PER_TURN = 100,           /* then the others have their turn */
     DESTINATIONS_MAX = 256,         /* kept for one handler */
     ADDRESS_AGE_MS = 5 * 60 * 1000, /* a name's address is believed for so long */
-    HOST_MAX = 255,
-    COMMUNITY_MAX = 255,
-};
-
-/* ---- properties ---- */
-
-static const char *const versions[] = {"2c", NULL};
-static const char *const confirms[] = {"trap", "inform", NULL};
-
-static const struct property properties[] = {
-    {.name = "host",
-     .type = PROPERTY_TEXT,
-     .target_may_override = true,
-     .transport = true,
-     .min = 1,
-     .max = HOST_MAX,
-     .help = "Name or address of the receiver, for targets without recipients of their own."},
-    {.name = "port",
-     .type = PROPERTY_NUMBER,
-     .target_may_override = true,
-     .transport = true,
-     .min = 1,
-     .max = 65535,
-     .def = "162",
-     .help = "Its UDP port, and that of recipients that name none."},
-    {.name = "version",
-     .type = PROPERTY_ENUM,
-     .def = "2c",
-     .names = versions,
-     .help = "Version of SNMP."},
-    {.name = "community",
-     .type = PROPERTY_SECRET,
-     .target_may_override = true,
-     .min = 1,
-     .max = COMMUNITY_MAX,
-     .def = "public",
-     .help = "Community; the handler's own goes to the handler's own host only, if it has one."},
-    {.name = "confirm",
-     .type = PROPERTY_ENUM,
-     .target_may_override = true,
-     .def = "trap",
-     .names = confirms,
-     .help = "trap: sent and forgotten; inform: sent until the receiver acknowledges it."},
-    {.name = "timeout",
-     .type = PROPERTY_DURATION,
-     .min = 10,
-     .max = 60 * 1000,
-     .def = "2s",
-     .help = "How long an inform waits for its acknowledgement before it is sent again."},
-    {.name = "retries",
-     .type = PROPERTY_NUMBER,
-     .max = 20,
-     .def = "2",
-     .help = "How often an inform is sent again."},
-};
-enum { NPROPERTIES = sizeof properties / sizeof *properties };
-
-static const struct kind kind = {
-    .class_ = KIND_HANDLER,
-    .name = "snmp",
-    .properties = properties,
-    .nproperties = NPROPERTIES,
-    .help = "SNMP notifications. A target's recipients are \"host\" or \"host:port\".",
 };
 
 /* ---- what there is ---- */
-
-struct endpoint {
-    char host[HOST_MAX + 1];
-    uint16_t port;
-    char community[COMMUNITY_MAX + 1];
-};
 
 struct notification {
     struct notification *next, **pprev;
@@ -345,8 +277,10 @@ static int open_session(struct destination *d, const struct address *address, st
         .version = SNMP_V2C,
         .community = d->endpoint.community,
         .address = *address,
-        .timeout_ms = (uint32_t)values_number(v, properties, NPROPERTIES, "timeout"),
-        .retries = (unsigned)values_number(v, properties, NPROPERTIES, "retries"),
+        .timeout_ms =
+            (uint32_t)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "timeout"),
+        .retries =
+            (unsigned)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "retries"),
     };
 
     return session_open(&d->session, d->snmp->sessions, &o, e);
@@ -471,97 +405,7 @@ static struct destination *destination_get(struct snmp *m, const struct endpoint
     return d;
 }
 
-/* ---- where a job goes ---- */
-
-/* "host", "host:port", "[2001:db8::1]:port", "2001:db8::1". */
-static int parse_address(struct endpoint *ret, const char *text, uint16_t default_port)
-{
-    const char *colon = strrchr(text, ':'), *end = strchr(text, ']'), *port = NULL;
-    const char *host = text;
-    size_t n = strlen(text);
-    char *rest;
-    unsigned long v;
-
-    if (text[0] == '[' && end) {
-        host = text + 1;
-        n = (size_t)(end - host);
-        if (end[1] != '\0' && end[1] != ':')
-            return ERR_INVALID;
-        port = end[1] ? end + 2 : NULL;
-    } else if (colon && strchr(text, ':') == colon) {
-        n = (size_t)(colon - text);
-        port = colon + 1;
-    }
-    if (n == 0 || n > HOST_MAX)
-        return ERR_INVALID;
-    memcpy(ret->host, host, n);
-    ret->host[n] = '\0';
-    ret->port = default_port;
-    if (!port)
-        return 0;
-    if (*port < '1' || *port > '9' || strlen(port) > 5)
-        return ERR_INVALID;
-    v = strtoul(port, &rest, 10);
-    if (*rest || v > 65535)
-        return ERR_INVALID;
-    ret->port = (uint16_t)v;
-    return 0;
-}
-
-static const char *handler_text(const struct snmp *m, const char *name)
-{
-    return values_text(&service_handler(m->service)->values, properties, NPROPERTIES, name);
-}
-
-static bool is_own_host(const struct snmp *m, const struct endpoint *to)
-{
-    return strcmp(to->host, handler_text(m, "host")) == 0 &&
-           to->port ==
-               values_number(&service_handler(m->service)->values, properties, NPROPERTIES, "port");
-}
-
-/* The handler's community is a secret between it and its host. Targets that go elsewhere bring
- * their own, unless it is the one that everybody knows, or the handler names no host at all. */
-static int set_community(struct endpoint *to, const struct snmp *m, const struct job *j)
-{
-    const char *community = service_text(m->service, j, "community");
-    const char *common = property_find(properties, NPROPERTIES, "community")->def;
-    bool overridden = false;
-
-    for (size_t i = 0; i < j->overrides.n; i++)
-        overridden |= strcmp(j->overrides.items[i].property->name, "community") == 0;
-    if (!overridden) {
-        bool known = strcmp(handler_text(m, "community"), common) == 0;
-
-        if (!known && *handler_text(m, "host") && !is_own_host(m, to))
-            return ERR_DENIED;
-        community = handler_text(m, "community");
-    }
-    snprintf(to->community, sizeof to->community, "%s", community);
-    return 0;
-}
-
-static int find_endpoint(struct endpoint *ret, const struct snmp *m, const struct job *j,
-                         const char *recipient, struct err *e)
-{
-    uint16_t port = (uint16_t)service_number(m->service, j, "port");
-    int err = 0;
-
-    *ret = (struct endpoint){.port = port};
-    if (recipient)
-        err = parse_address(ret, recipient, port);
-    else
-        snprintf(ret->host, sizeof ret->host, "%s", service_text(m->service, j, "host"));
-    if (err)
-        return err_set(e, err, "expected host or host:port");
-    if (!*ret->host)
-        return err_set(e, ERR_INVALID, "neither the handler nor the target names a host");
-    if (set_community(ret, m, j))
-        return err_set(e, ERR_DENIED,
-                       "the target sends to another host than the handler: it needs a community "
-                       "of its own");
-    return 0;
-}
+/* ---- from jobs to notifications ---- */
 
 static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
 {
@@ -586,7 +430,7 @@ static void send_to(struct snmp_job *x, size_t recipient)
     struct endpoint to;
     struct err e;
 
-    if (find_endpoint(&to, x->snmp, x->job, address, &e)) {
+    if (snmp_endpoint(&to, x->snmp->service, x->job, address, &e)) {
         snprintf(x->recipients[recipient].address, 256, "%s", address ? address : "snmp");
         recipient_note(x, recipient, NOTICE_FAILED, e.text);
         return;
@@ -709,7 +553,7 @@ static int snmp_open(struct service *s, void **ret_state, struct err *e)
 }
 
 const struct dispatch_kind dispatch_kind_snmp = {
-    .kind = &kind,
+    .kind = &snmp_kind,
     .open = snmp_open,
     .close = snmp_close,
     .deliver = snmp_deliver,

@@ -13,6 +13,8 @@ from lib.net import free_port
 from lib.smtpd import DROP, HANG, FaultySmtpd, Pki, Smtpd
 from lib.wait import wait_for
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
 PASSWORD = "pa\u00e4ss w0rd"
 
 

@@ -113,7 +113,7 @@ def test_inform_is_acknowledged(host, trapd):
     assert (o["result"], o["confirmation"]) == (DELIVERED, ACKNOWLEDGED)
     assert o["recipients"] == [{"address": f"127.0.0.1:{trapd.port}", "state": STATE_DELIVERED,
                                 "reply": "acknowledged"}]
-    trapd.process.expect(r"(?s)got .*INFORM.*END|got .*END")
+    trapd.process.expect(r"(?s)got .*END")
 
 
 def test_a_name_is_resolved(host, trapd):
@@ -157,12 +157,10 @@ def test_silent_receiver_is_asked_again(host, receiver):
 
 def test_a_silent_receiver_delays_no_other(host, receiver, trapd):
     handler(host, receiver.port, confirm="inform", timeout="10s")
-    stuck = host.send(EVENT)
+    host.send(EVENT)
     o = host.deliver(EVENT, recipients=[f"127.0.0.1:{trapd.port}"], overrides={"community": "x"},
                      timeout=3)
     assert o["result"] == DELIVERED
-    host.gone()
-    assert host.outcome(stuck, timeout=15)["result"] == RETRY
 
 
 def response(status, command=0xA2):
@@ -188,16 +186,12 @@ def test_error_in_the_response_is_final(host, receiver):
 
 @pytest.mark.parametrize("reply", [
     lambda d: b"", lambda d: b"\x30", lambda d: d[:20], lambda d: b"\xff" * 100,
-    lambda d: response(0, 0xA8)(d), lambda d: response(0, 0xA7)(d),
-    lambda d: response(0)(d).replace(b"public", b"pabulc")])
+    lambda d: response(0, 0xA8)(d), lambda d: response(0, 0xA7)(d)])
 def test_what_is_no_response_acknowledges_nothing(host, receiver, reply):
     receiver.reply = reply
     handler(host, receiver.port, confirm="inform")
     o = host.deliver(EVENT)
-    if b"pabulc" in (reply(receiver.datagrams[0]) or b""):
-        assert o["result"] in (RETRY, DELIVERED)  # version 2c does not look at it
-    else:
-        assert o["result"] == RETRY and o["confirmation"] == NONE
+    assert o["result"] == RETRY and o["confirmation"] == NONE
 
 
 def test_largest_notification_fits_one_frame(host, receiver):

@@ -1,0 +1,204 @@
+#include "dispatch/mailjob.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch/mailmsg.h"
+#include "dispatch/notice_text.h"
+#include "dispatch/smtp_kind.h"
+
+enum { BODY_MAX = 1 << 20, SUBJECT_MAX = 1024 };
+
+static void copy(char *dst, size_t cap, const char *src)
+{
+    snprintf(dst, cap, "%s", src);
+}
+
+/* ---- from a job ---- */
+
+void mailjob_free(struct mailjob *m)
+{
+    if (!m)
+        return;
+    buf_release(&m->mail.message);
+    free(m->recipients);
+    free(m);
+}
+
+/* Addresses that are some come first and are the mail's; the others have failed already. */
+static int set_recipients(struct mailjob *m, const struct job *j)
+{
+    size_t bad = j->nrecipients;
+
+    m->recipients = calloc(j->nrecipients ? j->nrecipients : 1, sizeof *m->recipients);
+    if (!m->recipients)
+        return ERR_NOMEM;
+    m->nrecipients = j->nrecipients;
+    for (size_t i = 0; i < j->nrecipients; i++) {
+        bool valid = mail_address_valid(j->recipients[i]);
+        struct outcome_recipient *r = &m->recipients[valid ? m->mail.nrecipients++ : --bad];
+
+        copy(r->address, sizeof r->address, j->recipients[i]);
+        r->state = valid ? NOTICE_PENDING : NOTICE_FAILED;
+        copy(r->reply, sizeof r->reply, valid ? "" : "not a mail address in ASCII");
+    }
+    m->mail.recipients = m->recipients;
+    return 0;
+}
+
+static int write_message(struct mailjob *m, const struct mailmsg *model, const struct job *j,
+                         struct err *e)
+{
+    struct mailmsg msg = *model;
+    struct buf subject, body;
+    int err;
+
+    buf_init(&subject, SUBJECT_MAX);
+    buf_init(&body, BODY_MAX);
+    notice_subject(j, &subject);
+    notice_body(j, &body);
+    msg.subject = buf_cstr(&subject);
+    msg.text = buf_cstr(&body);
+    err = subject.err ? subject.err : body.err;
+    if (err)
+        err_set(e, err, "the message: %s", err_name(err));
+    else
+        err = mailmsg_write(&msg, &m->mail.message, e);
+    buf_release(&subject);
+    buf_release(&body);
+    return err;
+}
+
+static int build_message(struct mailjob *m, const struct service *s, const struct job *j,
+                         struct err *e)
+{
+    const struct job_event *v = &j->events[0];
+    char id[UUID_TEXT_LEN + MAIL_ADDRESS_MAX + 2], *to[JOB_RECIPIENTS_MAX], sequence[16];
+    const struct mailmsg_header headers[] = {
+        {"X-SNMPAlert-Level", notice_level(v->level)},
+        {"X-SNMPAlert-Definition", v->definition},
+        {"X-SNMPAlert-Instance", v->instance},
+        {"X-SNMPAlert-Notice", v->uuid},
+        {"X-SNMPAlert-Sequence", sequence},
+    };
+    struct mailmsg msg = {
+        .from_address = m->mail.from,
+        .from_name = service_text(s, j, "fromName"),
+        .to = to,
+        .nto = m->mail.nrecipients,
+        .message_id = id,
+        .date_ms = j->created_ms,
+        .headers = headers,
+        .nheaders = j->nevents == 1 ? sizeof headers / sizeof *headers : 0,
+    };
+    const char *at = strchr(m->mail.from, '@');
+
+    snprintf(sequence, sizeof sequence, "%u", (unsigned)v->sequence);
+    snprintf(id, sizeof id, "%s%.*s", j->uuid, MAIL_ADDRESS_MAX, at ? at : "");
+    for (size_t i = 0; i < msg.nto; i++)
+        to[i] = m->recipients[i].address;
+    return write_message(m, &msg, j, e);
+}
+
+int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, struct err *e)
+{
+    struct mailjob *m = calloc(1, sizeof *m);
+    int err;
+
+    if (!m)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    m->job = j->id;
+    buf_init(&m->mail.message, MAILMSG_MAX);
+    *ret = m;
+    err = smtp_settings(&m->settings, s, j, e);
+    if (!err && set_recipients(m, j))
+        err = err_set(e, ERR_NOMEM, "out of memory");
+    if (!err && m->mail.nrecipients == 0)
+        err = err_set(e, ERR_INVALID, "the target has no recipient that is a mail address");
+    if (err)
+        return err;
+    copy(m->mail.from, sizeof m->mail.from, service_text(s, j, "fromAddress"));
+    return build_message(m, s, j, e);
+}
+
+/* ---- outcomes ---- */
+
+static enum outcome_result result_of(const struct mailjob *m)
+{
+    bool delivered = false;
+
+    for (size_t i = 0; i < m->nrecipients; i++) {
+        if (m->recipients[i].state == NOTICE_PENDING)
+            return OUTCOME_RETRY;
+        delivered |= m->recipients[i].state == NOTICE_DELIVERED;
+    }
+    return delivered ? OUTCOME_DELIVERED : OUTCOME_FAILED;
+}
+
+static bool any_delivered(const struct mailjob *m)
+{
+    for (size_t i = 0; i < m->nrecipients; i++)
+        if (m->recipients[i].state == NOTICE_DELIVERED)
+            return true;
+    return false;
+}
+
+/* The recipient that decided: the first that waits, else the first that failed. */
+static const struct outcome_recipient *culprit(const struct mailjob *m)
+{
+    const struct outcome_recipient *failed = NULL;
+
+    for (size_t i = 0; i < m->nrecipients; i++) {
+        const struct outcome_recipient *r = &m->recipients[i];
+
+        if (r->state == NOTICE_PENDING)
+            return r;
+        if (r->state == NOTICE_FAILED && !failed)
+            failed = r;
+    }
+    return failed;
+}
+
+static void write_error(char *dst, size_t cap, const struct mailjob *m, const struct err *e)
+{
+    const struct outcome_recipient *r = culprit(m);
+    char words[ERR_TEXT_MAX + 600];
+
+    if (r && r->reply[0] && (!e->code || r->state == NOTICE_FAILED))
+        snprintf(words, sizeof words, "%s:%u: %s: %s", m->settings.host, m->settings.port,
+                 r->address, r->reply);
+    else
+        snprintf(words, sizeof words, "%s", e->code ? e->text : "not delivered");
+    utf8_clean(dst, cap, words, strlen(words), false);
+}
+
+void mailjob_answer(const struct mailjob *m, struct service *s, const struct err *e)
+{
+    struct outcome o = {
+        .job = m->job,
+        .result = (uint8_t)result_of(m),
+        .confirmation = any_delivered(m) ? CONFIRM_ACKNOWLEDGED : CONFIRM_NONE,
+        .recipients = m->recipients,
+        .nrecipients = m->nrecipients,
+    };
+
+    if (o.result != OUTCOME_DELIVERED)
+        write_error(o.error, sizeof o.error, m, e);
+    service_done(s, &o);
+}
+
+void mailjob_refuse(struct mailjob *m, struct service *s, const struct err *e)
+{
+    bool forever = e->code == ERR_INVALID || e->code == ERR_FULL;
+    enum outcome_result result = forever ? OUTCOME_FAILED : OUTCOME_RETRY;
+    struct outcome o = {.job = m->job, .result = (uint8_t)result, .confirmation = CONFIRM_NONE};
+
+    for (size_t i = 0; i < m->nrecipients; i++)
+        if (m->recipients[i].state == NOTICE_PENDING && result == OUTCOME_FAILED)
+            m->recipients[i].state = NOTICE_FAILED;
+    o.recipients = m->recipients;
+    o.nrecipients = m->nrecipients;
+    utf8_clean(o.error, sizeof o.error, e->text, strlen(e->text), false);
+    service_done(s, &o);
+}

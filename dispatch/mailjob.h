@@ -1,0 +1,26 @@
+/* A job of an smtp handler as a mail on its way. */
+#ifndef DISPATCH_MAILJOB_H
+#define DISPATCH_MAILJOB_H
+
+#include "dispatch/dispatch.h"
+#include "dispatch/submission.h"
+
+struct mailjob {
+    struct mailjob *next; /* in a queue */
+    uint64_t job;
+    struct submission_settings settings;
+    struct mail mail; /* its recipients are the first of ours */
+    struct outcome_recipient *recipients;
+    size_t nrecipients;
+};
+
+/* On failure RET is NULL or what there is of it, to be refused and freed. ERR_INVALID, ERR_FULL:
+ * this will never be a mail; ERR_NOMEM. */
+int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, struct err *e);
+void mailjob_free(struct mailjob *m); /* NULL is fine */
+
+/* Answer the job, after a session (E: what went wrong with it as a whole), or without one. */
+void mailjob_answer(const struct mailjob *m, struct service *s, const struct err *e);
+void mailjob_refuse(struct mailjob *m, struct service *s, const struct err *e);
+
+#endif
