@@ -9,17 +9,25 @@
 
 static const struct checks checks = {.kinds = &daemon_kinds}; /* but does not compile scripts */
 
-static void put(struct txn *t, unsigned table, const struct key *k, unsigned column,
-                const char *text)
+static void put_text(struct txn *t, unsigned table, const struct key *k, unsigned column,
+                     const char *text)
 {
     struct edit d;
     struct err e;
 
     edit_begin(&d, t, sa_table_by_id(table), k);
-    if (text)
-        edit_str(&d, column, text);
-    else
-        edit_int(&d, column, 1);
+    edit_str(&d, column, text);
+    REQUIRE(row_put(&d, &e) == 0);
+}
+
+static void put_int(struct txn *t, unsigned table, const struct key *k, unsigned column,
+                    int64_t number)
+{
+    struct edit d;
+    struct err e;
+
+    edit_begin(&d, t, sa_table_by_id(table), k);
+    edit_int(&d, column, number);
     REQUIRE(row_put(&d, &e) == 0);
 }
 
@@ -33,16 +41,16 @@ static void fill(struct store *s)
         struct key k = key_of_name(owners[i]), d = key_of_names(owners[i], "hot");
         struct key alert = key_of_id(owners[i], 7);
 
-        put(t, SA_OWNER, &k, OWNER_MAX_DEFINITIONS, NULL);
-        put(t, SA_DEFINITION, &d, DEFINITION_CONDITION, "true");
-        put(t, SA_DEFINITION, &d, DEFINITION_STATUS, NULL);
-        put(t, SA_ALERT, &alert, ALERT_LEVEL, NULL);
-        put(t, SA_HANDLER, &d, HANDLER_KIND, "smtp");
-        put(t, SA_GROUP, &d, GROUP_STATUS, NULL);
-        put(t, SA_TARGET, &d, TARGET_HANDLER, "hot");
-        put(t, SA_TARGET, &d, TARGET_STATUS, NULL);
+        put_int(t, SA_OWNER, &k, OWNER_MAX_DEFINITIONS, 3);
+        put_text(t, SA_DEFINITION, &d, DEFINITION_CONDITION, "true");
+        put_int(t, SA_DEFINITION, &d, DEFINITION_STATUS, ROW_ACTIVE);
+        put_int(t, SA_ALERT, &alert, ALERT_LEVEL, LEVEL_OK);
+        put_text(t, SA_HANDLER, &d, HANDLER_KIND, "smtp");
+        put_int(t, SA_GROUP, &d, GROUP_STATUS, ROW_ACTIVE);
+        put_text(t, SA_TARGET, &d, TARGET_HANDLER, "hot");
+        put_int(t, SA_TARGET, &d, TARGET_STATUS, ROW_ACTIVE);
         d = key_of_names(owners[i], "i");
-        put(t, SA_DEFINITION, &d, DEFINITION_DESCRIPTION, "not ready");
+        put_text(t, SA_DEFINITION, &d, DEFINITION_DESCRIPTION, "not ready");
     }
     REQUIRE(txn_commit(t, &e) == 0);
 }
