@@ -579,7 +579,8 @@ static struct instance_verdict as_instance_verdict(const struct core_verdict *cv
         kind = VERDICT_NODATA;
     if (cv->missed && kind == VERDICT_ERROR) /* _topic['x'].y of a topic that has not come yet */
         kind = VERDICT_NODATA;
-    return (struct instance_verdict){kind, v->level, value_of(v), v->message, v->error};
+    return (struct instance_verdict){kind, v->level, kind == VERDICT_NODATA ? "" : value_of(v),
+                                     v->message, v->error};
 }
 
 /* The definition, with staleness by the sources that were read. */
