@@ -34,7 +34,7 @@ static const struct root roots[ROOTS] = {
 
 /* Which node is which object of this evaluation: REG_NODES[index]. An entry of another evaluation
  * is a free one. */
-enum { SEEN_SLOTS = 16384, SEEN_MAX = SEEN_SLOTS / 4 * 3 };
+enum { SEEN_SLOTS = 4096, SEEN_MAX = SEEN_SLOTS / 4 * 3 };
 struct seen {
     const jv *node;
     uint32_t evaluation;

@@ -200,7 +200,7 @@ static const struct {
     {"_age.number", "1.5"},
     {"_age.a", "10"},
     {"_age.absent", "undefined"},
-    {"Date.now()", "1000000010000"},
+    {"Math.floor(Date.now() / 1000)", "1000000010"},
     {"new Date().getTime() - Date.now()", "0"},
     {"Math.min(3, 2)", "2"},
     {"parseInt('12px')", "12"},
@@ -279,8 +279,8 @@ static void a_large_topic_can_be_scanned(void **state)
     snprintf(json + n, sizeof json - n, "]");
     world_topic(*state, 7, "large", json);
     check(*state, "_topic.large[19999].v + _topic.large.length", "39999");
-    check(*state, LOOP("s = 0; for (var i = 0; i < 14000; i++) s += _topic.large[i].v;"),
-          "97993000");
+    check(*state, LOOP("s = 0; for (var i = 0; i < 4000; i++) if (_topic.large[i].v === i) s++;"),
+          "4000");
 }
 
 static void names_come_and_go(void **state)
