@@ -70,18 +70,34 @@ static int write_message(struct mailjob *m, const struct mailmsg *model, const s
     return err;
 }
 
-static int build_message(struct mailjob *m, const struct service *s, const struct job *j,
-                         struct err *e)
+enum { HEADERS_MAX = 5 };
+
+/* For filters in mail programs: what a message about one event is about. */
+static size_t list_headers(struct mailmsg_header list[HEADERS_MAX], const struct job *j,
+                           const char *sequence)
 {
     const struct job_event *v = &j->events[0];
-    char id[UUID_TEXT_LEN + MAIL_ADDRESS_MAX + 2], *to[JOB_RECIPIENTS_MAX], sequence[16];
-    const struct mailmsg_header headers[] = {
+    const struct mailmsg_header all[HEADERS_MAX] = {
         {"X-SNMPAlert-Level", notice_level(v->level)},
         {"X-SNMPAlert-Definition", v->definition},
         {"X-SNMPAlert-Instance", v->instance},
         {"X-SNMPAlert-Notice", v->uuid},
         {"X-SNMPAlert-Sequence", sequence},
     };
+    size_t n = 0;
+
+    for (size_t i = 0; i < HEADERS_MAX && j->nevents == 1; i++)
+        if (*all[i].value)
+            list[n++] = all[i];
+    return n;
+}
+
+static int build_message(struct mailjob *m, const struct service *s, const struct job *j,
+                         struct err *e)
+{
+    char id[UUID_TEXT_LEN + MAIL_ADDRESS_MAX + 2], *to[JOB_RECIPIENTS_MAX], sequence[16];
+    struct mailmsg_header headers[HEADERS_MAX];
+    const char *at = strchr(m->mail.from, '@');
     struct mailmsg msg = {
         .from_address = m->mail.from,
         .from_name = service_text(s, j, "fromName"),
@@ -90,11 +106,10 @@ static int build_message(struct mailjob *m, const struct service *s, const struc
         .message_id = id,
         .date_ms = j->created_ms,
         .headers = headers,
-        .nheaders = j->nevents == 1 ? sizeof headers / sizeof *headers : 0,
     };
-    const char *at = strchr(m->mail.from, '@');
 
-    snprintf(sequence, sizeof sequence, "%u", (unsigned)v->sequence);
+    snprintf(sequence, sizeof sequence, "%u", (unsigned)j->events[0].sequence);
+    msg.nheaders = list_headers(headers, j, sequence);
     snprintf(id, sizeof id, "%s%.*s", j->uuid, MAIL_ADDRESS_MAX, at ? at : "");
     for (size_t i = 0; i < msg.nto; i++)
         to[i] = m->recipients[i].address;

@@ -338,8 +338,7 @@ int mailmsg_write(const struct mailmsg *m, struct buf *b, struct err *e)
     mailmsg_header_write("Subject", m->subject, b);
     buf_printf(b, "Message-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n", m->message_id);
     for (size_t i = 0; i < m->nheaders; i++)
-        if (*m->headers[i].value)
-            mailmsg_header_write(m->headers[i].name, m->headers[i].value, b);
+        mailmsg_header_write(m->headers[i].name, m->headers[i].value, b);
     write_body(m->text, b);
     return b->err ? err_set(e, b->err, "the message: %s", err_name(b->err)) : 0;
 }

@@ -21,7 +21,7 @@ bool mail_domain_valid(const char *domain);
 
 struct mailmsg_header {
     const char *name;  /* ours, a constant */
-    const char *value; /* anybody's; "": no such header */
+    const char *value; /* anybody's */
 };
 struct mailmsg {
     const char *from_address, *from_name; /* name "": none */
