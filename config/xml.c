@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "config/xml_text.h"
 
 #define XML_ROOT "snmpalertd xmlns=\"" XML_NAMESPACE "\""
 
@@ -158,52 +159,6 @@ static size_t tag_begin(const struct builder *b, size_t *ret_end)
     return p ? (size_t)(p - b->text) : b->len;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-    while (p < end && is_blank(*p))
-        p++;
-    return p;
-}
-
-/* Where attribute NAME stands in the well-formed start tag [P, END); P when it is not found. */
-static const char *find_attribute(const char *p, const char *end, const char *name)
-{
-    const char *tag = p, *begin;
-    size_t len = strlen(name);
-
-    while (p < end && !is_blank(*p))
-        p++;
-    for (;;) {
-        begin = p = skip_blanks(p, end);
-        while (p < end && *p != '=' && !is_blank(*p))
-            p++;
-        if ((size_t)(p - begin) == len && memcmp(begin, name, len) == 0)
-            return begin;
-        while (p < end && *p != '"' && *p != '\'')
-            p++;
-        if (p >= end)
-            return tag;
-        p = memchr(p + 1, *p, (size_t)(end - p - 1));
-        if (!p)
-            return tag;
-        p++;
-    }
-}
-
-static int count_lines(const char *p, const char *end)
-{
-    int n = 0;
-
-    for (; p < end; p++)
-        n += *p == '\n';
-    return n;
-}
-
 /* ---- what libxml2 calls ---------------------------------------------------------------------- */
 
 static void on_document_type(void *arg, const xmlChar *name, const xmlChar *id,
@@ -264,7 +219,7 @@ static bool add_attributes(struct builder *b, struct xml_node *n, int count, con
             return false;
         a[i].line = n->line;
         if (tag)
-            a[i].line += count_lines(tag, find_attribute(tag, tag_end, a[i].name));
+            a[i].line += text_count_lines(tag, tag_find_attribute(tag, tag_end, a[i].name));
     }
     n->attributes = a;
     n->nattributes = (size_t)count;
@@ -359,8 +314,8 @@ static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix, const 
     if (l->text_line == 0)
         return; /* blanks only */
     end = (const char *)l->text.data + l->text.len;
-    text = skip_blanks((const char *)l->text.data, end);
-    while (end > text && is_blank(end[-1]))
+    text = text_skip_blanks((const char *)l->text.data, end);
+    while (end > text && text_is_blank(end[-1]))
         end--;
     l->node->text = tree_text(b->tree, text, (size_t)(end - text));
     l->node->text_line = l->text_line;
@@ -378,27 +333,12 @@ static void on_text(void *arg, const xmlChar *text, int len)
         return;
     l = &b->levels[b->depth - 1];
     buf_bytes(&l->text, text, (size_t)len);
-    p = skip_blanks(p, end);
+    p = text_skip_blanks(p, end);
     if (p < end && l->text_line == 0) /* the parser stands at the end of this run */
-        l->text_line = xmlSAX2GetLineNumber(b->parser) - count_lines(p, end);
+        l->text_line = xmlSAX2GetLineNumber(b->parser) - text_count_lines(p, end);
 }
 
 /* ---- parse ----------------------------------------------------------------------------------- */
-
-/* The first line that is not UTF-8; a line's end never cuts a character. */
-static int foreign_line(const char *p, const char *end)
-{
-    int line = 1;
-
-    for (; p < end; line++) {
-        const char *eol = memchr(p, '\n', (size_t)(end - p));
-
-        if (!eol || !utf8_valid(p, (size_t)(eol - p)))
-            break;
-        p = eol + 1;
-    }
-    return line;
-}
 
 /* libxml2 would take other encodings, and stop at a 0 octet. */
 static void check_octets(struct builder *b)
@@ -408,9 +348,9 @@ static void check_octets(struct builder *b)
     if (b->len == 0)
         fail(b, ERR_SYNTAX, 1, "the file is empty; expected <%s>", XML_ROOT);
     else if (zero)
-        fail(b, ERR_SYNTAX, 1 + count_lines(b->text, zero), "a 0 octet; expected UTF-8 text");
+        fail(b, ERR_SYNTAX, 1 + text_count_lines(b->text, zero), "a 0 octet; expected UTF-8 text");
     else if (!utf8_valid(b->text, b->len))
-        fail(b, ERR_SYNTAX, foreign_line(b->text, b->text + b->len),
+        fail(b, ERR_SYNTAX, text_foreign_line(b->text, b->text + b->len),
              "expected UTF-8 text, not other octets");
 }
 
