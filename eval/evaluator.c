@@ -240,7 +240,7 @@ static int start(bool confined, struct err *e)
     if (!err && (warm_up_json() || wire_init(&wire, EVAL_FD)))
         err = err_set(e, ERR_NOMEM, "out of memory");
     if (!err)
-        err = sandbox_prepare(EVAL_FD, e);
+        err = sandbox_prepare(e);
     if (!err && confined)
         err = sandbox_enter(EVAL_FD, e);
     return err;

@@ -36,14 +36,14 @@ static int close_others(int fd, struct err *e)
     return 0;
 }
 
-int sandbox_prepare(int fd, struct err *e)
+int sandbox_prepare(struct err *e)
 {
     const struct rlimit none = {0, 0};
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_DUMPABLE, 0) ||
         setrlimit(RLIMIT_CORE, &none))
         return err_errno(e, "prctl");
-    return close_others(fd, e);
+    return 0;
 }
 
 static int set_limits(struct err *e)
@@ -87,7 +87,9 @@ int sandbox_enter(int fd, struct err *e)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return err_errno(e, "PR_SET_NO_NEW_PRIVS");
-    int err = set_limits(e);
+    int err = close_others(fd, e);
+    if (!err)
+        err = set_limits(e);
     if (err)
         return err;
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);

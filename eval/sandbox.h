@@ -5,12 +5,12 @@
 
 #include "base/err.h"
 
-/* What every evaluator does, also an unconfined one: it dies with its parent, holds FD and no other
- * descriptor, leaves no core dump. */
-int sandbox_prepare(int fd, struct err *e);
+/* What every evaluator does, also an unconfined one: it dies with its parent, it cannot be traced.
+ */
+int sandbox_prepare(struct err *e);
 
-/* The rest: no new privileges, limits, seccomp. No file can be opened afterwards: what the
- * libraries open on first use (time zone, random seed) must have been used. */
+/* The rest: no descriptor but FD, no new privileges, limits, seccomp. No file can be opened
+ * afterwards: what the libraries open on first use (time zone, random seed) must have been used. */
 int sandbox_enter(int fd, struct err *e);
 
 #endif
