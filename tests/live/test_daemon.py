@@ -1,0 +1,506 @@
+"""The whole daemon, from polled value to trap and mail, and what it does when something breaks."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lib.site import SOURCE, Site, adopt_orphans, build_folder, children, unused_port
+from lib.smtpd import HANG, FaultySmtpd
+from lib.snmp import SetRefused
+from lib.wait import wait_for
+
+STAGES = ("core", "agent", "poller", "dispatcher", "evaluator", "compiler")
+BUSY = "_topic['cluster.metrics'].numAppsRunning > 5"
+
+
+def configuration(rows, handlers="", mail="", traps=""):
+    """What configures a site: ROWS, more HANDLERS, more attributes of the handlers mail and traps."""
+    return lambda s: f"""<snmpalertd xmlns="urn:snmpalertd:config">
+  <store path="{s.path("store")}" mapSize="256MiB"/>
+  <agentx socket="{s.snmpd.agentx}"/>
+  <sources>
+    <snmp name="localhost" host="127.0.0.1" port="{s.snmpd.port}" community="public" interval="1s">
+      <get name="sysUpTime" oid="1.3.6.1.2.1.1.3.0"/>
+    </snmp>
+    <http name="cluster.metrics" url="{s.web.url('cluster.json')}" interval="100ms"/>
+  </sources>
+  <handlers>
+    <smtp name="mail" host="127.0.0.1" port="{s.mail.port}" encryption="none"
+          fromAddress="alerts@example.net" {mail}/>
+    <snmp name="traps" host="127.0.0.1" port="{s.snmptrapd.port}" community="public" {traps}/>
+    {handlers}
+  </handlers>
+  <rows>{rows}</rows>
+</snmpalertd>
+"""
+
+
+def definition(name, condition=BUSY, **attributes):
+    more = " ".join(f'{k}="{v}"' for k, v in attributes.items())
+    return f'<definition name="{name}" {more}><condition><![CDATA[{condition}]]></condition></definition>'
+
+
+TRAPS = '<target name="manager" handler="traps" global="true"/>'
+MAILS = '<target name="operators" handler="mail" recipients="operators@example.net" ' \
+        'global="true" digestMillis="0"/>'
+
+
+@pytest.fixture
+def make_site():
+    """make_site(ROWS, ...): a site whose daemon runs and whose cluster runs APPS applications."""
+    sites = []
+    adopt_orphans()
+    before = children()
+
+    def make(rows, apps=3, mail_server=None, start=True, **options):
+        site = Site(configuration(rows, **options), mail=mail_server)
+        sites.append(site)
+        apps_run(site, apps)
+        if start:
+            site.daemon.start()
+        return site
+
+    yield make
+    for site in sites:
+        site.close()
+    wait_for(lambda: children().keys() <= before.keys(), f"all processes but {before} to be gone")
+
+
+# ---- what the tests do and look for ----
+
+def apps_run(site, n):
+    site.publish("cluster.json", {"numAppsRunning": n})
+
+
+def alerts(site):
+    """{definition: (level, phase)}"""
+    m = site.manager
+    names, levels, phases = (m.column(c) for c in ("saAlertDefinition", "saAlertLevel",
+                                                   "saAlertPhase"))
+    return {names[i]: (levels.get(i), phases.get(i)) for i in names}
+
+
+def wait_alert(site, name, level, phase, timeout=15):
+    wait_for(lambda: alerts(site).get(name) == (level, phase), f"{name} to be {level}, {phase}",
+             timeout)
+
+
+def notices(site, **wanted):
+    """The notices whose columns are as WANTED, each as {column: value}; columns without saNotice."""
+    columns = ("Uuid", "Target", "Kind", "State", "Attempts", "Confirmation", "LastError", "Digest",
+               "Definition", "Level", "TargetSequence")
+    rows = {}
+    for c in columns:
+        for index, value in site.manager.column("saNotice" + c).items():
+            rows.setdefault(index, {"id": index[-1]})[c] = value
+    return [r for r in rows.values() if all(r.get(k) == v for k, v in wanted.items())]
+
+
+def wait_notice(site, timeout=15, **wanted):
+    return wait_for(lambda: notices(site, **wanted), f"a notice with {wanted}", timeout)[0]
+
+
+def traps(site, kind, **values):
+    """Traps of KIND, as {object without its index: value}, with VALUES among them."""
+    found = []
+    for line in site.traps().splitlines():
+        if f"SNMPALERT-MIB::{kind}" in line:
+            trap = {m[1]: m[2] for m in re.finditer(r"MIB::(\w+)\S* = ([^\t]*)", line)}
+            if all(trap.get(k) == v for k, v in values.items()):
+                found.append(trap)
+    return found
+
+
+def wait_trap(site, kind, timeout=10, **values):
+    return wait_for(lambda: traps(site, kind, **values), f"the trap {kind} with {values}", timeout)[0]
+
+
+def elapse(seconds):
+    """Time itself is what this waits for."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() >= end, "time to pass", seconds + 5)
+
+
+# ---- the main job ----
+
+def test_true_condition_is_told_once_and_its_end_too(make_site):
+    site = make_site(definition("busy") + TRAPS + MAILS, apps=7)
+    trap = wait_trap(site, "saAlertRaised")
+    assert (trap["saOwner"], trap["saDefinitionName"], trap["saAlertLevel"],
+            trap["saAlertValue"]) == ("admin", "busy", "critical", "true")
+    mail = site.mail.wait(1)[0]
+    assert mail.recipients == ["operators@example.net"]
+    raised = {n["Target"]: n for n in notices(site, Kind="raise")}
+    assert trap["saNoticeUuid"] == raised["manager"]["Uuid"]
+    assert mail.message["Message-ID"] == f"<{raised['operators']['Uuid']}@example.net>"
+    apps_run(site, 2)
+    wait_trap(site, "saAlertCleared")
+    assert site.mail.wait(2)[1].message["Subject"].startswith("[OK] admin/busy")
+    wait_alert(site, "busy", "ok", "inactive")
+    wait_for(lambda: len(notices(site, State="delivered")) == 4, "four delivered notices")
+    assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertCleared")] == [1, 1]
+    assert [n["TargetSequence"] for n in notices(site, Target="manager")] == ["1", "2"]
+    m = site.manager
+    assert list(m.column("saHistoryTo").values()) == ["critical", "ok"]
+    assert list(m.column("saHistoryReason").values()) == ["condition", "condition"]
+
+
+def test_trap_is_handed_off_and_inform_acknowledged(make_site):
+    informs = '<snmp name="informs" host="127.0.0.1" port="{}" confirm="inform"/>'
+    site = Site(lambda s: configuration(
+        definition("busy") + TRAPS + '<target name="noc" handler="informs" global="true"/>',
+        handlers=informs.format(s.snmptrapd.port))(s))
+    try:
+        apps_run(site, 7)
+        site.daemon.start()
+        assert wait_notice(site, Target="noc", State="delivered")["Confirmation"] == "acknowledged"
+        assert wait_notice(site, Target="manager", State="delivered")["Confirmation"] == "handedOff"
+    finally:
+        site.close()
+
+
+def test_malformed_document_keeps_the_last_good_topic(make_site):
+    site = make_site(definition("busy", staleMultiplier="1000") + TRAPS, apps=7)
+    wait_alert(site, "busy", "critical", "active")
+    with open(os.path.join(site.documents, "cluster.json"), "w") as f:
+        f.write('{"numAppsRunning": ')
+    m = site.manager
+    status = 'saSourceStatus."admin"."cluster.metrics"'
+    wait_for(lambda: m.get(status) == "malformed", "a malformed source")
+    assert m.get('saSourceLastError."admin"."cluster.metrics"')
+    assert '{"numAppsRunning": 7}' in m.column("saTopicHead").values()
+    assert alerts(site)["busy"] == ("critical", "active")
+    apps_run(site, 2)
+    wait_alert(site, "busy", "ok", "inactive")
+    wait_for(lambda: m.get(status) == "up", "the source to be up again")
+
+
+# ---- stopping, dying, starting again ----
+
+def test_sigterm_ends_all_processes(make_site):
+    site = make_site(definition("busy"))
+    pids = [site.daemon.pid_of(name) for name in STAGES]
+    assert site.daemon.stop() == 0
+    wait_for(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids
+                             if p in children()), "its processes to be gone")
+
+
+def test_killed_daemon_knows_its_alerts_and_tells_nothing_twice(make_site):
+    site = make_site(definition("busy") + TRAPS, apps=7)
+    raised = wait_notice(site, Kind="raise", State="delivered")
+    site.daemon.process.kill()
+    site.daemon.start()
+    assert alerts(site)["busy"] == ("critical", "active")
+    wait_for(lambda: int(site.manager.get('saDefinitionEvaluations."admin"."busy"')) > 0,
+             "an evaluation after the restart")
+    apps_run(site, 2)
+    wait_trap(site, "saAlertCleared")
+    assert len(traps(site, "saAlertRaised")) == 1
+    assert [n["Uuid"] for n in notices(site, Kind="raise")] == [raised["Uuid"]]
+
+
+def test_hold_time_stands_still_while_the_daemon_is_down(make_site):
+    hold, before, down = 5, 2, 5
+    site = make_site(definition("busy", timeThresholdMillis=f"{hold}s"), apps=7)
+    wait_alert(site, "busy", "ok", "pending")
+    elapse(before)
+    site.daemon.process.kill()
+    elapse(down)
+    started = time.monotonic()
+    site.daemon.start()
+    assert alerts(site)["busy"] == ("ok", "pending")
+    wait_alert(site, "busy", "critical", "active", hold + 5)
+    took = time.monotonic() - started
+    # What was left of the hold, give or take a second that the last mark may be old.
+    assert hold - before - 1.5 < took < hold - before + 3, took
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_stage_is_started_again_and_goes_on(make_site, stage):
+    site = make_site(definition("busy") + TRAPS)
+    m = site.manager
+    index = next(i for i, n in m.column("saProcessName").items() if n == stage)
+    pid = site.daemon.pid_of(stage)
+    os.kill(pid, signal.SIGKILL)
+
+    def back():
+        now = int(m.get(f"saProcessPid.{index}") or 0)
+        return now not in (0, pid) and m.get(f"saProcessState.{index}") == "running"
+    wait_for(back, f"another {stage}", 20)
+    assert int(m.get(f"saProcessStarts.{index}")) == 2
+    assert m.get(f"saProcessLastExit.{index}") == "signal 9 (Killed)"
+    apps_run(site, 7)
+    wait_trap(site, "saAlertRaised", 20)
+    m.set(('saGroupStatus."admin"."after"', "i", "createAndGo"))
+    m.set(('saDefinitionStatus."admin"."set"', "i", "createAndGo"),
+          ('saDefinitionCondition."admin"."set"', "s", "1 > 0"))
+    wait_alert(site, "set", "critical", "active")
+
+
+def test_undelivered_notice_is_delivered_after_a_kill_under_its_uuid(make_site):
+    site = make_site(definition("busy") + TRAPS, traps='confirm="inform" timeout="200ms" retries="0"')
+    site.snmptrapd.stop()
+    apps_run(site, 7)
+    wait_for(lambda: int(wait_notice(site, Kind="raise")["Attempts"]) >= 1, "an attempt")
+    uuid = wait_notice(site, Kind="raise")["Uuid"]
+    site.daemon.process.kill()
+    site.snmptrapd.start()
+    site.daemon.start()
+    trap = wait_trap(site, "saAlertRaised", 20)
+    assert trap["saNoticeUuid"] == uuid
+    wait_notice(site, Uuid=uuid, State="delivered", Confirmation="acknowledged")
+
+
+def test_what_was_set_outlives_a_kill_at_once(make_site):
+    site = make_site(TRAPS, apps=7)
+    site.manager.set(
+        ('saGroupTargetStatus."admin"."g"."t"', "i", "createAndGo"),
+        ('saGroupDefinitionStatus."admin"."g"."busy"', "i", "createAndGo"),
+        ('saGroupStatus."admin"."g"', "i", "createAndGo"),
+        ('saTargetStatus."admin"."t"', "i", "createAndGo"),
+        ('saTargetHandler."admin"."t"', "s", "traps"),
+        ('saDefinitionStatus."admin"."busy"', "i", "createAndGo"),
+        ('saDefinitionSeverity."admin"."busy"', "i", "warning"),
+        ('saDefinitionCondition."admin"."busy"', "s", BUSY))
+    site.daemon.process.kill()
+    site.daemon.start()
+    wait_alert(site, "busy", "warning", "active")
+    wait_for(lambda: {n["Target"] for n in notices(site, Kind="raise")} == {"manager", "t"},
+             "notices to both targets")
+    wait_for(lambda: len(traps(site, "saAlertRaised")) == 2, "two traps")
+    assert len(traps(site, "saAlertRaised", saAlertLevel="warning")) == 2
+
+
+def test_master_agent_may_restart(make_site):
+    site = make_site(definition("busy") + TRAPS)
+    site.snmpd.stop()
+    apps_run(site, 7)
+    wait_trap(site, "saAlertRaised")  # nobody waits for snmpd
+    site.snmpd.start()
+    wait_for(lambda: alerts(site).get("busy") == ("critical", "active"), "the MIB to be back", 45)
+
+
+# ---- configuration ----
+
+GOOD = definition("busy") + TRAPS
+
+
+@pytest.mark.parametrize("spoil, said", [
+    (lambda x: x.replace("</handlers>", ""), r"snmpalertd\.xml:\d+: "),
+    (lambda x: x.replace(' community="public" interval', ' comunity="public" interval'),
+     r"snmpalertd\.xml:5: .*comunity.*community"),
+    (lambda x: x.replace('port="', 'port="9', 1).replace('port="9', 'port="99999'),
+     r"snmpalertd\.xml:5: .*99999"),
+    (lambda x: x.replace("> 5", "> "), r"snmpalertd\.xml:\d+: .*SyntaxError"),
+    (lambda x: x.replace('handler="traps"', 'handler="nobody"'), r"snmpalertd\.xml:\d+: .*nobody"),
+], ids=["not-xml", "attribute", "range", "condition", "reference"])
+def test_bad_configuration_is_refused_with_place_and_reason(make_site, spoil, said):
+    site = make_site(GOOD, start=False)
+    with open(site.daemon.file) as f:
+        good = f.read()
+    check = [*site.daemon.argv("--check-config")]
+    r = subprocess.run(check, capture_output=True, text=True, timeout=30)
+    assert r.returncode == 0, r.stderr
+    site.daemon.configure(spoil(good))
+    r = subprocess.run(check, capture_output=True, text=True, timeout=30)
+    assert r.returncode == 78 and re.search(said, r.stderr), r.stderr
+    started = site.daemon.launch()
+    assert started.wait(20) == 78
+    assert re.search(said, started.output()), started.output()
+    assert not os.path.exists(site.path("store"))
+
+
+def test_sample_configuration_is_good(tmp_path):
+    sample = str(SOURCE / "config/snmpalertd.xml.sample")
+    r = subprocess.run([str(build_folder() / "snmpalertd"), "-c", sample, "--check-config",
+                        f"--evaluator={build_folder()}/snmpalertd-evaluator"],
+                       capture_output=True, text=True, timeout=30)
+    assert r.returncode == 0, r.stderr
+
+
+def readme_examples():
+    text = (SOURCE / "README.md").read_text()
+    return re.findall(r"^```xml\n(.*?)^```", text, re.M | re.S)
+
+
+def test_readme_examples_are_good(tmp_path):
+    examples = readme_examples()
+    assert examples
+    for n, example in enumerate(examples):
+        file = tmp_path / f"{n}.xml"
+        file.write_text(example)
+        r = subprocess.run([str(build_folder() / "snmpalertd"), "-c", str(file), "--check-config",
+                            f"--evaluator={build_folder()}/snmpalertd-evaluator"],
+                           capture_output=True, text=True, timeout=30)
+        assert r.returncode == 0, r.stderr
+
+
+# ---- by SET ----
+
+def test_condition_that_does_not_compile_is_refused_in_words(make_site):
+    site = make_site(definition("busy", override="yes"))
+    m = site.manager
+    cell = 'saDefinitionCondition."admin"."busy"'
+    with pytest.raises(SetRefused) as refused:
+        m.set((cell, "s", "true &&\n& false"))
+    assert refused.value.error == "wrongValue"
+    words = m.get('saOwnerLastError."admin"')
+    assert re.search(r'saDefinitionCondition\."admin"\."busy": line 2: SyntaxError', words), words
+    assert m.get(cell) == BUSY
+    with pytest.raises(SetRefused) as refused:  # nor is anything else of that request done
+        m.set(('saGroupStatus."admin"."g"', "i", "createAndGo"),
+              ('saDefinitionStatus."admin"."new"', "i", "createAndGo"),
+              ('saDefinitionCondition."admin"."new"', "s", "("))
+    assert refused.value.error == "wrongValue"
+    assert m.get('saGroupStatus."admin"."g"') is None
+    assert m.get('saDefinitionStatus."admin"."new"') is None
+
+
+def test_changed_condition_is_evaluated_at_once(make_site):
+    site = make_site(definition("busy", override="yes") + TRAPS)
+    wait_for(lambda: site.manager.get('saDefinitionLastValue."admin"."busy"') == "false",
+             "an evaluation")
+    site.manager.set(('saDefinitionCondition."admin"."busy"', "s", BUSY.replace("5", "2")))
+    wait_trap(site, "saAlertRaised")
+
+
+def test_disabling_closes_and_tells_and_enabling_tells(make_site):
+    site = make_site(definition("busy", override="yes", description="Too many.") + TRAPS, apps=7)
+    wait_alert(site, "busy", "critical", "active")
+    cell = 'saDefinitionDisable."admin"."busy"'
+    site.manager.set((cell, "i", "true"))
+    trap = wait_trap(site, "saDefinitionDisabled")
+    assert (trap["saDefinitionName"], trap["saDefinitionDescription"]) == ("busy", "Too many.")
+    wait_alert(site, "busy", "ok", "inactive")
+    assert list(site.manager.column("saHistoryReason").values()) == ["condition", "disabled"]
+    assert not traps(site, "saAlertCleared")
+    site.manager.set((cell, "i", "false"))
+    wait_trap(site, "saDefinitionEnabled")
+    wait_alert(site, "busy", "critical", "active")
+    wait_for(lambda: len(traps(site, "saAlertRaised")) == 2, "a second raise")
+
+
+def test_target_is_tested_by_set(make_site):
+    site = make_site(TRAPS + MAILS)
+    m = site.manager
+    for target in ("manager", "operators"):
+        m.set((f'saTargetTest."admin"."{target}"', "i", "run"))
+        assert m.get(f'saTargetTest."admin"."{target}"') == "idle"
+        wait_notice(site, Target=target, Kind="test", State="delivered")
+    assert wait_trap(site, "saTest")["saHandlerName"] == "traps"
+    assert "[TEST]" in site.mail.wait(1)[0].message["Subject"]
+    assert len(notices(site)) == 2
+
+
+# ---- conditions that misbehave ----
+
+@pytest.mark.parametrize("hostile", [
+    "for (;;);",
+    "/(a+)+$/.test('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!')",
+    "var a = []; for (;;) a.push(new Array(1000).join('x') + a.length)",
+    "Array.prototype.indexOf.call({length: 2147483647}, 1)",
+    "(function f() { return f() + f(); })()",
+], ids=["loop", "regexp", "memory", "native", "recursion"])
+def test_hostile_condition_is_its_own_problem(make_site, hostile):
+    site = make_site(definition("bad", hostile) + definition("busy") + TRAPS, apps=7)
+    wait_trap(site, "saAlertRaised", saDefinitionName="busy")
+    m = site.manager
+    wait_for(lambda: m.get('saDefinitionError."admin"."bad"'), "the hostile one's error")
+    apps_run(site, 2)
+    wait_trap(site, "saAlertCleared", saDefinitionName="busy")
+    assert m.get('saDefinitionError."admin"."busy"') == ""
+    assert int(m.get("saSystemFaults.0")) >= 1
+    wait_alert(site, "bad", "unknown", "active")
+
+
+# ---- delivery ----
+
+def test_dead_mail_server_is_tried_again_and_delays_no_trap(make_site):
+    server = FaultySmtpd(greeting=HANG)
+    site = make_site(definition("busy") + TRAPS + MAILS, mail_server=server, mail='timeout="1s"',
+                     apps=7)
+    trapped = wait_trap(site, "saAlertRaised", 5)
+    assert trapped["saAlertLevel"] == "critical"
+    waiting = wait_for(lambda: [n for n in notices(site, Target="operators", State="pending")
+                                if n["LastError"]], "the mail's first failure")[0]
+    apps_run(site, 2)
+    wait_trap(site, "saAlertCleared", 5)
+    server.faults.clear()
+    wait_notice(site, 30, Uuid=waiting["Uuid"], State="delivered")
+    assert int(notices(site, Uuid=waiting["Uuid"])[0]["Attempts"]) >= 2
+    assert waiting["Uuid"].encode() in server.messages[0]
+    wait_notice(site, 30, Target="operators", Kind="clear", State="delivered")
+
+
+def test_each_recipient_has_a_state(make_site):
+    site = make_site(definition("busy") + '<target name="t" handler="mail" digestMillis="0" '
+                     'recipients="good@example.net, bad@example.net" global="true"/>', apps=7)
+    notice = wait_notice(site, Target="t", Kind="raise", State="delivered")
+    m = site.manager
+    address, state, reply = ({i: v for i, v in m.column("saNoticeRecipient" + c).items()
+                              if i[1] == notice["id"]} for c in ("Address", "State", "Reply"))
+    by_address = {address[i]: (state[i], reply[i][:3]) for i in address}
+    assert by_address == {"good@example.net": ("delivered", "250"),
+                          "bad@example.net": ("failed", "550")}
+    assert site.mail.wait(1)[0].recipients == ["good@example.net"]
+
+
+def test_digest_gathers_notices_into_one_mail(make_site):
+    site = make_site("".join(definition(n) for n in "abc") +
+                     '<target name="t" handler="mail" recipients="operators@example.net" '
+                     'digestMillis="2s" global="true"/>', apps=7)
+    wait_for(lambda: len(notices(site, State="delivered")) == 3, "three delivered notices")
+    mails = site.mail.wait(1)
+    assert len(mails) == 1
+    assert re.search(r"3 notices", mails[0].message["Subject"])
+    assert all(re.search(rf"admin/{n}\b", mails[0].text) for n in "abc")
+    digests = {n["Digest"] for n in notices(site)}
+    assert len(digests) == 1 and digests != {""}
+
+
+def test_target_gets_the_levels_that_it_wants(make_site):
+    site = make_site(
+        definition("busy") +
+        definition("few", "_topic['cluster.metrics'].numAppsRunning > 5", severity="warning") +
+        '<target name="worst" handler="traps" states="critical" global="true"/>', apps=7)
+    wait_alert(site, "busy", "critical", "active")
+    wait_alert(site, "few", "warning", "active")
+    apps_run(site, 2)
+    wait_alert(site, "busy", "ok", "inactive")
+    wait_alert(site, "few", "ok", "inactive")
+    wait_notice(site, State="delivered")
+    assert [(n["Definition"], n["Kind"]) for n in notices(site)] == [("busy", "raise")]
+
+
+def test_source_without_samples_makes_what_reads_it_unknown(make_site):
+    site = make_site(definition("busy") + TRAPS, apps=7)
+    wait_alert(site, "busy", "critical", "active")
+    os.remove(os.path.join(site.documents, "cluster.json"))
+    wait_alert(site, "busy", "unknown", "active")
+    trap = wait_trap(site, "saAlertChanged")
+    assert (trap["saAlertLevel"], trap["saAlertPreviousLevel"]) == ("unknown", "critical")
+    assert (trap["saAlertMessage"], trap["saAlertValue"]) == ("no data", "")
+    apps_run(site, 2)
+    wait_alert(site, "busy", "ok", "inactive")
+    assert wait_trap(site, "saAlertCleared")["saAlertPreviousLevel"] == "unknown"
+
+
+def test_unreachable_source_is_failing_and_others_go_on(make_site):
+    port = unused_port()
+    site = make_site(definition("busy") + TRAPS, start=False)
+    with open(site.daemon.file) as f:
+        text = f.read()
+    site.daemon.configure(text.replace("<http name", f'<snmp name="dead" host="127.0.0.1" '
+                                       f'port="{port}" community="public" interval="500ms" '
+                                       'timeout="200ms" retries="0">'
+                                       '<get name="x" oid="1.3.6.1.2.1.1.3.0"/></snmp>\n<http name'))
+    site.daemon.start()
+    m = site.manager
+    wait_for(lambda: m.get('saSourceStatus."admin"."dead"') == "failing", "a failing source")
+    assert m.get('saSourceLastError."admin"."dead"')
+    apps_run(site, 7)
+    wait_trap(site, "saAlertRaised", 5)
