@@ -78,8 +78,11 @@ static void send_everything(struct eval_client *c)
     for (size_t i = 0; (t = idmap_next(&c->ledger.topics, &i));) {
         if (t->before.data)
             send_topic(c, t, &t->before);
-        if (t->now.data)
-            send_topic(c, t, &t->now);
+        struct text now = t->now;
+        if (t->before_same)
+            now.wall_ms = t->before.wall_ms;
+        if (now.data)
+            send_topic(c, t, &now);
         if (t->before_same)
             send_same(c, t);
     }

@@ -230,6 +230,7 @@ static void set_same(struct ledger *l, struct known_topic *t, int64_t wall_ms)
 
     text_clear(&t->before);
     t->before_same = true;
+    t->before.wall_ms = t->now.wall_ms;
     t->now.wall_ms = wall_ms;
     note_change(l, t, news ? CHANGE_PREVIOUS : 0, false);
 }

@@ -24,7 +24,7 @@ struct known_topic {
     char *name;
     uint8_t *readers; /* big-endian, as they are sent */
     struct text now, before;
-    bool before_same; /* the sample before had now's content; `before` is empty */
+    bool before_same; /* the sample before had now's content; `before` has no data, only a time */
     uint64_t changed; /* when its content, its readers or its being did (count of changes) */
     uint64_t sampled; /* when its sample before did */
 };

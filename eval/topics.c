@@ -83,6 +83,7 @@ static void new_sample(struct topic *topic, struct sample *s, int64_t wall_ms)
 {
     sample_unref(topic->before);
     topic->before = topic->now;
+    topic->before_wall_ms = topic->wall_ms;
     topic->now = s;
     topic->wall_ms = wall_ms;
 }

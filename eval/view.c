@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "eval/counter.h"
 #include "eval/record.h"
 
 /* The tags show in Object.prototype.toString. */
@@ -294,6 +295,82 @@ static void js_glob(js_State *J)
 
     js_newarray(J);
     each_name(J, &roots[ROOT_TOPIC], append_match, &g);
+}
+
+/* ---- counters ---- */
+
+static const jv *child(const jv *node, const char *name)
+{
+    size_t i;
+
+    if (!node)
+        return NULL;
+    if (jv_kind(node) == JV_ARRAY)
+        return is_index(name, &i) ? jv_at(node, i) : NULL;
+    return jv_kind(node) == JV_OBJECT ? jv_get(node, name) : NULL;
+}
+
+/* What is at the path: argument 2, an array of names or one text with points. NULL: nothing. */
+static const jv *at_path(js_State *J, const jv *node)
+{
+    char name[EVAL_NAME_MAX + 1];
+
+    if (js_isarray(J, 2)) {
+        int n = js_getlength(J, 2);
+        for (int i = 0; i < n; i++) {
+            js_getindex(J, 2, i);
+            node = child(node, js_tostring(J, -1));
+            js_pop(J, 1);
+        }
+        return node;
+    }
+    const char *path = js_isdefined(J, 2) ? js_tostring(J, 2) : "";
+    while (*path) {
+        size_t n = strcspn(path, ".");
+        snprintf(name, sizeof name, "%.*s", (int)n, path);
+        node = n < sizeof name ? child(node, name) : NULL;
+        path += n + (path[n] == '.');
+    }
+    return node;
+}
+
+/* The topic that argument 1 names and its counter's gain; NULL: there is none. */
+static const struct topic *counter_at(js_State *J, double *ret_gain)
+{
+    const char *name = js_tostring(J, 1);
+    const struct topic *t = topics_find(view.topics, name, view.script->owner);
+
+    if (!t) {
+        record_read(eval_dep_missing(name));
+        return NULL;
+    }
+    record_read(eval_dep_make(EVAL_DEP_CONTENT, t->id));
+    record_read(eval_dep_make(EVAL_DEP_PREVIOUS, t->id));
+    if (!t->before)
+        return NULL;
+    const jv *now = at_path(J, sample_root(t->now));
+    return counter_delta(now, at_path(J, sample_root(t->before)), ret_gain) ? t : NULL;
+}
+
+static void js_delta(js_State *J)
+{
+    double gain;
+
+    if (counter_at(J, &gain))
+        js_pushnumber(J, gain);
+    else
+        js_pushundefined(J);
+}
+
+static void js_rate(js_State *J)
+{
+    double gain;
+    const struct topic *t = counter_at(J, &gain);
+
+    if (t && t->wall_ms > t->before_wall_ms)
+        js_pushnumber(J, gain * 1000 / (double)(t->wall_ms - t->before_wall_ms));
+    else
+        js_pushundefined(J);
 }
 
 /* ---- built-in functions that must know nodes ---- */
@@ -600,6 +677,12 @@ static void install_root(js_State *J, const struct root *root)
     js_defglobal(J, root->global, JS_READONLY | JS_DONTENUM | JS_DONTCONF);
 }
 
+static const struct {
+    const char *name;
+    js_CFunction function;
+    int length;
+} functions[] = {{"glob", js_glob, 1}, {"delta", js_delta, 2}, {"rate", js_rate, 2}};
+
 void view_install(js_State *J)
 {
     install_overrides(J);
@@ -610,8 +693,10 @@ void view_install(js_State *J)
         install_root(J, &roots[i]);
     js_newarray(J);
     js_setregistry(J, REG_NODES);
-    js_newcfunction(J, js_glob, "glob", 1);
-    js_defglobal(J, "glob", JS_DONTENUM);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        js_newcfunction(J, functions[i].function, functions[i].name, functions[i].length);
+        js_defglobal(J, functions[i].name, JS_DONTENUM);
+    }
 }
 
 void view_begin(const struct topics *topics, const struct script *s, int64_t now_ms)

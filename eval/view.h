@@ -5,6 +5,10 @@
  *   _previous[name]  the content of the sample before
  *   _age[name]       seconds since the sample was taken
  *   glob(pattern)    the names that match, in order
+ *   delta(name, path), rate(name, path)
+ *                    what a counter of the topic gained since the sample before, in all or in a
+ *                    second; undefined if it is not there twice. Path: 'if.0.in', or ['if', 0,
+ * 'in']
  *
  * A node is the same object whenever it is reached in one evaluation. Writing to one throws a
  * TypeError. In scripts that may walk keys (script.h) arrays are plain arrays of their own, so that

@@ -106,7 +106,7 @@ static const struct {
     {"Object.keys(_topic.a.empty).length", "0"},
     {"Object.keys(_topic.array).join()", "0,1,2"},
     {"Object.keys(_topic.a).length", "15"},
-    {"Object.keys(_topic).join()", "a,a b.c-1,array,number,text"},
+    {"Object.keys(_topic).join()", "a,a b.c-1,array,count,number,text"},
     {"Object.keys({p: 1, q: 2}).join()", "p,q"},
     {"Object.getOwnPropertyNames(_topic.array).join()", "0,1,2,length"},
     {"Object.getOwnPropertyNames(_topic.a.o).sort().join()", "k,z"},
@@ -134,8 +134,8 @@ static const struct {
     {LOOP("for (var k in _topic.a.empty) s += k;"), ""},
     {LOOP("for (var k in _topic.array) s += k + _topic.array[k];"), "0a1b2c"},
     {LOOP("for (var k in _topic.a.long) s += k;"), "01234567891011"},
-    {LOOP("for (var k in _topic) s += k + ';';"), "a;a b.c-1;array;number;text;"},
-    {LOOP("var t = _topic; for (var k in t) s += k + ';';"), "a;a b.c-1;array;number;text;"},
+    {LOOP("for (var k in _topic) s += k + ';';"), "a;a b.c-1;array;count;number;text;"},
+    {LOOP("var t = _topic; for (var k in t) s += k + ';';"), "a;a b.c-1;array;count;number;text;"},
     {LOOP("for (var k in _topic.a.deep) for (var i in _topic.a.deep[k]) s += k + i;"), "er0"},
     {LOOP("for (var k in {p: 1, q: 2}) s += k;"), "pq"},
     {LOOP("for (var k in _topic.a.o) if (_topic.a.o.hasOwnProperty(k)) s += k;"), "kz"},
@@ -143,8 +143,8 @@ static const struct {
     {LOOP("for (var k in _topic.array) s += k; s += Array.isArray(_topic.array);"), "012true"},
     {LOOP("eval('for (var k in _topic.a.o) s += k;');"), "kz"},
     {"new Function('o', 'var s = \"\"; for (var k in o) s += k; return s;')(_topic.a.o)", "kz"},
-    {LOOP("for (var k in _age) s += k + ';';"), "a;a b.c-1;array;number;text;"},
-    {LOOP("for (var k in _previous) s += k + ';';"), "number;"},
+    {LOOP("for (var k in _age) s += k + ';';"), "a;a b.c-1;array;count;number;text;"},
+    {LOOP("for (var k in _previous) s += k + ';';"), "count;number;"},
     /* JSON */
     {"JSON.stringify(_topic.a.o)", "{\"k\":\"v\",\"z\":1}"},
     {"JSON.stringify(_topic.a.list)", "[1,2,3,\"four\",{\"k\":5}]"},
@@ -191,12 +191,31 @@ static const struct {
     /* the rest of the view */
     {"glob('a*').join()", "a,a b.c-1,array"},
     {"glob('a??ay').join()", "array"},
-    {"glob('*').length", "5"},
+    {"glob('*').length", "6"},
     {"glob('zzz').length", "0"},
     {"_previous.number", "41"},
     {"_topic.number - _previous.number", "1"},
     {"_previous.a", "undefined"},
     {"_previous.absent", "undefined"},
+    {"delta('number')", "1"},
+    {"delta('number', '')", "1"},
+    {"delta('number', 'x')", "undefined"},
+    {"delta('a', 'x')", "undefined"},
+    {"delta('absent', 'x')", "undefined"},
+    {"delta('secret')", "undefined"},
+    {"delta('count', 'if.0.in')", "3"},
+    {"delta('count', ['if', 0, 'in'])", "3"},
+    {"delta('count', ['if', 0, 'a.b'])", "2"},
+    {"delta('count', 'if.0.a.b')", "undefined"},
+    {"delta('count', 'if.7.in')", "undefined"},
+    {"delta('count', 'big')", "1"},
+    {"delta('count', 'wrapped')", "30"},
+    {"delta('count', 'reset')", "5"},
+    {"delta('count', 'text')", "undefined"},
+    {"rate('count', 'wrapped')", "12"},
+    {"rate('count', 'if.0.in')", "1.2"},
+    {"rate('count', 'absent')", "undefined"},
+    {"rate('number') * 8.5", "1"},
     {"_age.number", "1.5"},
     {"_age.a", "10"},
     {"_age.absent", "undefined"},
@@ -229,7 +248,14 @@ static int setup(void **state)
     world_topic(w, 5, "a b.c-1", "{\"v\":1}");
     assert_int_equal(eval_client_topic_set(w->client, 6, "secret", &other, 1, fake_wall, "1", 1),
                      0);
-    fake_wall += 8500;
+    world_topic(w, 10, "count",
+                "{\"if\":[{\"in\":5,\"a.b\":1}],\"big\":9007199254740992,"
+                "\"wrapped\":4294967286,\"reset\":1000000,\"text\":\"1\"}");
+    fake_wall += 2500;
+    world_topic(w, 10, "count",
+                "{\"if\":[{\"in\":8,\"a.b\":3}],\"big\":9007199254740993,"
+                "\"wrapped\":20,\"reset\":5,\"text\":\"2\"}");
+    fake_wall += 6000;
     world_topic(w, 2, "number", "42");
     fake_wall += 1500;
     return 0;
