@@ -153,15 +153,25 @@ configure_in() {
     (cd "$dir" && quietly configure.out "$top/configure" --enable-werror "$@" ${CONFIGURE_FLAGS-})
 }
 
-# build_in DIR TARGET...
-build_in() {
+# make_in DIR LOG MAKE-ARGUMENTS...: without a warning.
+make_in() {
     dir=$1
-    shift
-    say "Building in $dir"
-    quietly "$dir/build.log" make -C "$dir" -j"$(jobs)" "$@"
-    if grep -n 'warning:' "$dir/build.log"; then
-        die "the build warned (all of its output: $dir/build.log)"
+    log=$2
+    shift 2
+    quietly "$dir/$log" make -C "$dir" -j"$(jobs)" "$@"
+    if grep -n 'warning:' "$dir/$log"; then
+        die "the build warned (all of its output: $dir/$log)"
     fi
+}
+
+build_in() {
+    say "Building in $1"
+    make_in "$1" build.log all
+}
+
+build_tests_in() {
+    say "Building the tests in $1"
+    make_in "$1" build-tests.log check TESTS=
 }
 
 # ---- testing ----
@@ -223,7 +233,7 @@ summary() {
 run_demo() {
     set_up
     configure_in "$BUILD_DIR"
-    build_in "$BUILD_DIR" all
+    build_in "$BUILD_DIR"
     python=/usr/bin/python3
     [ -x $python ] || python=python3
     SNMPALERT_BUILD=$(cd "$BUILD_DIR" && pwd) PYTHONDONTWRITEBYTECODE=1 \
@@ -233,11 +243,13 @@ run_demo() {
 run_check() {
     set_up
     configure_in "$BUILD_DIR"
-    build_in "$BUILD_DIR" all check TESTS=
+    build_in "$BUILD_DIR"
+    build_tests_in "$BUILD_DIR"
     all_status=0
     if [ "${1-}" = --sanitizers ]; then
         configure_in "$BUILD_DIR/sanitizers" --enable-sanitizers
-        build_in "$BUILD_DIR/sanitizers" all check TESTS=
+        build_in "$BUILD_DIR/sanitizers"
+        build_tests_in "$BUILD_DIR/sanitizers"
         run_tests "$BUILD_DIR/sanitizers" "TESTS=$(unit_tests "$BUILD_DIR/sanitizers")"
         all_status=$status
     fi
