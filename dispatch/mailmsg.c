@@ -195,7 +195,8 @@ static void quoted_string(const char *s, struct buf *b)
 static void write_from(const struct mailmsg *m, struct buf *b)
 {
     char name[VALUE_MAX];
-    size_t n = clean(name, m->from_name);
+    size_t n = clean(name, m->from_name), start = b->len;
+    bool one_line;
 
     put(b, "From: ");
     if (n == 0) {
@@ -206,7 +207,8 @@ static void write_from(const struct mailmsg *m, struct buf *b)
         encode_words(name, n, strlen("From: "), b);
     else
         quoted_string(name, b);
-    buf_printf(b, "\r\n <%s>\r\n", m->from_address);
+    one_line = b->len - start + strlen(" <>") + strlen(m->from_address) <= LINE_WANTED;
+    buf_printf(b, "%s <%s>\r\n", one_line ? "" : "\r\n", m->from_address);
 }
 
 static void write_to(const struct mailmsg *m, struct buf *b)

@@ -308,7 +308,7 @@ static void a_message(void **state)
     buf_init(&b, MAILMSG_MAX);
     assert_int_equal(mailmsg_write(&m, &b, &e), 0);
     assert_string_equal(buf_cstr(&b), "Date: Tue, 29 Feb 2000 00:00:00 +0000\r\n"
-                                      "From: \"say \\\"hi\\\"\"\r\n <alerts@example.net>\r\n"
+                                      "From: \"say \\\"hi\\\"\" <alerts@example.net>\r\n"
                                       "To: bob@example.net\r\n"
                                       "Subject: [OK] x\r\n"
                                       "Message-ID: <1@example.net>\r\n"
