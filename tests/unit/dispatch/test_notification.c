@@ -29,7 +29,7 @@ static int build(const struct job_event *v, struct err *e)
 
 static void size_counts_every_octet(void **state)
 {
-    char text[1025];
+    char text[1025] = "";
     struct job_varbind vb = text_varbind(9, text);
     struct job_event v = {.notification = SA_ALERT_RAISED, .varbinds = &vb, .nvarbinds = 1};
     size_t before = 0;
