@@ -168,7 +168,8 @@ static bool target_get(struct txn *t, const struct row *notice, struct key *ret_
            row_int(ret, TARGET_INCARNATION) == row_int(notice, NOTICE_INCARNATION);
 }
 
-static int target_count(struct txn *t, const struct row *notice, unsigned column, const char *error)
+/* One notice less in its queue; COLUMN: a counter that has one more, 0: none. */
+static int target_count(struct txn *t, const struct row *notice, unsigned column)
 {
     struct key k;
     struct row target;
@@ -180,8 +181,20 @@ static int target_count(struct txn *t, const struct row *notice, unsigned column
     edit_add(&d, TARGET_PENDING, -1);
     if (column)
         edit_add(&d, column, 1);
-    if (error)
-        edit_str(&d, TARGET_LAST_ERROR, error);
+    return row_put(&d, NULL);
+}
+
+/* What its last attempt came to; "" when it was delivered. */
+static int target_error(struct txn *t, const struct row *notice, const char *error)
+{
+    struct key k;
+    struct row target;
+    struct edit d;
+
+    if (!target_get(t, notice, &k, &target))
+        return txn_error(t);
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &k);
+    edit_str(&d, TARGET_LAST_ERROR, error ? error : "");
     return row_put(&d, NULL);
 }
 
@@ -237,6 +250,39 @@ static int make_recipient(void *arg, const char *address)
     edit_str(&d, NOTICE_RECIPIENT_ADDRESS, address);
     edit_int(&d, NOTICE_RECIPIENT_STATE, NOTICE_PENDING);
     return row_put(&d, NULL);
+}
+
+/* One recipient reached is told, whatever became of the others. */
+static bool one_reached(struct txn *t, const struct key *notice)
+{
+    bool reached = false;
+    struct cursor c;
+    struct row r;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), notice);
+         cursor_row(&c, &r) && !reached; cursor_next(&c))
+        reached = row_int(&r, NOTICE_RECIPIENT_STATE) == NOTICE_DELIVERED;
+    cursor_close(&c);
+    return reached;
+}
+
+/* A hash of those who are still to be reached. */
+static uint64_t still_to_reach(struct txn *t, const struct notice_ref *n)
+{
+    struct key prefix = key_of_id(n->owner, n->id);
+    uint64_t hash = 0;
+    struct cursor c;
+    struct row r;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &prefix); cursor_row(&c, &r);
+         cursor_next(&c)) {
+        struct slice address = row_text(&r, NOTICE_RECIPIENT_ADDRESS);
+
+        if (row_int(&r, NOTICE_RECIPIENT_STATE) == NOTICE_PENDING)
+            hash = hash64(address.data, address.len, hash);
+    }
+    cursor_close(&c);
+    return hash;
 }
 
 /* ---- making ---- */
@@ -366,6 +412,8 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
 
 /* ---- telling ---- */
 
+static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_ms);
+
 static bool wants(const struct told *told, const struct notice_text *n, int64_t states,
                   bool notify_recovery)
 {
@@ -392,8 +440,11 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
     err = notice_create(t, to, n, digest_ms, now_ms);
     if (err == ERR_FULL && !txn_error(t))
         return 0; /* the cap: newest lost, the queue keeps what it has */
-    if (err || n->level == LEVEL_OK)
+    if (err)
         return err;
+    told = told_get(t, &line); /* at the cap, an older notice of the line has gone for it */
+    if (n->level == LEVEL_OK)
+        return told.level || told.owed ? 0 : cancel_recovery(t, &line, now_ms);
     told.owed++;
     return told_put(t, &line, &told);
 }
@@ -427,9 +478,10 @@ static bool is_problem(const struct row *r)
     return kind == KIND_RAISE || kind == KIND_CHANGE;
 }
 
-/* What the end of a notice means for what its target knows. */
-static int told_after(struct txn *t, const struct row *r, const struct place *p,
-                      enum sa_notice_state state, bool *ret_untold)
+/* What the end of a notice means for what its target knows. RET_UNTOLD: a problem that it never
+ * heard of, nor of an earlier one of the same alert. */
+static int told_after(struct txn *t, const struct row *r, const struct place *p, bool reached,
+                      bool *ret_untold)
 {
     struct told told = told_get(t, p);
 
@@ -438,10 +490,10 @@ static int told_after(struct txn *t, const struct row *r, const struct place *p,
         return 0;
     if (is_problem(r)) {
         told.owed -= told.owed > 0;
-        if (state == NOTICE_DELIVERED)
+        if (reached)
             told.level = (enum sa_level)row_int(r, NOTICE_LEVEL);
-        *ret_untold = !told.level && !told.owed;
-    } else if (row_int(r, NOTICE_KIND) == KIND_CLEAR && state == NOTICE_DELIVERED) {
+        *ret_untold = !told.level;
+    } else if (row_int(r, NOTICE_KIND) == KIND_CLEAR && reached) {
         told.level = 0;
     } else {
         return 0;
@@ -520,7 +572,7 @@ static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_stat
     struct place p = {.id = n->id};
     struct row r;
     struct edit d;
-    bool untold;
+    bool reached, untold;
     int err = row_get(t, notices(), &k, &r);
 
     if (err)
@@ -530,10 +582,11 @@ static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_stat
     err = leave_queue(t, &p, row_int(&r, NOTICE_NEXT_ATTEMPT));
     if (err || (err = row_get(t, notices(), &k, &r)))
         return err;
-    err = told_after(t, &r, &p, state, &untold);
+    reached = state == NOTICE_DELIVERED || one_reached(t, &k);
+    err = told_after(t, &r, &p, reached, &untold);
     if (err || (err = row_get(t, notices(), &k, &r)))
         return err;
-    err = target_count(t, &r, counter[state], state == NOTICE_FAILED ? error : NULL);
+    err = target_count(t, &r, counter[state]);
     if (err)
         return err;
     edit_begin(&d, t, notices(), &k);
@@ -629,16 +682,23 @@ static int set_confirmation(struct txn *t, const struct key *k, enum sa_confirma
     return row_put(&d, NULL);
 }
 
+/* The delay's random part: the same for all notices of a digest, so that they stay together. */
+static uint32_t jitter(const struct row *r, uint32_t id)
+{
+    struct slice digest = row_text(r, NOTICE_DIGEST);
+    uint64_t attempts = (uint64_t)row_int(r, NOTICE_ATTEMPTS);
+
+    if (digest.len)
+        return (uint32_t)hash64(digest.data, digest.len, attempts);
+    return (uint32_t)hash64(&id, sizeof id, attempts);
+}
+
 static int retry(struct txn *t, const struct notice_ref *n, const struct row *r, const char *error,
                  int64_t now_ms)
 {
-    uint32_t attempts = (uint32_t)row_int(r, NOTICE_ATTEMPTS), spread = (uint32_t)n->id;
-    uint8_t k[8];
+    int64_t ms = notice_retry_ms((uint32_t)row_int(r, NOTICE_ATTEMPTS), jitter(r, n->id));
 
-    put_u32(k, n->id);
-    put_u32(k + 4, attempts);
-    spread = (uint32_t)hash64(k, sizeof k, 0);
-    return requeue(t, n, r, now_ms + notice_retry_ms(attempts, spread), error, -1);
+    return requeue(t, n, r, now_ms + ms, error, -1);
 }
 
 int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
@@ -662,6 +722,11 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
     *ret_state = (enum sa_notice_state)row_int(&r, NOTICE_STATE);
     if (*ret_state != NOTICE_DISPATCHED && *ret_state != NOTICE_PENDING)
         return 0;
+    if (end != NOTICE_END_CANCELLED) {
+        err = target_error(t, &r, end == NOTICE_END_DELIVERED ? "" : error);
+        if (err || (err = row_get(t, notices(), &k, &r)))
+            return err;
+    }
     if (end == NOTICE_END_RETRY) {
         if (now_ms - row_int(&r, NOTICE_CREATED) < NOTICE_GIVE_UP_MS) {
             *ret_state = NOTICE_PENDING;
@@ -771,12 +836,14 @@ static int dispatch_mark(struct txn *t, const struct notice_ref *n, const char *
     return row_put(&d, NULL);
 }
 
-/* All notices of the target that may go along: whole lines from their heads on, but no line whose
- * head is on its way or waits for a retry. */
-static int gather(struct txn *t, uint32_t incarnation, int64_t now_ms, struct notice_ref *ret,
-                  size_t *ret_n)
+/* All notices of the target that may go along with FIRST: whole lines from their heads on, but no
+ * line whose head is on its way or waits for a retry, and each only as far as those who are still
+ * to be reached are the same. */
+static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarnation,
+                  int64_t now_ms, struct notice_ref *ret, size_t *ret_n)
 {
     struct place at = {incarnation, 0, 0};
+    uint64_t same = still_to_reach(t, first);
     uint8_t kb[PENDING_LEN];
     struct slice k, v;
     bool after = false, have_line = false, blocked = false;
@@ -804,6 +871,7 @@ static int gather(struct txn *t, uint32_t incarnation, int64_t now_ms, struct no
             blocked = row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
                       (row_int(&r, NOTICE_ATTEMPTS) && row_int(&r, NOTICE_NEXT_ATTEMPT) > now_ms);
         }
+        blocked = blocked || still_to_reach(t, ref) != same;
         if (!blocked && row_int(&r, NOTICE_STATE) == NOTICE_PENDING)
             ++*ret_n;
     }
@@ -858,7 +926,7 @@ int notice_claim(struct txn *t, int64_t now_ms,
     if (digest_of(t, &target, digest_ms_of, arg) > 0) {
         struct notice_ref head = ret[0];
 
-        err = gather(t, place.incarnation, now_ms, ret, ret_n);
+        err = gather(t, &head, place.incarnation, now_ms, ret, ret_n);
         if (!err && !*ret_n) { /* its own lease ran out: alone */
             ret[0] = head;
             *ret_n = 1;

@@ -82,8 +82,8 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
 /* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
 int notice_forget(struct txn *t, uint32_t alert);
-/* At start: everything DISPATCHED is due now. Returns how many, or a negative error. Costs the
- * queue's length. */
+/* At start: everything DISPATCHED is due now. Returns the queue's length, which is also what it
+ * costs, or a negative error. */
 int notice_recover(struct txn *t, int64_t now_ms);
 
 /* Is it still to be told or on its way? For counts: notices PENDING or DISPATCHED, all targets. */

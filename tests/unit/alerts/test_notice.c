@@ -1,0 +1,1376 @@
+/* The notice queue: single stories first, then a random walk that is compared, after every step,
+ * with a model that keeps its notices in an array and looks at all of them each time. */
+#include "tests/unit/alerts/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alerts/notice.h"
+
+enum { NOW = 1000000 };
+
+/* ---- shorthand ---- */
+
+static struct notice_text text_about(uint32_t alert, enum sa_notice_kind kind, enum sa_level level)
+{
+    return (struct notice_text){
+        .kind = kind,
+        .notification = SA_ALERT_RAISED,
+        .owner = "alice",
+        .definition = "one",
+        .service = "web",
+        .instance = "",
+        .value = "97",
+        .message = "it is full",
+        .alert = alert,
+        .history = 7,
+        .level = level,
+        .previous_level = level == LEVEL_OK ? LEVEL_CRITICAL : LEVEL_OK,
+        .at_ms = NOW - 1,
+        .active_since_ms = NOW - 2,
+    };
+}
+
+static struct route route_to(struct txn *t, const char *name)
+{
+    struct route r = {.n = 1};
+
+    r.targets[0] = target_of(t, "alice", name);
+    return r;
+}
+
+/* Tells alice's target NAME; the new notice's id, 0 when there is none. */
+static uint32_t tell(struct txn *t, const char *name, uint32_t alert, enum sa_notice_kind kind,
+                     enum sa_level level, int64_t now_ms)
+{
+    static uint32_t last; /* ids are given in order, in each test's own store */
+    struct route r = route_to(t, name);
+    struct notice_text n = text_about(alert, kind, level);
+    uint64_t before = table_count(t, sa_table_by_id(SA_NOTICE));
+
+    assert_int_equal(notice_tell(t, &r, &n, true, NULL, NULL, now_ms), 0);
+    last = (uint32_t)table_count(t, sa_table_by_id(SA_NOTICE));
+    return last > before ? last : 0;
+}
+
+static struct key notice_key(uint32_t id)
+{
+    return key_of_id("alice", id);
+}
+
+static int64_t notice_cell(struct txn *t, uint32_t id, unsigned column)
+{
+    return cell_of(t, SA_NOTICE, notice_key(id), column);
+}
+
+#define ASSERT_STATE(t, id, want) assert_int_equal(notice_cell(t, id, NOTICE_STATE), want)
+
+/* Claims; the only notice's id, 0 when nothing is due. */
+static uint32_t claim(struct txn *t, int64_t now_ms)
+{
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    size_t n;
+    int err = notice_claim(t, now_ms, NULL, NULL, refs, &n, uuid);
+
+    if (err == ERR_NOTFOUND)
+        return 0;
+    assert_int_equal(err, 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(refs[0].owner, "alice");
+    assert_string_equal(uuid, text_of(t, SA_NOTICE, notice_key(refs[0].id), NOTICE_UUID));
+    return refs[0].id;
+}
+
+static enum sa_notice_state outcome(struct txn *t, uint32_t id, enum notice_end end,
+                                    const char *error, int64_t now_ms)
+{
+    struct notice_ref ref = {"alice", id};
+    enum sa_notice_state state = 0;
+
+    assert_int_equal(
+        notice_outcome(t, &ref, end, CONFIRM_ACKNOWLEDGED, error, NULL, 0, now_ms, &state), 0);
+    return state;
+}
+
+static void deliver(struct txn *t, uint32_t id)
+{
+    assert_int_equal(outcome(t, id, NOTICE_END_DELIVERED, NULL, NOW), NOTICE_DELIVERED);
+}
+
+static void give_targets(struct world *w)
+{
+    struct txn *t = begin(w);
+
+    put_target(t, "alice", "ops");
+    put_target(t, "alice", "boss");
+    take_in(t, 1);
+    done(t);
+}
+
+static int setup(void **state)
+{
+    world_setup(state);
+    give_targets(*state);
+    return 0;
+}
+
+static void set_target(struct txn *t, const char *name, unsigned column, int64_t v)
+{
+    PUT(t, SA_TARGET, key_of_names("alice", name), {column, v, NULL});
+}
+
+static int64_t target_cell(struct txn *t, const char *name, unsigned column)
+{
+    return cell_of(t, SA_TARGET, key_of_names("alice", name), column);
+}
+
+/* ---- making ---- */
+
+static void test_what_a_new_notice_holds(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key k = notice_key(1), first = k, second = k;
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"),
+        {TARGET_RECIPIENTS, 0, "a@example.net, b@example.net"});
+    assert_int_equal(tell(t, "ops", 5, KIND_RAISE, LEVEL_CRITICAL, NOW), 1);
+    ASSERT_STATE(t, 1, NOTICE_PENDING);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ALERT), 5);
+    assert_int_equal(notice_cell(t, 1, NOTICE_HISTORY), 7);
+    assert_int_equal(notice_cell(t, 1, NOTICE_KIND), KIND_RAISE);
+    assert_int_equal(notice_cell(t, 1, NOTICE_LEVEL), LEVEL_CRITICAL);
+    assert_int_equal(notice_cell(t, 1, NOTICE_CREATED), NOW);
+    assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), NOW);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_TARGET_SEQUENCE), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_CONFIRMATION), CONFIRM_NONE);
+    assert_string_equal(text_of(t, SA_NOTICE, k, NOTICE_TARGET), "ops");
+    assert_string_equal(text_of(t, SA_NOTICE, k, NOTICE_HANDLER), "traps");
+    assert_string_equal(text_of(t, SA_NOTICE, k, NOTICE_MESSAGE), "it is full");
+    assert_int_equal(strlen(text_of(t, SA_NOTICE, k, NOTICE_UUID)), UUID_TEXT_LEN);
+    key_u32(&first, 1);
+    key_u32(&second, 2);
+    assert_string_equal(text_of(t, SA_NOTICE_RECIPIENT, first, NOTICE_RECIPIENT_ADDRESS),
+                        "a@example.net");
+    assert_string_equal(text_of(t, SA_NOTICE_RECIPIENT, second, NOTICE_RECIPIENT_ADDRESS),
+                        "b@example.net");
+    assert_int_equal(cell_of(t, SA_NOTICE_RECIPIENT, first, NOTICE_RECIPIENT_STATE),
+                     NOTICE_PENDING);
+    assert_int_equal(table_count(t, sa_table_by_id(SA_NOTICE_RECIPIENT)), 2);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 1);
+    assert_int_equal(target_cell(t, "boss", TARGET_PENDING), 0);
+    assert_int_equal(notice_pending(t), 1);
+    assert_int_equal(notice_next_due(t), NOW);
+    done(t);
+}
+
+static void test_long_texts_are_cut_between_characters(void **state)
+{
+    struct txn *t = begin(*state);
+    struct route r = route_to(t, "ops");
+    struct notice_text n = text_about(5, KIND_RAISE, LEVEL_CRITICAL);
+    char text[700];
+
+    text[0] = 'x'; /* so that 255 octets end within a character */
+    for (size_t i = 1; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa4", 3);
+    n.message = n.value = n.instance = text;
+    assert_int_equal(notice_tell(t, &r, &n, true, NULL, NULL, NOW), 0);
+    assert_int_equal(strlen(text_of(t, SA_NOTICE, notice_key(1), NOTICE_MESSAGE)), 255);
+    done(t);
+}
+
+/* ---- order ---- */
+
+static void test_a_line_is_sent_in_order(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_int_equal(claim(t, NOW), id);
+        assert_int_equal(claim(t, NOW), 0); /* the next one waits for its end */
+        deliver(t, id);
+    }
+    assert_int_equal(claim(t, NOW), 0);
+    assert_int_equal(notice_next_due(t), 0);
+    assert_int_equal(notice_pending(t), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_DELIVERED), 3);
+    done(t);
+}
+
+static void test_a_retry_keeps_the_order(void **state)
+{
+    struct txn *t = begin(*state);
+    int64_t due;
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "busy", NOW), NOTICE_PENDING);
+    due = notice_next_due(t);
+    assert_int_equal(due, notice_cell(t, 1, NOTICE_NEXT_ATTEMPT));
+    assert_true(due >= NOW + 4000 && due <= NOW + 6000);
+    assert_int_equal(claim(t, due - 1), 0);
+    assert_int_equal(claim(t, due), 1);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(1), NOTICE_LAST_ERROR), "busy");
+    done(t);
+}
+
+static void test_a_dead_target_delays_no_other(void **state)
+{
+    struct txn *t = begin(*state);
+
+    for (uint32_t alert = 1; alert <= 20; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    for (uint32_t i = 1; i <= 20; i++) {
+        assert_int_equal(claim(t, NOW), i);
+        outcome(t, i, NOTICE_END_RETRY, "dead", NOW);
+    }
+    assert_int_equal(claim(t, NOW), 0);
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 21);
+    deliver(t, 21);
+    /* Nor does one alert of a target delay another. */
+    tell(t, "ops", 99, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 22);
+    done(t);
+}
+
+/* ---- claiming ---- */
+
+static void test_what_a_claim_marks(void **state)
+{
+    struct txn *t = begin(*state);
+    char uuid[UUID_TEXT_LEN + 1];
+    int64_t due;
+
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    for (uint32_t i = 1; i <= 4; i++)
+        assert_int_equal(claim(t, NOW + 5), i);
+    for (uint32_t i = 1; i <= 4; i++) {
+        ASSERT_STATE(t, i, NOTICE_DISPATCHED);
+        assert_int_equal(notice_cell(t, i, NOTICE_ATTEMPTS), 1);
+        assert_int_equal(notice_cell(t, i, NOTICE_NEXT_ATTEMPT), NOW + 5 + NOTICE_LEASE_MS);
+        assert_int_equal(notice_cell(t, i, NOTICE_TARGET_SEQUENCE), i == 4 ? 1 : i);
+    }
+    /* A second attempt keeps its sequence; the next notice gets the next. */
+    snprintf(uuid, sizeof uuid, "%s", text_of(t, SA_NOTICE, notice_key(2), NOTICE_UUID));
+    outcome(t, 2, NOTICE_END_RETRY, "busy", NOW + 5);
+    due = notice_next_due(t);
+    assert_int_equal(claim(t, due), 2);
+    assert_int_equal(notice_cell(t, 2, NOTICE_ATTEMPTS), 2);
+    assert_int_equal(notice_cell(t, 2, NOTICE_TARGET_SEQUENCE), 2);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(2), NOTICE_UUID), uuid);
+    tell(t, "ops", 4, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, due), 5);
+    assert_int_equal(notice_cell(t, 5, NOTICE_TARGET_SEQUENCE), 4);
+    done(t);
+}
+
+static void test_an_outcome_that_never_comes_sends_it_again(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(claim(t, NOW + NOTICE_LEASE_MS - 1), 0);
+    assert_int_equal(claim(t, NOW + NOTICE_LEASE_MS), 1);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 2);
+    deliver(t, 1);
+    /* The first attempt's outcome, late: it is finished already. */
+    assert_int_equal(outcome(t, 1, NOTICE_END_FAILED, "late", NOW), NOTICE_DELIVERED);
+    ASSERT_STATE(t, 1, NOTICE_DELIVERED);
+    assert_int_equal(target_cell(t, "ops", TARGET_FAILED), 0);
+    done(t);
+}
+
+static void test_outcomes_of_unknown_notices_are_ignored(void **state)
+{
+    struct txn *t = begin(*state);
+    struct notice_ref ref = {"alice", 77};
+    struct notice_recipient r = {"a@example.net", NOTICE_DELIVERED, "250 ok"};
+    enum sa_notice_state s = NOTICE_SUPPRESSED;
+
+    assert_int_equal(
+        notice_outcome(t, &ref, NOTICE_END_DELIVERED, CONFIRM_NONE, NULL, &r, 1, NOW, &s), 0);
+    assert_int_equal(s, NOTICE_SUPPRESSED);
+    assert_int_equal(notice_release(t, &ref, NOW), 0);
+    done(t);
+}
+
+/* ---- retry ---- */
+
+static void test_retry_delays(void **state)
+{
+    static const int64_t seconds[] = {5, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900};
+
+    (void)state;
+    for (uint32_t attempts = 0; attempts < COUNT(seconds); attempts++) {
+        int64_t ms = seconds[attempts] * 1000, least = INT64_MAX, most = 0;
+
+        for (uint32_t random = 0; random < 401; random++) {
+            int64_t d = notice_retry_ms(attempts, random);
+
+            least = d < least ? d : least;
+            most = d > most ? d : most;
+        }
+        assert_int_equal(least, ms * 8 / 10);
+        assert_int_equal(most, ms * 12 / 10);
+    }
+    assert_true(notice_retry_ms(UINT32_MAX, UINT32_MAX) <= NOTICE_RETRY_MOST_MS * 12 / 10);
+}
+
+static void test_given_up_after_a_day(void **state)
+{
+    struct txn *t = begin(*state);
+    int64_t now = NOW, left;
+    unsigned attempts = 0;
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    do {
+        left = NOW + NOTICE_GIVE_UP_MS - now;
+        assert_int_equal(claim(t, now), 1);
+        assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), ++attempts);
+        outcome(t, 1, NOTICE_END_RETRY, "no route to host", now);
+        if (left > 0) {
+            ASSERT_STATE(t, 1, NOTICE_PENDING);
+            assert_string_equal(
+                text_of(t, SA_TARGET, key_of_names("alice", "ops"), TARGET_LAST_ERROR),
+                "no route to host");
+            now = notice_next_due(t);
+        }
+    } while (left > 0);
+    assert_true(attempts > 80 && attempts < 130); /* a quarter of an hour each, but the first */
+    ASSERT_STATE(t, 1, NOTICE_FAILED);
+    assert_int_equal(notice_cell(t, 1, NOTICE_FINISHED), now);
+    assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_FAILED), 1);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
+    assert_int_equal(notice_next_due(t), 0);
+    /* Once it works again, there is no last error. */
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, now);
+    assert_int_equal(claim(t, now), 2);
+    deliver(t, 2);
+    assert_string_equal(text_of(t, SA_TARGET, key_of_names("alice", "ops"), TARGET_LAST_ERROR), "");
+    assert_int_equal(notice_cell(t, 2, NOTICE_CONFIRMATION), CONFIRM_ACKNOWLEDGED);
+    done(t);
+}
+
+/* ---- restarts ---- */
+
+static void test_a_restart_sends_what_was_on_its_way(void **state)
+{
+    struct txn *t = begin(*state);
+
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    assert_true(notice_recover(t, NOW + 9) >= 0);
+    ASSERT_STATE(t, 1, NOTICE_PENDING);
+    ASSERT_STATE(t, 2, NOTICE_DELIVERED);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), NOW + 9);
+    assert_int_equal(claim(t, NOW + 9), 3);
+    assert_int_equal(claim(t, NOW + 9), 1); /* and its recovery waits behind it */
+    assert_int_equal(claim(t, NOW + 9), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_TARGET_SEQUENCE), 1);
+    done(t);
+}
+
+static void test_release_counts_no_attempt(void **state)
+{
+    struct txn *t = begin(*state);
+    struct notice_ref ref = {"alice", 1};
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(notice_release(t, &ref, NOW + 1), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 0);
+    assert_int_equal(claim(t, NOW + 1), 1);
+    deliver(t, 1);
+    assert_int_equal(notice_release(t, &ref, NOW + 1), 0);
+    ASSERT_STATE(t, 1, NOTICE_DELIVERED);
+    done(t);
+}
+
+/* ---- cancelling ---- */
+
+static void test_notices_of_targets_out_of_force_are_cancelled(void **state)
+{
+    static const struct {
+        const char *what;
+        unsigned column;
+        int64_t value;
+    } cases[] = {{"disabled", TARGET_ENABLED, TRUTH_FALSE},
+                 {"not in service", TARGET_STATUS, ROW_NOT_IN_SERVICE},
+                 {"deleted", 0, 0},
+                 {"made again", 0, 1}};
+    struct txn *t = begin(*state);
+    struct key ops = key_of_names("alice", "ops");
+    uint32_t id = 0;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        print_message("%s\n", cases[i].what);
+        tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+        tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW);
+        tell(t, "boss", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+        id += 3;
+        if (cases[i].column)
+            PUT(t, SA_TARGET, ops, {cases[i].column, cases[i].value, NULL});
+        else
+            drop_row(t, SA_TARGET, ops);
+        if (cases[i].value == 1)
+            put_target(t, "alice", "ops");
+        take_in(t, 1);
+        assert_int_equal(claim(t, NOW), id);
+        deliver(t, id);
+        assert_int_equal(claim(t, NOW), 0);
+        ASSERT_STATE(t, id - 2, NOTICE_CANCELLED);
+        ASSERT_STATE(t, id - 1, NOTICE_CANCELLED);
+        assert_int_equal(notice_pending(t), 0);
+        if (!is_there(t, SA_TARGET, ops))
+            put_target(t, "alice", "ops");
+        PUT(t, SA_TARGET, ops, {TARGET_ENABLED, TRUTH_TRUE, NULL},
+            {TARGET_STATUS, ROW_ACTIVE, NULL});
+        take_in(t, 1);
+        assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
+    }
+    done(t);
+}
+
+static void test_a_target_made_again_is_told_nothing_old(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    drop_row(t, SA_TARGET, key_of_names("alice", "ops"));
+    put_target(t, "alice", "ops");
+    take_in(t, 1);
+    assert_int_equal(tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_SEQUENCE), 0);
+    done(t);
+}
+
+/* ---- told ---- */
+
+/* What happens, a letter each: R raise (warning), U change up (critical), C clear; d the oldest
+ * notice is delivered, f it fails, x it is cancelled; o a clear that notifyRecovery forbids;
+ * F forget. After each story, the states of all its notices in order. */
+struct story {
+    const char *name, *steps, *want; /* p pending, d delivered, f failed, x cancelled */
+    int64_t states;                  /* of the target */
+};
+
+enum { ONLY_CRITICAL = 1 << 3, NOT_OK = 0x1e, NOT_WARNING = 0x1b };
+
+static const struct story stories[] = {
+    {"a told problem gets its recovery", "RdCd", "dd", 0},
+    {"an owed problem gets its recovery", "RC", "pp", 0},
+    {"an OK that nobody was told of", "C", "", 0},
+    {"told twice, cleared once", "RdUdCd", "ddd", 0},
+    {"the clear is told once", "RdCdC", "dd", 0},
+    {"the only problem failed: its recovery goes with it", "RCf", "fx", 0},
+    {"the only problem was cancelled: its recovery goes with it", "RCx", "xx", 0},
+    {"one of two problems failed", "RUCf", "fpp", 0},
+    {"both problems failed", "RUCff", "ffx", 0},
+    {"the first was told, the second failed", "RUCdf", "dfp", 0},
+    {"failed before the recovery: none is made", "RfC", "f", 0},
+    {"failed, then a change that is told", "RfUdC", "fdp", 0},
+    {"the recovery of a failed problem, behind which another one waits", "RCRCf", "fxpp", 0},
+    {"two episodes, both told", "RCRCdddd", "dddd", 0},
+    {"two episodes, both failed", "RCRCff", "fxfx", 0},
+    {"a failed recovery is still owed", "RdCfRfC", "dffp", 0},
+    {"a level that the target does not want", "RC", "", ONLY_CRITICAL},
+    {"only the wanted level; OK is none of them", "RUdC", "d", ONLY_CRITICAL},
+    {"a target that wants no OK", "RdC", "d", NOT_OK},
+    {"... and is not told of one later, either", "RdCUdC", "dd", NOT_OK},
+    {"the recovery of a level that it wants", "RUdCd", "dd", NOT_WARNING},
+    {"notifyRecovery false", "Rdo", "d", 0},
+    {"notifyRecovery false does not remember for ever", "RdoRfC", "df", 0},
+    {"forgotten: nobody is owed a recovery", "RdFC", "d", 0},
+};
+
+static void story_step(struct txn *t, char step, uint32_t *made, uint32_t *oldest)
+{
+    struct notice_text n = text_about(5, KIND_CLEAR, LEVEL_OK);
+    struct route r = route_to(t, "ops");
+
+    switch (step) {
+    case 'R':
+        *made += tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW) != 0;
+        break;
+    case 'U':
+        *made += tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW) != 0;
+        break;
+    case 'C':
+        *made += tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW) != 0;
+        break;
+    case 'o':
+        assert_int_equal(notice_tell(t, &r, &n, false, NULL, NULL, NOW), 0);
+        break;
+    case 'F':
+        assert_int_equal(notice_forget(t, 5), 0);
+        break;
+    default:
+        *oldest = claim(t, NOW);
+        assert_int_not_equal(*oldest, 0);
+        outcome(t, *oldest,
+                step == 'd'   ? NOTICE_END_DELIVERED
+                : step == 'f' ? NOTICE_END_FAILED
+                              : NOTICE_END_CANCELLED,
+                "no", NOW);
+    }
+}
+
+static void test_who_is_told(void **state)
+{
+    static const char letters[] = {[NOTICE_PENDING] = 'p',
+                                   [NOTICE_DELIVERED] = 'd',
+                                   [NOTICE_FAILED] = 'f',
+                                   [NOTICE_CANCELLED] = 'x'};
+
+    for (size_t i = 0; i < COUNT(stories); i++) {
+        const struct story *s = &stories[i];
+        struct txn *t = begin(*state);
+        uint32_t made = 0, oldest = 0;
+        char got[16] = "";
+
+        print_message("%s\n", s->name);
+        set_target(t, "ops", TARGET_STATES, s->states);
+        for (const char *p = s->steps; *p; p++)
+            story_step(t, *p, &made, &oldest);
+        for (uint32_t id = 1; id <= made; id++)
+            got[id - 1] = letters[notice_cell(t, id, NOTICE_STATE)];
+        assert_string_equal(got, s->want);
+        txn_abort(t);
+    }
+}
+
+/* ---- recipients ---- */
+
+static int note_address(void *arg, const char *address)
+{
+    char *text = arg;
+
+    strcat(text, address);
+    strcat(text, "|");
+    return 0;
+}
+
+static void test_recipients_are_divided_by_commas_or_blanks(void **state)
+{
+    static const struct {
+        const char *text, *want;
+        int n;
+    } cases[] = {
+        {"", "", 0},
+        {"a", "a|", 1},
+        {" , \t\r\n;", "", 0},
+        {"a,b", "a|b|", 2},
+        {"a b", "a|b|", 2},
+        {"  a ,, b;c\n", "a|b|c|", 3},
+        {"a\xc3\xa4@b", "a\xc3\xa4@b|", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char got[64] = "";
+
+        assert_int_equal(recipients_each(cases[i].text, strlen(cases[i].text), note_address, got),
+                         cases[i].n);
+        assert_string_equal(got, cases[i].want);
+    }
+}
+
+static void test_recipients_have_limits(void **state)
+{
+    char many[65 * 2 + 1] = "", octets[257];
+
+    (void)state;
+    for (int i = 0; i < 64; i++)
+        strcat(many, "a ");
+    assert_int_equal(recipients_each(many, strlen(many), NULL, NULL), 64);
+    strcat(many, "a");
+    assert_int_equal(recipients_each(many, strlen(many), NULL, NULL), ERR_RANGE);
+    memset(octets, 'x', sizeof octets);
+    assert_int_equal(recipients_each(octets, 255, NULL, NULL), 1);
+    assert_int_equal(recipients_each(octets, 256, NULL, NULL), ERR_RANGE);
+    octets[10] = 0; /* no terminator is looked for, and none ends it */
+    assert_int_equal(recipients_each(octets, 20, NULL, NULL), 2);
+}
+
+static int64_t recipient_state(struct txn *t, uint32_t notice, uint32_t number)
+{
+    struct key k = notice_key(notice);
+
+    key_u32(&k, number);
+    return cell_of(t, SA_NOTICE_RECIPIENT, k, NOTICE_RECIPIENT_STATE);
+}
+
+static void partly(struct txn *t, uint32_t id, enum notice_end end, enum sa_notice_state a,
+                   enum sa_notice_state b)
+{
+    const struct notice_recipient list[] = {{"a@example.net", a, "said a"},
+                                            {"b@example.net", b, "said b"},
+                                            {"stranger@example.net", NOTICE_DELIVERED, ""}};
+    struct notice_ref ref = {"alice", id};
+    enum sa_notice_state s;
+
+    assert_int_equal(
+        notice_outcome(t, &ref, end, CONFIRM_HANDED_OFF, "words", list, COUNT(list), NOW, &s), 0);
+}
+
+static void test_each_recipient_has_its_own_end(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key second = notice_key(1);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"),
+        {TARGET_RECIPIENTS, 0, "a@example.net,b@example.net"});
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    partly(t, 1, NOTICE_END_RETRY, NOTICE_DELIVERED, NOTICE_PENDING);
+    assert_int_equal(recipient_state(t, 1, 1), NOTICE_DELIVERED);
+    assert_int_equal(recipient_state(t, 1, 2), NOTICE_PENDING);
+    ASSERT_STATE(t, 1, NOTICE_PENDING);
+    key_u32(&second, 2);
+    assert_string_equal(text_of(t, SA_NOTICE_RECIPIENT, second, NOTICE_RECIPIENT_REPLY), "said b");
+    assert_int_equal(table_count(t, sa_table_by_id(SA_NOTICE_RECIPIENT)), 2);
+    done(t);
+}
+
+static void test_one_recipient_reached_is_told(void **state)
+{
+    struct txn *t = begin(*state);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"),
+        {TARGET_RECIPIENTS, 0, "a@example.net,b@example.net"});
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    partly(t, 1, NOTICE_END_RETRY, NOTICE_DELIVERED, NOTICE_PENDING);
+    assert_int_equal(tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW), 2);
+    /* The other one is given up: the first knows of the problem and hears of its end. */
+    partly(t, 1, NOTICE_END_FAILED, NOTICE_DELIVERED, NOTICE_FAILED);
+    ASSERT_STATE(t, 1, NOTICE_FAILED);
+    ASSERT_STATE(t, 2, NOTICE_PENDING);
+    assert_int_equal(claim(t, NOW), 2);
+    done(t);
+}
+
+/* ---- digests ---- */
+
+static struct notice_ref batch[NOTICE_BATCH_MAX];
+static char batch_uuid[UUID_TEXT_LEN + 1];
+
+static size_t claim_batch(struct txn *t, int64_t now_ms)
+{
+    size_t n;
+    int err = notice_claim(t, now_ms, NULL, NULL, batch, &n, batch_uuid);
+
+    if (err == ERR_NOTFOUND)
+        return 0;
+    assert_int_equal(err, 0);
+    for (size_t i = 0; i < n; i++) {
+        ASSERT_STATE(t, batch[i].id, NOTICE_DISPATCHED);
+        assert_string_equal(text_of(t, SA_NOTICE, notice_key(batch[i].id), NOTICE_DIGEST),
+                            n > 1 ? batch_uuid : "");
+    }
+    return n;
+}
+
+static void test_a_digest_gathers_whole_lines(void **state)
+{
+    struct txn *t = begin(*state);
+    static const uint32_t want[] = {1, 3, 5, 2};
+
+    set_target(t, "ops", TARGET_DIGEST, 30000);
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW + 100);
+    tell(t, "ops", 1, KIND_CHANGE, LEVEL_CRITICAL, NOW + 200);
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW + 300);
+    assert_int_equal(claim_batch(t, NOW + 29999), 1); /* the other target gathers nothing */
+    assert_int_equal(batch[0].id, 4);
+    assert_int_equal(claim_batch(t, NOW + 29999), 0);
+    assert_int_equal(claim_batch(t, NOW + 30000), 4);
+    for (size_t i = 0; i < COUNT(want); i++) {
+        assert_int_equal(batch[i].id, want[i]);
+        assert_string_not_equal(text_of(t, SA_NOTICE, notice_key(want[i]), NOTICE_UUID),
+                                batch_uuid);
+        assert_int_equal(notice_cell(t, want[i], NOTICE_TARGET_SEQUENCE), i + 1);
+    }
+    assert_int_equal(claim_batch(t, NOW + 30000), 0);
+    for (size_t i = 0; i < COUNT(want); i++)
+        deliver(t, want[i]);
+    assert_int_equal(notice_pending(t), 1);
+    done(t);
+}
+
+static void test_one_notice_is_no_digest(void **state)
+{
+    struct txn *t = begin(*state);
+
+    set_target(t, "ops", TARGET_DIGEST, 30000);
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim_batch(t, NOW + 30000), 1);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(1), NOTICE_UUID), batch_uuid);
+    done(t);
+}
+
+static void test_a_digest_leaves_lines_in_flight_alone(void **state)
+{
+    struct txn *t = begin(*state);
+
+    set_target(t, "ops", TARGET_DIGEST, 1000);
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim_batch(t, NOW + 1000), 1);
+    tell(t, "ops", 1, KIND_CHANGE, LEVEL_CRITICAL, NOW + 1000);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW + 1000);
+    assert_int_equal(claim_batch(t, NOW + 2000), 1);
+    assert_int_equal(batch[0].id, 3);
+    /* And lines that wait for their retry. */
+    outcome(t, 1, NOTICE_END_RETRY, "busy", NOW + 2000);
+    tell(t, "ops", 3, KIND_RAISE, LEVEL_WARNING, NOW + 2000);
+    assert_int_equal(claim_batch(t, NOW + 3000), 1);
+    assert_int_equal(batch[0].id, 4);
+    done(t);
+}
+
+static void test_a_digest_that_failed_is_tried_again_as_one(void **state)
+{
+    struct txn *t = begin(*state);
+    int64_t due;
+
+    set_target(t, "ops", TARGET_DIGEST, 1000);
+    for (uint32_t alert = 1; alert <= 5; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim_batch(t, NOW + 1000), 5);
+    for (uint32_t id = 1; id <= 5; id++)
+        outcome(t, id, NOTICE_END_RETRY, "busy", NOW + 1000);
+    due = notice_next_due(t);
+    assert_int_equal(claim_batch(t, due - 1), 0);
+    assert_int_equal(claim_batch(t, due), 5);
+    done(t);
+}
+
+static void test_a_digest_holds_so_many(void **state)
+{
+    struct txn *t = begin(*state);
+
+    set_target(t, "ops", TARGET_DIGEST, 1000);
+    for (uint32_t alert = 1; alert <= 450; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim_batch(t, NOW + 1000), NOTICE_BATCH_MAX);
+    assert_int_equal(claim_batch(t, NOW + 1000), NOTICE_BATCH_MAX);
+    assert_int_equal(claim_batch(t, NOW + 1000), 50);
+    assert_int_equal(claim_batch(t, NOW + 1000), 0);
+    done(t);
+}
+
+static void test_a_digest_is_for_the_same_recipients(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key ops = key_of_names("alice", "ops");
+    int64_t due;
+
+    PUT(t, SA_TARGET, ops, {TARGET_DIGEST, 1000, NULL},
+        {TARGET_RECIPIENTS, 0, "a@example.net,b@example.net"});
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim_batch(t, NOW + 1000), 1);
+    partly(t, 1, NOTICE_END_RETRY, NOTICE_DELIVERED, NOTICE_PENDING);
+    /* Only b is still to hear of 1; of 2 and its line, both are. */
+    due = notice_next_due(t);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, due - 1000);
+    tell(t, "ops", 2, KIND_CHANGE, LEVEL_CRITICAL, due - 1000);
+    assert_int_equal(claim_batch(t, due), 1);
+    assert_int_equal(batch[0].id, 1);
+    assert_int_equal(claim_batch(t, due), 2);
+    assert_int_equal(batch[0].id, 2);
+    assert_int_equal(batch[1].id, 3);
+    done(t);
+}
+
+/* ---- the cap ---- */
+
+static void test_a_full_queue(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW);
+    set_target(t, "ops", TARGET_PENDING, NOTICE_QUEUE_MAX);
+    /* Another alert: no room, and no harm. */
+    assert_int_equal(tell(t, "ops", 3, KIND_RAISE, LEVEL_WARNING, NOW), 0);
+    /* Its head is with the dispatcher: not that one. */
+    assert_int_equal(tell(t, "ops", 1, KIND_CHANGE, LEVEL_CRITICAL, NOW), 0);
+    /* The older state of the same alert makes room for the newer. */
+    assert_int_equal(tell(t, "ops", 2, KIND_CHANGE, LEVEL_CRITICAL, NOW), 3);
+    ASSERT_STATE(t, 2, NOTICE_CANCELLED);
+    ASSERT_STATE(t, 3, NOTICE_PENDING);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), NOTICE_QUEUE_MAX);
+    assert_int_equal(claim(t, NOW), 3);
+    done(t);
+}
+
+static void test_a_recovery_for_which_its_problem_made_room(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW);
+    set_target(t, "ops", TARGET_PENDING, NOTICE_QUEUE_MAX);
+    tell(t, "ops", 2, KIND_CLEAR, LEVEL_OK, NOW);
+    ASSERT_STATE(t, 1, NOTICE_CANCELLED);
+    assert_int_equal(claim(t, NOW), 0); /* nobody was told of the problem */
+    assert_int_equal(notice_pending(t), 0);
+    done(t);
+}
+
+/* ---- the walk ---- */
+
+enum { TARGETS = 4, ALERTS = 5, LIVE_MAX = 4096, STEPS = 24000 };
+
+struct m_notice {
+    uint32_t id, incarnation, alert, attempts, sequence;
+    enum sa_notice_kind kind;
+    enum sa_level level;
+    enum sa_notice_state state;
+    int64_t created, ready, due; /* due 0: not the head of its line */
+};
+struct m_told {
+    uint32_t alert, incarnation, owed;
+    int level;
+};
+struct model {
+    struct m_notice live[LIVE_MAX];
+    size_t nlive;
+    struct m_told told[1024];
+    size_t ntold;
+    struct m_target {
+        bool there, enabled;
+        uint32_t incarnation, sequence, pending;
+        int64_t digest, states;
+    } targets[TARGETS];
+    enum sa_level level[ALERTS + 1];
+    uint32_t next_id;
+    int64_t now;
+};
+
+static struct model model, saved;
+static const char *const target_names[TARGETS] = {"t0", "t1", "t2", "t3"};
+
+static struct m_told *m_told(struct model *m, uint32_t alert, uint32_t incarnation)
+{
+    for (size_t i = 0; i < m->ntold; i++) {
+        if (m->told[i].alert == alert && m->told[i].incarnation == incarnation)
+            return &m->told[i];
+    }
+    assert_true(m->ntold < COUNT(m->told));
+    m->told[m->ntold] = (struct m_told){.alert = alert, .incarnation = incarnation};
+    return &m->told[m->ntold++];
+}
+
+static struct m_target *m_target_of(struct model *m, uint32_t incarnation)
+{
+    for (size_t i = 0; i < TARGETS; i++) {
+        if (m->targets[i].there && m->targets[i].incarnation == incarnation)
+            return &m->targets[i];
+    }
+    return NULL;
+}
+
+static struct m_notice *m_find(struct model *m, uint32_t id)
+{
+    for (size_t i = 0; i < m->nlive; i++) {
+        if (m->live[i].id == id)
+            return &m->live[i];
+    }
+    return NULL;
+}
+
+static struct m_notice *m_head(struct model *m, uint32_t incarnation, uint32_t alert)
+{
+    struct m_notice *head = NULL;
+
+    for (size_t i = 0; i < m->nlive; i++) {
+        struct m_notice *n = &m->live[i];
+
+        if (n->incarnation == incarnation && n->alert == alert && (!head || n->id < head->id))
+            head = n;
+    }
+    return head;
+}
+
+static void m_create(struct model *m, struct m_target *to, uint32_t alert, enum sa_notice_kind kind,
+                     enum sa_level level)
+{
+    bool first = !m_head(m, to->incarnation, alert);
+
+    assert_true(m->nlive < LIVE_MAX);
+    m->live[m->nlive++] = (struct m_notice){.id = m->next_id++,
+                                            .incarnation = to->incarnation,
+                                            .alert = alert,
+                                            .kind = kind,
+                                            .level = level,
+                                            .state = NOTICE_PENDING,
+                                            .created = m->now,
+                                            .ready = m->now + to->digest,
+                                            .due = first ? m->now + to->digest : 0};
+    to->pending++;
+}
+
+static void m_tell(struct model *m, struct m_target *to, uint32_t alert, enum sa_notice_kind kind,
+                   enum sa_level level, bool recovery)
+{
+    struct m_told *told = m_told(m, alert, to->incarnation);
+    bool wanted = !to->states || (to->states >> (level - 1) & 1);
+
+    if (level != LEVEL_OK && wanted) {
+        m_create(m, to, alert, kind, level);
+        told->owed++;
+    } else if (level == LEVEL_OK) {
+        if (wanted && recovery && (told->level || told->owed))
+            m_create(m, to, alert, kind, level);
+        else
+            told->level = 0;
+    }
+}
+
+static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state)
+{
+    struct m_notice n = *m_find(m, id), *head;
+    struct m_target *to = m_target_of(m, n.incarnation);
+    struct m_told *told = m_told(m, n.alert, n.incarnation);
+    bool problem = n.kind != KIND_CLEAR;
+
+    *m_find(m, id) = m->live[m->nlive - 1];
+    m->nlive--;
+    if (to)
+        to->pending--;
+    if (problem && told->owed)
+        told->owed--;
+    if (state == NOTICE_DELIVERED)
+        told->level = problem ? (int)n.level : 0;
+    head = m_head(m, n.incarnation, n.alert);
+    if (head && !head->due) {
+        head->due = head->ready > m->now ? head->ready : m->now;
+        if (head->state == NOTICE_DISPATCHED)
+            head->due = m->now + NOTICE_LEASE_MS;
+    }
+    if (head && problem && !told->level && head->kind == KIND_CLEAR &&
+        head->state == NOTICE_PENDING)
+        m_finish(m, head->id, NOTICE_CANCELLED);
+}
+
+static int by_due(const void *a, const void *b)
+{
+    const struct m_notice *x = a, *y = b;
+
+    if (x->due != y->due)
+        return x->due < y->due ? -1 : 1;
+    if (x->incarnation != y->incarnation)
+        return x->incarnation < y->incarnation ? -1 : 1;
+    if (x->alert != y->alert)
+        return x->alert < y->alert ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    struct m_notice x = *(const struct m_notice *)a, y = *(const struct m_notice *)b;
+
+    x.due = y.due = 0;
+    return by_due(&x, &y);
+}
+
+static struct m_notice *m_first_due(struct model *m)
+{
+    struct m_notice *first = NULL;
+
+    for (size_t i = 0; i < m->nlive; i++) {
+        struct m_notice *n = &m->live[i];
+
+        if (n->due && (!first || by_due(n, first) < 0))
+            first = n;
+    }
+    return first && first->due <= m->now ? first : NULL;
+}
+
+/* The ids that a claim hands out, in order. */
+static size_t m_claim(struct model *m, uint32_t *ids)
+{
+    struct m_notice *first;
+    struct m_target *to = NULL;
+    size_t n = 0;
+
+    while ((first = m_first_due(m))) {
+        to = m_target_of(m, first->incarnation);
+        if (to && to->enabled)
+            break;
+        m_finish(m, first->id, NOTICE_CANCELLED);
+    }
+    if (!first)
+        return 0;
+    ids[0] = first->id;
+    if (to->digest > 0) {
+        uint32_t incarnation = first->incarnation, id = first->id;
+
+        qsort(m->live, m->nlive, sizeof *m->live, by_place);
+        for (size_t i = 0; i < m->nlive && n < NOTICE_BATCH_MAX; i++) {
+            struct m_notice *x = &m->live[i], *head = m_head(m, x->incarnation, x->alert);
+
+            if (x->incarnation == incarnation && x->state == NOTICE_PENDING &&
+                head->state == NOTICE_PENDING && !(head->attempts && head->due > m->now))
+                ids[n++] = x->id;
+        }
+        ids[0] = n ? ids[0] : id;
+    }
+    n = n ? n : 1;
+    for (size_t i = 0; i < n; i++) {
+        struct m_notice *x = m_find(m, ids[i]);
+
+        x->state = NOTICE_DISPATCHED;
+        x->attempts++;
+        x->sequence = x->sequence ? x->sequence : ++to->sequence;
+        x->due = x->due ? m->now + NOTICE_LEASE_MS : 0;
+    }
+    return n;
+}
+
+static void m_requeue(struct m_notice *n, int64_t when)
+{
+    n->state = NOTICE_PENDING;
+    n->ready = when;
+    n->due = n->due ? when : 0;
+}
+
+static void m_release(struct model *m, struct m_notice *n)
+{
+    if (n->state != NOTICE_DISPATCHED)
+        return;
+    n->attempts -= n->attempts > 0;
+    m_requeue(n, m->now);
+}
+
+/* ---- the model and the store, step by step ---- */
+
+static void walk_tell(struct txn *t, uint64_t *seed)
+{
+    uint32_t alert = 1 + dice(seed, ALERTS);
+    enum sa_level from = model.level[alert], to = 1 + dice(seed, 5);
+    enum sa_notice_kind kind = from == LEVEL_OK ? KIND_RAISE
+                               : to == LEVEL_OK ? KIND_CLEAR
+                                                : KIND_CHANGE;
+    struct notice_text n = text_about(alert, kind, to);
+    bool recovery = dice(seed, 5);
+    struct route r = {.n = 0};
+
+    if (dice(seed, 3) == 0)
+        to = n.level = LEVEL_OK, kind = n.kind = KIND_CLEAR;
+    if (from == to)
+        return;
+    model.level[alert] = to;
+    for (size_t i = 0; i < TARGETS; i++) {
+        if (!model.targets[i].there || !model.targets[i].enabled)
+            continue;
+        r.targets[r.n++] = target_of(t, "alice", target_names[i]);
+        m_tell(&model, &model.targets[i], alert, kind, to, recovery);
+    }
+    assert_int_equal(notice_tell(t, &r, &n, recovery, NULL, NULL, model.now), 0);
+}
+
+static void walk_claim(struct txn *t, uint64_t *seed)
+{
+    static uint32_t ids[LIVE_MAX];
+    size_t want = m_claim(&model, ids), got = 0;
+    int err = notice_claim(t, model.now, NULL, NULL, batch, &got, batch_uuid);
+
+    (void)seed;
+    assert_int_equal(err, want ? 0 : ERR_NOTFOUND);
+    assert_int_equal(got, want);
+    for (size_t i = 0; i < want; i++)
+        assert_int_equal(batch[i].id, ids[i]);
+}
+
+static struct m_notice *any_notice(uint64_t *seed, enum sa_notice_state state)
+{
+    for (size_t tries = 0; model.nlive && tries < 8; tries++) {
+        struct m_notice *n = &model.live[dice(seed, (uint32_t)model.nlive)];
+
+        if (n->state == state)
+            return n;
+    }
+    return NULL;
+}
+
+static void walk_outcome(struct txn *t, uint64_t *seed)
+{
+    static const enum notice_end ends[] = {NOTICE_END_DELIVERED, NOTICE_END_DELIVERED,
+                                           NOTICE_END_RETRY,     NOTICE_END_RETRY,
+                                           NOTICE_END_FAILED,    NOTICE_END_CANCELLED};
+    static const enum sa_notice_state states[] = {[NOTICE_END_DELIVERED] = NOTICE_DELIVERED,
+                                                  [NOTICE_END_RETRY] = NOTICE_PENDING,
+                                                  [NOTICE_END_FAILED] = NOTICE_FAILED,
+                                                  [NOTICE_END_CANCELLED] = NOTICE_CANCELLED};
+    struct m_notice *n = any_notice(seed, dice(seed, 50) ? NOTICE_DISPATCHED : NOTICE_PENDING);
+    enum notice_end end = ends[dice(seed, COUNT(ends))];
+    enum sa_notice_state want = states[end];
+    uint32_t id;
+
+    if (!n)
+        return;
+    id = n->id;
+    if (end == NOTICE_END_RETRY && model.now - n->created >= NOTICE_GIVE_UP_MS)
+        want = NOTICE_FAILED;
+    assert_int_equal(outcome(t, id, end, "no", model.now), want);
+    ASSERT_STATE(t, id, want);
+    if (want == NOTICE_PENDING) { /* the jitter is the queue's own: within its bounds */
+        int64_t when = notice_cell(t, id, NOTICE_READY), wait = when - model.now;
+
+        assert_true(wait >= notice_retry_ms(n->attempts, 0) &&
+                    wait <= notice_retry_ms(n->attempts, 400));
+        m_requeue(n, when);
+    } else {
+        m_finish(&model, id, want);
+    }
+}
+
+static void walk_target(struct txn *t, uint64_t *seed)
+{
+    size_t i = dice(seed, TARGETS);
+    struct m_target *to = &model.targets[i];
+    struct key k = key_of_names("alice", target_names[i]);
+
+    if (to->there && dice(seed, 3)) {
+        to->enabled = dice(seed, 4);
+        PUT(t, SA_TARGET, k, {TARGET_ENABLED, to->enabled ? TRUTH_TRUE : TRUTH_FALSE, NULL});
+    } else if (to->there) {
+        drop_row(t, SA_TARGET, k);
+        to->there = false;
+    } else {
+        *to = (struct m_target){.there = true,
+                                .enabled = true,
+                                .digest = i >= 2 ? 1 + dice(seed, 60000) : 0,
+                                .states = i % 2 ? 1 + dice(seed, 0x1f) : 0};
+        PUT(t, SA_TARGET, k, {TARGET_HANDLER, 0, "traps"}, {TARGET_DIGEST, to->digest, NULL},
+            {TARGET_STATES, to->states, NULL});
+    }
+    take_in(t, 1);
+    if (to->there)
+        to->incarnation = incarnation_of(t, "alice", target_names[i]);
+}
+
+static void walk_step(struct txn *t, uint64_t *seed)
+{
+    static const int64_t naps[] = {0, 1, 1000, 5000, 30000, 660000, 660000, 10000000};
+    struct notice_ref ref = {.owner = "alice"};
+    struct m_notice *n;
+    uint32_t alert;
+
+    switch (dice(seed, 32)) {
+    case 0:
+        walk_target(t, seed);
+        break;
+    case 1:
+        n = any_notice(seed, dice(seed, 4) ? NOTICE_DISPATCHED : NOTICE_PENDING);
+        if (!n)
+            break;
+        ref.id = n->id;
+        assert_int_equal(notice_release(t, &ref, model.now), 0);
+        m_release(&model, n);
+        break;
+    case 2:
+        assert_true(notice_recover(t, model.now) >= 0);
+        for (size_t i = 0; i < model.nlive; i++)
+            m_release(&model, &model.live[i]);
+        break;
+    case 3:
+        alert = 1 + dice(seed, ALERTS);
+        assert_int_equal(notice_forget(t, alert), 0);
+        for (size_t i = 0; i < model.ntold; i++) {
+            if (model.told[i].alert == alert)
+                model.told[i].owed = 0, model.told[i].level = 0;
+        }
+        break;
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        model.now += naps[dice(seed, COUNT(naps))];
+        break;
+    case 8:
+    case 9:
+    case 10:
+    case 11:
+    case 12:
+        walk_tell(t, seed);
+        break;
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 18:
+    case 19:
+    case 20:
+    case 21:
+        walk_claim(t, seed);
+        break;
+    default:
+        walk_outcome(t, seed);
+    }
+}
+
+/* ---- comparing ---- */
+
+static void compare_rows(struct txn *t)
+{
+    for (size_t i = 0; i < model.nlive; i++) {
+        const struct m_notice *n = &model.live[i];
+
+        ASSERT_STATE(t, n->id, n->state);
+        assert_int_equal(notice_cell(t, n->id, NOTICE_ATTEMPTS), n->attempts);
+        assert_int_equal(notice_cell(t, n->id, NOTICE_TARGET_SEQUENCE), n->sequence);
+        assert_int_equal(notice_cell(t, n->id, NOTICE_NEXT_ATTEMPT), n->due);
+    }
+    for (size_t i = 0; i < TARGETS; i++) {
+        if (!model.targets[i].there)
+            continue;
+        assert_int_equal(target_cell(t, target_names[i], TARGET_PENDING), model.targets[i].pending);
+        assert_int_equal(target_cell(t, target_names[i], TARGET_SEQUENCE),
+                         model.targets[i].sequence);
+    }
+}
+
+/* The database's next pair; false at the end. */
+static bool next_pair(struct txn *t, const char *db, struct slice *k, struct slice *v, bool first)
+{
+    struct slice from = first ? (struct slice){NULL, 0} : *k;
+    int err = kv_seek(t, db, from, !first, k, v);
+
+    assert_true(!err || err == ERR_NOTFOUND);
+    return !err;
+}
+
+static void compare_queues(struct txn *t)
+{
+    struct slice k, v;
+    size_t i;
+
+    qsort(model.live, model.nlive, sizeof *model.live, by_place);
+    for (i = 0; next_pair(t, "pending", &k, &v, i == 0); i++) {
+        assert_true(i < model.nlive && k.len == 12 && v.len == 5 && !memcmp(v.data, "alice", 5));
+        assert_int_equal(get_u32(k.data), model.live[i].incarnation);
+        assert_int_equal(get_u32(k.data + 4), model.live[i].alert);
+        assert_int_equal(get_u32(k.data + 8), model.live[i].id);
+    }
+    assert_int_equal(i, model.nlive);
+    assert_int_equal(notice_pending(t), model.nlive);
+    qsort(model.live, model.nlive, sizeof *model.live, by_due);
+    for (i = 0; i < model.nlive && !model.live[i].due; i++)
+        ;
+    for (bool first = true; next_pair(t, "due", &k, &v, first); first = false, i++) {
+        assert_true(i < model.nlive && k.len == 20);
+        assert_int_equal(get_u64(k.data), model.live[i].due);
+        assert_int_equal(get_u32(k.data + 16), model.live[i].id);
+    }
+    assert_int_equal(i, model.nlive);
+}
+
+static void compare_told(struct txn *t)
+{
+    size_t kept = 0;
+    struct slice k, v;
+
+    for (size_t i = 0; i < model.ntold; i++) {
+        if (model.told[i].level || model.told[i].owed)
+            model.told[kept++] = model.told[i];
+    }
+    model.ntold = kept;
+    for (bool first = true; next_pair(t, "told", &k, &v, first); first = false, kept--) {
+        const struct m_told *told = m_told(&model, get_u32(k.data), get_u32(k.data + 4));
+
+        assert_int_equal(v.data[0], told->level);
+        assert_int_equal(get_u32(v.data + 1), told->owed);
+    }
+    assert_int_equal(kept, 0);
+}
+
+static void test_a_walk_agrees_with_a_model(void **state)
+{
+    struct world *w = *state;
+    uint64_t seed = 20260101;
+
+    memset(&model, 0, sizeof model);
+    model.next_id = 1;
+    model.now = NOW;
+    for (size_t i = 0; i <= ALERTS; i++)
+        model.level[i] = LEVEL_OK;
+    for (int step = 0; step < STEPS; step++) {
+        struct txn *t = begin(w);
+
+        saved = model;
+        walk_step(t, &seed);
+        compare_rows(t);
+        compare_queues(t);
+        compare_told(t);
+        if (dice(&seed, 20)) {
+            done(t);
+        } else { /* killed before the commit */
+            txn_abort(t);
+            model = saved;
+        }
+    }
+    assert_true(model.next_id > 3000);
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_what_a_new_notice_holds),
+        IN_WORLD(test_long_texts_are_cut_between_characters),
+        IN_WORLD(test_a_line_is_sent_in_order),
+        IN_WORLD(test_a_retry_keeps_the_order),
+        IN_WORLD(test_a_dead_target_delays_no_other),
+        IN_WORLD(test_what_a_claim_marks),
+        IN_WORLD(test_an_outcome_that_never_comes_sends_it_again),
+        IN_WORLD(test_outcomes_of_unknown_notices_are_ignored),
+        cmocka_unit_test(test_retry_delays),
+        IN_WORLD(test_given_up_after_a_day),
+        IN_WORLD(test_a_restart_sends_what_was_on_its_way),
+        IN_WORLD(test_release_counts_no_attempt),
+        IN_WORLD(test_notices_of_targets_out_of_force_are_cancelled),
+        IN_WORLD(test_a_target_made_again_is_told_nothing_old),
+        IN_WORLD(test_who_is_told),
+        cmocka_unit_test(test_recipients_are_divided_by_commas_or_blanks),
+        cmocka_unit_test(test_recipients_have_limits),
+        IN_WORLD(test_each_recipient_has_its_own_end),
+        IN_WORLD(test_one_recipient_reached_is_told),
+        IN_WORLD(test_a_digest_gathers_whole_lines),
+        IN_WORLD(test_one_notice_is_no_digest),
+        IN_WORLD(test_a_digest_leaves_lines_in_flight_alone),
+        IN_WORLD(test_a_digest_that_failed_is_tried_again_as_one),
+        IN_WORLD(test_a_digest_holds_so_many),
+        IN_WORLD(test_a_digest_is_for_the_same_recipients),
+        IN_WORLD(test_a_full_queue),
+        IN_WORLD(test_a_recovery_for_which_its_problem_made_room),
+        IN_WORLD(test_a_walk_agrees_with_a_model),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
