@@ -22,7 +22,7 @@
  *
  * Time and memory are left by siglongjmp, from the tick's handler or from the allocator. That is
  * safe since between `running = true` and `running = false` nothing is changed but the arena, which
- * is put back, and the statics of view.c and record.c, which say that they bear it. */
+ * is put back, and the statics of view.c, node.c and record.c, which bear it. */
 
 enum left { LEFT_TIME = 1, LEFT_MEMORY };
 

@@ -17,13 +17,13 @@
 #define EVAL_VIEW_H
 
 #include <mujs.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "eval/script.h"
 #include "eval/topics.h"
 
-/* Define the globals, and teach the built-in functions that cannot see through userdata what a node
- * is. Once, before the image is taken. */
+/* Once, before the image is taken: the globals, and what belongs to them. */
 void view_install(js_State *J);
 
 /* From now on, for this owner at this time. */
@@ -32,5 +32,15 @@ void view_begin(const struct topics *topics, const struct script *s, int64_t now
 void view_prepare(js_State *J);
 /* Did the script look at _age? */
 bool view_clock_read(void);
+
+/* For builtins.h. _topic, _previous and _age are userdata with this tag; ROOT is its data. */
+#define VIEW_TAG_ROOT "Topics"
+struct root;
+int view_root_has(js_State *J, void *root, const char *name); /* the userdata's hook */
+/* Calls CB for each name that ROOT shows, in order; the set of names is a dependency. */
+void view_each_name(js_State *J, const struct root *root,
+                    void (*cb)(js_State *J, const char *name, void *arg), void *arg);
+/* A CB: appends to the array on the top of the stack, which has *COUNT (int) items. */
+void view_append_name(js_State *J, const char *name, void *count);
 
 #endif

@@ -163,6 +163,33 @@ static void only_who_is_concerned_is_evaluated(void **state)
     assert_int_equal(st.topics, 4);
 }
 
+static void sum_ids(void *arg, uint32_t topic_id)
+{
+    *(uint32_t *)arg += topic_id;
+}
+
+static void what_was_read_can_be_asked(void **state)
+{
+    struct world *w = *state;
+    uint32_t sum = 0;
+
+    world_topic(w, 1, "one", "1");
+    world_topic(w, 2, "two", "2");
+    world_topic(w, 40, "three", "3");
+    world_define(w, 1, "_topic.one > 0 && _topic.three > 0 || _topic.two > 0");
+    world_define(w, 2, "_topic.one > 5 && _topic.absent");
+    world_define(w, 3, "_topic.one > 0 && _topic.absent");
+    world_run(w);
+    eval_client_reads(w->client, 1, sum_ids, &sum);
+    assert_int_equal(sum, 41);
+    eval_client_reads(w->client, 99, sum_ids, &sum);
+    assert_int_equal(sum, 41);
+    assert_false(eval_client_missed(w->client, 1));
+    assert_false(eval_client_missed(w->client, 2));
+    assert_true(eval_client_missed(w->client, 3));
+    assert_false(eval_client_missed(w->client, 99));
+}
+
 /* A topic that changes after its reader was sent, before its first answer told what it reads. */
 static void a_change_during_flight_is_not_lost(void **state)
 {
@@ -731,6 +758,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(only_who_is_concerned_is_evaluated),
+        WITH_WORLD(what_was_read_can_be_asked),
         WITH_WORLD(a_change_during_flight_is_not_lost),
         WITH_WORLD(deleted_and_changed_conditions_get_no_old_verdict),
         WITH_WORLD(limits_are_kept),
