@@ -247,19 +247,23 @@ static void words(const struct definition *d, const char *instance,
 {
     const struct sa_column *level = sa_column_by_number(alerts(), ALERT_LEVEL);
     const char *name = sa_name_of(level->names, t->to);
+    char text[VERDICT_MESSAGE_MAX + 1]; /* the longest of them */
+    size_t n;
 
     if (v->kind == VERDICT_ERROR)
-        snprintf(dst, cap, "condition failed: %s", v->error ? v->error : "");
+        snprintf(text, sizeof text, "condition failed: %s", v->error ? v->error : "");
     else if (v->message && v->message[0])
-        snprintf(dst, cap, "%s", v->message);
+        snprintf(text, sizeof text, "%s", v->message);
     else if (v->kind == VERDICT_NODATA)
-        snprintf(dst, cap, "no data");
+        snprintf(text, sizeof text, "no data");
     else if (d->description[0] && t->to != LEVEL_OK) /* it tells the problem */
-        snprintf(dst, cap, "%s", d->description);
+        snprintf(text, sizeof text, "%s", d->description);
     else
-        snprintf(dst, cap, "%s%s%s is %s", d->name, instance[0] ? " " : "", instance,
+        snprintf(text, sizeof text, "%s%s%s is %s", d->name, instance[0] ? " " : "", instance,
                  name ? name : "?");
-    dst[utf8_cut(dst, strlen(dst), cap - 1)] = 0;
+    n = utf8_cut(text, strlen(text), cap - 1);
+    memcpy(dst, text, n);
+    dst[n] = 0;
 }
 
 /* ---- verdicts ---- */
@@ -449,10 +453,14 @@ int instances_close(struct txn *t, const char *owner, const char *definition, en
 {
     struct closer c = {.reason = reason, .now = now};
     struct key k = key_of_names(owner, definition);
+    struct slice service;
     struct row r;
     int err;
 
     if (row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r) || !definition_read(&c.d, &r)) {
+        if (!kv_get(t, INDEX_DEF_SERVICE, key_slice(&k), &service) &&
+            service.len < sizeof c.d.service)
+            memcpy(c.d.service, service.data, service.len);
         snprintf(c.d.owner, sizeof c.d.owner, "%s", owner);
         snprintf(c.d.name, sizeof c.d.name, "%s", definition);
         c.d.notify_recovery = true;
