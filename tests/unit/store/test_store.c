@@ -553,18 +553,21 @@ static void two_processes_write(void **state)
 static void writers_may_be_killed(void **state)
 {
     struct world *w = *state;
-    int fds[2], status;
+    int fds[2], go[2], status;
     char c;
     put_thing(w->store, "alice", "before", "x");
     store_close(w->store);
     w->store = NULL;
     assert_int_equal(pipe(fds), 0);
+    assert_int_equal(pipe(go), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
         struct edit d;
         struct key k = key_of_names("alice", "during");
         struct store *s = open_again(w);
+        if (read(go[0], &c, 1) != 1)
+            _exit(1);
         struct txn *reader = txn_begin(s, TXN_READ);
         struct txn *t = txn_begin(s, TXN_WRITE);
         edit_begin(&d, t, &thing_table, &k);
@@ -575,8 +578,10 @@ static void writers_may_be_killed(void **state)
                 pause();
         _exit(1);
     }
-    struct store *s = open_again(w); /* open while the other one holds the lock */
-    assert_null(w->store);
+    struct store *s = open_again(w); /* before the other one holds the writers' lock for good */
+    w->store = s;
+    assert_non_null(s);
+    assert_int_equal(write(go[1], "g", 1), 1);
     assert_int_equal(read(fds[0], &c, 1), 1);
     assert_int_equal(c, 'k');
     kill(pid, SIGKILL);
@@ -584,10 +589,8 @@ static void writers_may_be_killed(void **state)
     assert_true(WIFSIGNALED(status));
     close(fds[0]);
     close(fds[1]);
-    if (!s)
-        s = open_again(w);
-    w->store = s;
-    assert_non_null(s);
+    close(go[0]);
+    close(go[1]);
     assert_true(store_clear_readers(s) >= 1);
     put_thing(s, "alice", "after", "x");
     struct txn *t = txn_begin(s, TXN_READ);
