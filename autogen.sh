@@ -155,12 +155,12 @@ configure_in() {
 
 # make_in DIR LOG MAKE-ARGUMENTS...: without a warning.
 make_in() {
-    dir=$1
-    log=$2
+    build=$1
+    output=$1/$2
     shift 2
-    quietly "$dir/$log" make -C "$dir" -j"$(jobs)" "$@"
-    if grep -n 'warning:' "$dir/$log"; then
-        die "the build warned (all of its output: $dir/$log)"
+    quietly "$output" make -C "$build" -j"$(jobs)" "$@"
+    if grep -n 'warning:' "$output"; then
+        die "the build warned (all of its output: $output)"
     fi
 }
 
