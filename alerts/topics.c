@@ -21,7 +21,9 @@ struct entry {
     struct topic topic;
     struct entry *next_dirty;
     bool dirty, changed, gone;
-    uint32_t row; /* topicId, 0: none yet */
+    bool rewrite;   /* metrics: what is stored is not known */
+    bool row_given; /* in the flush under way */
+    uint32_t row;   /* topicId, 0: none yet */
     char source[33];
     char (*readers)[33];
     size_t nreaders;
@@ -36,8 +38,8 @@ struct topics {
     uint32_t next_id;
     struct entry **by_id; /* by id - 1; NULL: gone */
     size_t cap_ids;
-    struct entry *dirty;
-    struct known { /* rows from before: topicId by name */
+    struct entry *dirty, **dirty_end; /* oldest first: one that is gone before its successor */
+    struct known {                    /* rows from before: topicId by name */
         char *name;
         uint32_t row;
     } * known;
@@ -59,6 +61,7 @@ struct topics *topics_new(void)
         return NULL;
     }
     x->next_id = 1;
+    x->dirty_end = &x->dirty;
     return x;
 }
 
@@ -172,8 +175,9 @@ static void make_dirty(struct topics *x, struct entry *e)
     if (e->dirty)
         return;
     e->dirty = true;
-    e->next_dirty = x->dirty;
-    x->dirty = e;
+    e->next_dirty = NULL;
+    *x->dirty_end = e;
+    x->dirty_end = &e->next_dirty;
 }
 
 static uint32_t known_row(const struct topics *x, const char *name)
@@ -251,6 +255,8 @@ struct topic *topics_sample(struct topics *x, const struct topic_source *s, cons
 
     if (!e && x->count >= TOPICS_MAX)
         return NULL;
+    if (e && e->topic.source != s->id)
+        return &e->topic;
     if (!e)
         e = entry_new(x, s, name);
     if (!e)
@@ -308,6 +314,16 @@ static int64_t round_clamped(double d, int64_t lo, int64_t hi)
     return llround(d);
 }
 
+/* The fewest digits that are this number again. */
+static void shortest(char *dst, size_t cap, double d)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(dst, cap, "%.*g", digits, d);
+        if (strtod(dst, NULL) == d)
+            return;
+    }
+}
+
 static void leaf_number(struct metric *m, const jv *v)
 {
     m->type = 3;
@@ -319,7 +335,7 @@ static void leaf_number(struct metric *m, const jv *v)
         m->gauge = i > 0 ? i : 0;
         return;
     }
-    snprintf(m->text, sizeof m->text, "%.17g", jv_number(v));
+    shortest(m->text, sizeof m->text, jv_number(v));
     m->integer = round_clamped(jv_number(v), INT32_MIN, INT32_MAX);
     m->gauge = round_clamped(jv_number(v), 0, INT64_MAX);
 }
@@ -530,8 +546,15 @@ static int drop_unseen(struct txn *t, struct entry *e)
 static int write_metrics(struct txn *t, struct entry *e)
 {
     struct metric_writer w = {t, e};
-    int err;
+    int err = 0;
 
+    for (size_t i = 0; i < e->nreaders && e->rewrite && !err; i++) {
+        struct key k = topic_key(e->readers[i], e->row);
+
+        err = delete_below(t, SA_METRIC, &k);
+    }
+    if (err)
+        return err;
     e->flushes++;
     err = metrics_each(e->topic.json, e->topic.len, write_metric, &w);
     return err ? err : drop_unseen(t, e);
@@ -542,8 +565,10 @@ static int write_topic(struct txn *t, struct entry *e)
     size_t head = utf8_cut(e->topic.json, e->topic.len, SA_CELL_MAX);
     int err = 0;
 
-    if (!e->row)
+    if (!e->row) {
         err = id_next(t, sa_table_by_id(SA_TOPIC), &e->row);
+        e->row_given = !err;
+    }
     for (size_t i = 0; i < e->nreaders && !err; i++) {
         struct key k = topic_key(e->readers[i], e->row);
         struct edit d;
@@ -563,20 +588,45 @@ static int write_topic(struct txn *t, struct entry *e)
 
 int topics_flush(struct topics *x, struct txn *t)
 {
-    struct entry *e, *next;
     int err = 0;
 
-    for (e = x->dirty; e && !err; e = next) {
-        next = e->next_dirty;
+    for (struct entry *e = x->dirty; e && !err; e = e->next_dirty)
         err = e->gone ? delete_rows(t, e) : write_topic(t, e);
-        if (err)
-            break;
-        x->dirty = next;
-        e->dirty = e->changed = false;
-        if (e->gone)
-            entry_free(e);
-    }
     return err;
+}
+
+/* It is in the store. */
+static void written(struct entry *e)
+{
+    e->dirty = e->changed = e->rewrite = e->row_given = false;
+    if (e->gone)
+        entry_free(e);
+}
+
+/* It is not, and an id that it was given there may be given to another one. */
+static void unwritten(struct entry *e)
+{
+    if (e->row_given)
+        e->row = 0;
+    e->row_given = false;
+    e->rewrite = e->changed;
+}
+
+void topics_flushed(struct topics *x, bool committed)
+{
+    struct entry *next;
+
+    for (struct entry *e = x->dirty; e; e = next) {
+        next = e->next_dirty;
+        if (committed)
+            written(e);
+        else
+            unwritten(e);
+    }
+    if (committed) {
+        x->dirty = NULL;
+        x->dirty_end = &x->dirty;
+    }
 }
 
 /* ---- start ---- */

@@ -34,7 +34,8 @@ void topics_free(struct topics *x);
 int topics_load(struct topics *x, struct txn *t);
 
 /* A sample. JSON is a valid document and is copied. Returns the topic, borrowed until topics_gone,
- * or NULL when out of memory or beyond TOPICS_MAX. */
+ * or NULL when out of memory or beyond TOPICS_MAX. A topic of another source (see its `source`) is
+ * left as it is. */
 enum { TOPICS_MAX = 100000 };
 struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
                             int64_t wall_ms, const void *json, size_t len);
@@ -46,8 +47,10 @@ size_t topics_count(const struct topics *x);
 void topics_each(struct topics *x, void (*cb)(void *arg, struct topic *topic), void *arg);
 
 bool topics_dirty(const struct topics *x);
-/* Writes what changed since the last flush, in a TXN_WRITE_SAMPLES. */
+/* Writes what changed since the last flush, in a TXN_WRITE_SAMPLES. Nothing may come between this
+ * and telling whether the transaction was committed; what was not is written by the next flush. */
 int topics_flush(struct topics *x, struct txn *t);
+void topics_flushed(struct topics *x, bool committed);
 
 /* One leaf of a document. */
 struct metric {

@@ -195,8 +195,10 @@ static void flush(struct core *c)
         err = topics_flush(c->topics, t);
     if (err)
         txn_fail(t, err);
-    if (txn_commit(t, &e))
+    err = txn_commit(t, &e);
+    if (err)
         log_error("store", "cannot write samples: %s", e.text);
+    topics_flushed(c->topics, !err);
 }
 
 static void tick(void *arg)
