@@ -442,6 +442,7 @@ static void the_deadline_kills_and_blames(void **state)
     world_run(w);
     assert_int_equal(w->kills, 1);
     assert_int_equal(w->culprit, 4);
+    assert_in_range(w->cpu_ms, 150, 1500);
     assert_int_equal(w->verdicts[3].last.kind, VERDICT_TRUE);
     assert_int_equal(w->verdicts[4].n, 1);
     assert_int_equal(w->verdicts[4].last.kind, VERDICT_ERROR);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,8 +50,12 @@ static void on_idle(void *arg)
 
 static void reap(struct world *w)
 {
+    struct rusage used = {0};
+
     if (w->pid > 0)
-        assert_int_equal(waitpid(w->pid, NULL, 0), w->pid);
+        assert_int_equal(wait4(w->pid, NULL, 0, &used), w->pid);
+    w->cpu_ms = used.ru_utime.tv_sec * 1000 + used.ru_utime.tv_usec / 1000 +
+                used.ru_stime.tv_sec * 1000 + used.ru_stime.tv_usec / 1000;
     w->pid = 0;
 }
 

@@ -16,6 +16,7 @@ struct world {
     struct loop *loop;
     struct eval_client *client;
     pid_t pid;        /* of the evaluator */
+    long cpu_ms;      /* that the last one that was reaped had used */
     bool unconfined;  /* as the next evaluator is started */
     bool no_respawn;  /* leave it to the test */
     bool wants;       /* an evaluator is wanted and was not made */
