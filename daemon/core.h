@@ -31,7 +31,7 @@ struct core_def {
     int64_t stale_mono;   /* when a topic that it read would be stale, 0 */
     uint32_t evaluations; /* since the last flush */
     char value[256], error[256];
-    bool dirty;
+    bool dirty, changing; /* changing: a verdict of this turn is to be applied */
     struct core_def *next_dirty;
 };
 

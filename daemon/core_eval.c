@@ -622,6 +622,12 @@ size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now 
     size_t n = 0;
 
     for (size_t i = 0; i < c->nverdicts; i++) {
+        struct core_def *def = def_at(c, c->verdicts[i].condition);
+
+        if (def)
+            def->changing = false;
+    }
+    for (size_t i = 0; i < c->nverdicts; i++) {
         struct core_verdict *cv = &c->verdicts[i];
         struct core_def *def = def_at(c, cv->condition);
         struct instance_result result;
@@ -636,7 +642,9 @@ size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now 
         if (instance_look(t, &d, "", &iv, now, &result))
             continue;
         note_verdict(c, def, cv, &result);
-        if (result.changed)
+        /* Behind one that changes something, none can be judged by what is stored now. */
+        def->changing |= result.changed;
+        if (def->changing)
             c->to_apply[n++] = i;
     }
     return n;
