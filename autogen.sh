@@ -183,7 +183,7 @@ run_tests() {
     find "$dir/tests" -name '*.trs' -exec rm -f {} +
     say "Testing in $dir"
     status=0
-    make -C "$dir" -j"$(jobs)" check "$@" </dev/null || status=$?
+    make -s --no-print-directory -C "$dir" -j"$(jobs)" check "$@" </dev/null || status=$?
     TAGGED="$TAGGED $dir"
 }
 
