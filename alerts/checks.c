@@ -265,6 +265,27 @@ static int has_service(void *arg, const struct row *r)
     return !strcmp(service[0] ? service : SERVICE_DEFAULT, s->service);
 }
 
+/* A custom group that took the name of a service would be in the way of its default group. */
+static int check_group(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                       struct err *e)
+{
+    char n[2][33];
+    struct service_search s = {n[1]};
+    struct key k;
+
+    (void)arg;
+    *ret_column = 0;
+    if (c->gone || !names_of(c->after, n, 2))
+        return 0;
+    k = key_of_name(n[0]);
+    if (c->before ? row_int(c->before, GROUP_DEFAULT) == TRUTH_TRUE
+                  : set_look_each(c->look, sa_table_by_id(SA_DEFINITION), &k, has_service, &s) == 1)
+        return err_set(e, ERR_INCONSISTENT_NAME,
+                       "'%s' is a service of owner %s: its group is made with its definitions",
+                       n[1], n[0]);
+    return 0;
+}
+
 static bool group_will_be(const struct set_check_context *c, const char *owner, const char *group)
 {
     struct key k = key_of_name(owner);
@@ -393,7 +414,7 @@ int checks_register(struct store *s, const struct checks *c)
         {SA_DEFINITION, check_definition},     {SA_SCRIPT, check_script},
         {SA_SCRIPT_TEXT, check_segment},       {SA_GROUP_DEFINITION, check_group_definition},
         {SA_GROUP_TARGET, check_group_target}, {SA_TARGET, check_target},
-        {SA_TARGET_PROPERTY, check_property},
+        {SA_TARGET_PROPERTY, check_property},  {SA_GROUP, check_group},
     };
     int err = 0;
 

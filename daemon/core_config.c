@@ -13,6 +13,8 @@
 
 #include "config.h"
 
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
 enum { BATCH_VARBINDS = 3000 };
 
 uint32_t core_owner_id(const struct core *c, const char *name)
@@ -136,32 +138,109 @@ static int drop_gone(struct core *c, struct txn *t, unsigned table)
     return txn_error(t);
 }
 
-/* A target whose handler this file drops would point nowhere: the file is refused. */
-static int check_dangling(struct core *c, struct txn *t, struct err *e)
+/* ---- the file's rows by their keys ---- */
+
+static void row_key(const struct config_row *r, struct key *k)
 {
-    struct cursor cur;
-    struct row r;
+    key_init(k);
+    for (size_t i = 0; i < r->table->nindex; i++) {
+        if (r->table->index[i].syntax == SA_NAME)
+            key_str(k, r->names[i]);
+        else
+            key_u32(k, r->ids[i]);
+    }
+}
+
+struct row_index { /* keys of the file's rows, sorted, by table */
+    struct row_name {
+        unsigned table;
+        struct key key;
+        bool override;
+    } * items;
+    size_t n;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct row_name *x = a, *y = b;
+
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    if (x->key.len != y->key.len)
+        return x->key.len < y->key.len ? -1 : 1;
+    return memcmp(x->key.data, y->key.data, x->key.len);
+}
+
+static int index_rows(const struct config *f, struct row_index *ret)
+{
+    ret->n = f->nrows;
+    ret->items = calloc(f->nrows ? f->nrows : 1, sizeof *ret->items);
+    if (!ret->items)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < f->nrows; i++) {
+        ret->items[i].table = f->rows[i].table->id;
+        ret->items[i].override = f->rows[i].override;
+        row_key(&f->rows[i], &ret->items[i].key);
+    }
+    qsort(ret->items, ret->n, sizeof *ret->items, compare_names);
+    return 0;
+}
+
+/* The row of the file that R is, or NULL. */
+static const struct row_name *in_file(const struct row_index *index, const struct row *r)
+{
+    struct row_name name = {.table = r->table->id, .key.len = (uint16_t)r->key.len};
+
+    memcpy(name.key.data, r->key.data, r->key.len);
+    return bsearch(&name, index->items, index->n, sizeof name, compare_names);
+}
+
+/* ---- what may not go ---- */
+
+/* Does the row outlive the file that it may have come from? */
+static bool stays(const struct row_index *index, const struct row *r)
+{
+    int64_t storage = row_int(r, r->table->storage_type);
+    const struct row_name *name = storage == STORAGE_PERMANENT ? in_file(index, r) : NULL;
+
+    return storage < STORAGE_PERMANENT || (name && name->override);
+}
+
+static int check_row(const struct core *c, const struct row *r, struct err *e)
+{
+    char owner[33], name[33], handler[33];
+    size_t pos = 0;
+
+    if (!key_read_name(&r->key, &pos, owner) || !key_read_name(&r->key, &pos, name))
+        return 0;
+    if (!core_owner_id(c, owner))
+        return err_set(e, ERR_INVALID, "%s: owner '%s' is gone, but has %s '%s'", c->config->file,
+                       owner, r->table->xml, name);
+    if (r->table->id != SA_TARGET)
+        return 0;
+    row_str(r, TARGET_HANDLER, handler, sizeof handler);
+    if (handler[0] && !core_handler_id(c, owner, handler) && !core_handler_id(c, "admin", handler))
+        return err_set(e, ERR_INVALID, "%s: handler '%s' is gone, but target %s/%s uses it",
+                       c->config->file, handler, owner, name);
+    return 0;
+}
+
+/* A file is refused that drops what rows which stay refer to: owners, and handlers of targets. */
+static int check_dangling(struct core *c, struct txn *t, const struct row_index *index,
+                          struct err *e)
+{
+    static const unsigned tables[] = {SA_DEFINITION, SA_SCRIPT, SA_GROUP, SA_TARGET};
     int err = 0;
 
-    for (cursor_first(&cur, t, sa_table_by_id(SA_TARGET), NULL); cursor_row(&cur, &r) && !err;
-         cursor_next(&cur)) {
-        char owner[33], name[33], handler[33];
-        size_t pos = 0;
+    for (size_t i = 0; i < COUNT(tables) && !err; i++) {
+        struct cursor cur;
+        struct row r;
 
-        if (!key_read_name(&r.key, &pos, owner) || !key_read_name(&r.key, &pos, name))
-            continue;
-        row_str(&r, TARGET_HANDLER, handler, sizeof handler);
-        if (row_int(&r, TARGET_STORAGE) >= STORAGE_PERMANENT)
-            continue; /* of the file itself: looked at with its rows */
-        if (!core_owner_id(c, owner))
-            err = err_set(e, ERR_INVALID, "%s: owner '%s' is gone, but has target '%s'",
-                          c->config->file, owner, name);
-        else if (handler[0] && !core_handler_id(c, owner, handler) &&
-                 !core_handler_id(c, "admin", handler))
-            err = err_set(e, ERR_INVALID, "%s: handler '%s' is gone, but target %s/%s uses it",
-                          c->config->file, handler, owner, name);
+        for (cursor_first(&cur, t, sa_table_by_id(tables[i]), NULL); cursor_row(&cur, &r) && !err;
+             cursor_next(&cur))
+            err = stays(index, &r) ? check_row(c, &r, e) : 0;
+        cursor_close(&cur);
     }
-    cursor_close(&cur);
     return err;
 }
 
@@ -195,23 +274,12 @@ static int put_all(struct core *c, struct txn *t)
         err = put_source(t, &f->sources[i]);
     for (size_t i = 0; i < f->nhandlers && !err; i++)
         err = put_handler(t, &f->handlers[i]);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables && !err; i++)
+    for (size_t i = 0; i < COUNT(tables) && !err; i++)
         err = drop_gone(c, t, tables[i]);
     return err;
 }
 
 /* ---- rows ---- */
-
-static void row_key(const struct config_row *r, struct key *k)
-{
-    key_init(k);
-    for (size_t i = 0; i < r->table->nindex; i++) {
-        if (r->table->index[i].syntax == SA_NAME)
-            key_str(k, r->names[i]);
-        else
-            key_u32(k, r->ids[i]);
-    }
-}
 
 static int add_cell(struct set *x, int tag, const struct sa_table *table, const struct key *k,
                     const struct sa_column *column, int64_t number, const char *text, size_t len,
@@ -362,39 +430,6 @@ static int put_rows(struct core *c, const struct config_row **order, size_t n, s
 
 /* ---- rows that the file has no more ---- */
 
-struct row_index { /* keys of the file's rows, sorted, by table */
-    struct row_name {
-        unsigned table;
-        struct key key;
-    } * items;
-    size_t n;
-};
-
-static int compare_names(const void *a, const void *b)
-{
-    const struct row_name *x = a, *y = b;
-
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    if (x->key.len != y->key.len)
-        return x->key.len < y->key.len ? -1 : 1;
-    return memcmp(x->key.data, y->key.data, x->key.len);
-}
-
-static int index_rows(const struct config *f, struct row_index *ret)
-{
-    ret->n = f->nrows;
-    ret->items = calloc(f->nrows ? f->nrows : 1, sizeof *ret->items);
-    if (!ret->items)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < f->nrows; i++) {
-        ret->items[i].table = f->rows[i].table->id;
-        row_key(&f->rows[i], &ret->items[i].key);
-    }
-    qsort(ret->items, ret->n, sizeof *ret->items, compare_names);
-    return 0;
-}
-
 /* Rows that came from a file are readOnly or permanent; default groups are readOnly too, but ours.
  */
 static bool from_file(struct txn *t, const struct row *r)
@@ -429,12 +464,12 @@ static int drop_table_rows(struct core *c, const struct sa_table *table,
 
     for (cursor_first(&cur, t, table, NULL); cursor_row(&cur, &r) && !err && n < BATCH_VARBINDS;
          cursor_next(&cur)) {
-        struct row_name name = {.table = table->id, .key.len = (uint16_t)r.key.len};
+        struct key k = {.len = (uint16_t)r.key.len};
 
-        memcpy(name.key.data, r.key.data, r.key.len);
-        if (!from_file(t, &r) || bsearch(&name, index->items, index->n, sizeof name, compare_names))
+        if (!from_file(t, &r) || in_file(index, &r))
             continue;
-        err = add_cell(x, n++, table, &name.key, status, ROW_DESTROY, NULL, 0, e);
+        memcpy(k.data, r.key.data, r.key.len);
+        err = add_cell(x, n++, table, &k, status, ROW_DESTROY, NULL, 0, e);
     }
     cursor_close(&cur);
     txn_abort(t);
@@ -448,48 +483,63 @@ static int drop_table_rows(struct core *c, const struct sa_table *table,
     return err ? err : n == BATCH_VARBINDS; /* 1: once more */
 }
 
-static int drop_rows(struct core *c, struct err *e)
-{
-    /* Links before what they link. */
-    static const unsigned tables[] = {
-        SA_GROUP_TARGET, SA_GROUP_DEFINITION, SA_TARGET_PROPERTY, SA_TARGET,
-        SA_GROUP,        SA_DEFINITION,       SA_SCRIPT_TEXT,     SA_SCRIPT};
-    struct row_index index;
-    int err = index_rows(c->config, &index);
+/* In this order: links before what they link. Scripts go when no definition names them any more,
+ * all else before the file's rows come, since it may stand in their way. */
+static const unsigned dropped_before[] = {
+    SA_GROUP_TARGET, SA_GROUP_DEFINITION, SA_TARGET_PROPERTY, SA_TARGET, SA_GROUP, SA_DEFINITION};
+static const unsigned dropped_after[] = {SA_SCRIPT_TEXT, SA_SCRIPT};
 
-    for (size_t i = 0; i < sizeof tables / sizeof *tables && !err; i++) {
+static int drop_rows(struct core *c, const struct row_index *index, const unsigned *tables,
+                     size_t n, struct err *e)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) {
         do {
-            err = drop_table_rows(c, sa_table_by_id(tables[i]), &index, e);
+            err = drop_table_rows(c, sa_table_by_id(tables[i]), index, e);
         } while (err == 1);
     }
-    free(index.items);
     return err;
+}
+
+/* Owners, sources and handlers, once nothing is left dangling by them. */
+static int put_parts(struct core *c, const struct row_index *index, struct err *e)
+{
+    struct txn *t = txn_begin(c->store, TXN_WRITE);
+    int err = check_dangling(c, t, index, e);
+
+    if (err) {
+        txn_abort(t);
+        return err;
+    }
+    err = put_all(c, t);
+    if (err)
+        txn_fail(t, err);
+    return txn_commit(t, e);
 }
 
 int core_config_apply(struct core *c, struct err *e)
 {
     const struct config *f = c->config;
     const struct config_row **order = calloc(f->nrows ? f->nrows : 1, sizeof *order);
-    struct txn *t;
-    int err;
+    struct row_index index;
+    int err = order ? index_rows(f, &index) : ERR_NOMEM;
 
-    if (!order)
-        return err_set(e, ERR_NOMEM, "out of memory");
+    if (err) {
+        free(order);
+        return err_set(e, err, "out of memory");
+    }
     for (size_t i = 0; i < f->nrows; i++)
         order[i] = &f->rows[i];
     qsort(order, f->nrows, sizeof *order, compare_rows);
-    t = txn_begin(c->store, TXN_WRITE);
-    err = check_dangling(c, t, e);
-    if (err) {
-        txn_abort(t);
-    } else {
-        put_all(c, t);
-        err = txn_commit(t, e);
-    }
+    err = put_parts(c, &index, e);
+    if (!err)
+        err = drop_rows(c, &index, dropped_before, COUNT(dropped_before), e);
     if (!err)
         err = put_rows(c, order, f->nrows, e);
     if (!err)
-        err = drop_rows(c, e);
+        err = drop_rows(c, &index, dropped_after, COUNT(dropped_after), e);
+    free(index.items);
     free(order);
     return err;
 }
