@@ -1,0 +1,228 @@
+/* How fast alerts are told: the whole daemon, its document from a web server here, v2c traps to a
+ * sink here.
+ *   one alert   from the sample's arrival (the document is handed to the poller) to the trap on the
+ *               wire, against one synced commit of one record
+ *   many        alerts that one sample raises or ends, each with its state, history and notice
+ *               created durably and its trap sent, against as many records of a notice's size
+ *               committed bare in batches
+ * Both sides take turns on the same file system. Exit status 1 when a figure is out of its limit.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/site.h"
+
+enum {
+    SINGLES = 120,
+    ROUNDS = 5,
+    ALERTS = 5000, /* of one round; half of what a target's queue takes */
+    BATCH = 256,   /* records of a bare commit: as many as the core hands out in one */
+    RECORD_MOST = 4096,
+    RECORD_LEAST = 200, /* octets of a notice: less was not one */
+    SINGLE_MS = 10000,
+    ROUND_MS = 60000,
+};
+static const double least_ratio = 0.5, most_p50_ms = 2, most_p99_ms = 10;
+
+static const char rows[] =
+    "<target name=\"sink\" handler=\"traps\" global=\"true\" digestMillis=\"0\"/>";
+
+/* ---- bare commits ---- */
+
+struct bare {
+    struct store *store;
+    uint8_t record[RECORD_MOST];
+    size_t len;
+    uint32_t id;
+};
+
+static void bare_open(struct bare *b, const struct site *s)
+{
+    char path[96];
+    struct store_options o = {.path = path, .recover_samples = true};
+    struct err e;
+
+    snprintf(path, sizeof path, "%s/bare", s->folder);
+    if (store_open(&b->store, &o, &e))
+        site_die("%s", e.text);
+    memset(b->record, 'x', sizeof b->record);
+    b->len = RECORD_LEAST;
+}
+
+/* N records in one synced commit. */
+static void bare_commit(struct bare *b, uint32_t n)
+{
+    struct txn *t = txn_begin(b->store, TXN_WRITE);
+    struct err e;
+
+    while (n-- > 0) {
+        struct key k = key_of_id("admin", ++b->id);
+
+        kv_put(t, "bare", key_slice(&k), (struct slice){b->record, b->len});
+    }
+    if (txn_commit(t, &e))
+        site_die("%s", e.text);
+}
+
+static double bare_rate(struct bare *b)
+{
+    int64_t from = site_now_ns();
+
+    for (uint32_t left = ALERTS; left > 0;) {
+        uint32_t n = left < BATCH ? left : BATCH;
+
+        bare_commit(b, n);
+        left -= n;
+    }
+    return ALERTS * 1e9 / (double)(site_now_ns() - from);
+}
+
+/* ---- the daemon ---- */
+
+static bool all_told(struct site *s, void *arg)
+{
+    return s->traps >= *(uint64_t *)arg;
+}
+
+/* The next sample changes the level of N definitions. Returns ns from its arrival to the last
+ * trap. */
+static int64_t tell(struct site *s, uint32_t n, int64_t timeout_ms)
+{
+    uint64_t wanted = s->traps + n;
+
+    site_publish(s, !s->document);
+    site_wait(s, all_told, &wanted, timeout_ms, "traps");
+    if (s->traps != wanted)
+        site_die("%" PRIu64 " traps too many", s->traps - wanted);
+    return s->last_trap_ns - s->published_ns;
+}
+
+static bool has_polled(struct site *s, void *arg)
+{
+    return s->fetches > *(uint32_t *)arg;
+}
+
+/* A few polls later. */
+static void settle(struct site *s)
+{
+    uint32_t fetches = s->fetches + 3;
+
+    site_wait(s, has_polled, &fetches, SINGLE_MS, "some polls");
+}
+
+/* Every definition has been evaluated once, as false. */
+static void start(struct site *s, uint32_t definitions)
+{
+    struct store *x = site_store(s);
+
+    site_fill_definitions(x, definitions);
+    store_close(x);
+    site_publish(s, 0);
+    site_start(s, "100ms", rows);
+    settle(s);
+}
+
+/* Every trap is a notice that the store has as delivered. Returns the octets of an average one. */
+static size_t check_notices(const struct site *s)
+{
+    struct store *x = site_store((struct site *)(uintptr_t)s);
+    struct txn *t = txn_begin(x, TXN_READ);
+    struct cursor c;
+    struct row r;
+    uint64_t n = 0, octets = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE), NULL); cursor_row(&c, &r);
+         cursor_next(&c)) {
+        if (row_int(&r, NOTICE_STATE) != NOTICE_DELIVERED || row_int(&r, NOTICE_ATTEMPTS) != 1)
+            site_die("a notice is not delivered, or was sent more than once");
+        octets += r.durable.len;
+        n++;
+    }
+    cursor_close(&c);
+    txn_abort(t);
+    store_close(x);
+    if (n != s->traps || octets / n < RECORD_LEAST || octets / n > RECORD_MOST)
+        site_die("%" PRIu64 " notices for %" PRIu64 " traps", n, s->traps);
+    return octets / n;
+}
+
+/* ---- figures ---- */
+
+static bool report_single(const char *name, int64_t told, int64_t commit, double most_ms)
+{
+    double more = (double)(told - commit) / 1e6;
+
+    printf("one alert, %s: %.2f ms, one commit %.2f ms: %.2f ms more (at most %.0f)%s\n", name,
+           (double)told / 1e6, (double)commit / 1e6, more, most_ms,
+           more > most_ms ? "   MISSED" : "");
+    return more <= most_ms;
+}
+
+static bool measure_single(struct site *s, struct bare *b)
+{
+    static int64_t told[SINGLES], commits[SINGLES];
+    bool good;
+
+    start(s, 1);
+    tell(s, 1, SINGLE_MS); /* warms up */
+    bare_commit(b, 1);
+    for (size_t i = 0; i < SINGLES; i++) {
+        int64_t from;
+
+        told[i] = tell(s, 1, SINGLE_MS);
+        from = site_now_ns();
+        bare_commit(b, 1);
+        commits[i] = site_now_ns() - from;
+    }
+    if (s->document)
+        tell(s, 1, SINGLE_MS);
+    settle(s);
+    site_stop(s);
+    b->len = check_notices(s);
+    good = report_single("p50", site_quantile(told, SINGLES, 0.5),
+                         site_quantile(commits, SINGLES, 0.5), most_p50_ms);
+    return report_single("p99", site_quantile(told, SINGLES, 0.99),
+                         site_quantile(commits, SINGLES, 0.99), most_p99_ms) &&
+           good;
+}
+
+static bool measure_many(struct site *s, struct bare *b)
+{
+    int64_t told[ROUNDS], bare[ROUNDS];
+    double rate, bare_median, ratio;
+
+    start(s, ALERTS);
+    tell(s, ALERTS, ROUND_MS); /* warms up */
+    bare_rate(b);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        bare[i] = (int64_t)bare_rate(b);
+        told[i] = ALERTS * INT64_C(1000000000) / tell(s, ALERTS, ROUND_MS);
+    }
+    settle(s);
+    site_stop(s);
+    check_notices(s);
+    rate = (double)site_quantile(told, ROUNDS, 0.5);
+    bare_median = (double)site_quantile(bare, ROUNDS, 0.5);
+    ratio = rate / bare_median;
+    printf("%d alerts of one sample: %.0f notices/s; bare records of %zu octets, %d a commit: "
+           "%.0f/s: %.2f (at least %.1f)%s\n",
+           ALERTS, rate, b->len, BATCH, bare_median, ratio, least_ratio,
+           ratio < least_ratio ? "   MISSED" : "");
+    return ratio >= least_ratio;
+}
+
+int main(void)
+{
+    struct site *s = site_open("dispatch");
+    struct bare b = {.id = 0};
+    bool good;
+
+    bare_open(&b, s);
+    good = measure_single(s, &b);
+    good = measure_many(s, &b) && good;
+    store_close(b.store);
+    site_close();
+    return good ? 0 : 1;
+}
