@@ -501,6 +501,11 @@ static const struct story stories[] = {
     {"notifyRecovery false", "Rdo", "d", 0},
     {"notifyRecovery false does not remember for ever", "RdoRfC", "df", 0},
     {"forgotten: nobody is owed a recovery", "RdFC", "d", 0},
+    {"forgotten on its way: not remembered when it arrives", "RFdC", "d", 0},
+    {"... nor taken for the next problem, which is told", "RFRddC", "ddp", 0},
+    {"... which is owed", "RFRfC", "fpp", 0},
+    {"... which failed", "RFRdCf", "dfx", 0},
+    {"a recovery that is forbidden while its problem is on its way", "RodC", "d", 0},
 };
 
 static void story_step(struct txn *t, char step, uint32_t *made, uint32_t *oldest)
@@ -851,7 +856,7 @@ struct m_notice {
     int64_t created, ready, due; /* due 0: not the head of its line */
 };
 struct m_told {
-    uint32_t alert, incarnation, owed;
+    uint32_t alert, incarnation, owed, forgotten;
     int level;
 };
 struct model {
@@ -932,6 +937,24 @@ static void m_create(struct model *m, struct m_target *to, uint32_t alert, enum 
     to->pending++;
 }
 
+static void m_forget(struct m_told *told)
+{
+    told->level = 0;
+    told->forgotten += told->owed;
+    told->owed = 0;
+}
+
+/* ALERT is over: only targets that are THERE and enabled hear of it. */
+static void m_forget_others(struct model *m, uint32_t alert)
+{
+    for (size_t i = 0; i < m->ntold; i++) {
+        struct m_target *to = m_target_of(m, m->told[i].incarnation);
+
+        if (m->told[i].alert == alert && !(to && to->enabled))
+            m_forget(&m->told[i]);
+    }
+}
+
 static void m_tell(struct model *m, struct m_target *to, uint32_t alert, enum sa_notice_kind kind,
                    enum sa_level level, bool recovery)
 {
@@ -945,7 +968,7 @@ static void m_tell(struct model *m, struct m_target *to, uint32_t alert, enum sa
         if (wanted && recovery && (told->level || told->owed))
             m_create(m, to, alert, kind, level);
         else
-            told->level = 0;
+            m_forget(told);
     }
 }
 
@@ -954,24 +977,28 @@ static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state)
     struct m_notice n = *m_find(m, id), *head;
     struct m_target *to = m_target_of(m, n.incarnation);
     struct m_told *told = m_told(m, n.alert, n.incarnation);
-    bool problem = n.kind != KIND_CLEAR;
+    bool problem = n.kind != KIND_CLEAR, forgotten = problem && told->forgotten, untold;
 
     *m_find(m, id) = m->live[m->nlive - 1];
     m->nlive--;
     if (to)
         to->pending--;
-    if (problem && told->owed)
+    if (forgotten)
+        told->forgotten--;
+    else if (problem && told->owed)
         told->owed--;
-    if (state == NOTICE_DELIVERED)
+    if (state == NOTICE_DELIVERED && !forgotten)
         told->level = problem ? (int)n.level : 0;
+    untold = problem && !forgotten && !told->level;
+    if (!to)
+        told->level = 0;
     head = m_head(m, n.incarnation, n.alert);
     if (head && !head->due) {
         head->due = head->ready > m->now ? head->ready : m->now;
         if (head->state == NOTICE_DISPATCHED)
             head->due = m->now + NOTICE_LEASE_MS;
     }
-    if (head && problem && !told->level && head->kind == KIND_CLEAR &&
-        head->state == NOTICE_PENDING)
+    if (head && untold && head->kind == KIND_CLEAR && head->state == NOTICE_PENDING)
         m_finish(m, head->id, NOTICE_CANCELLED);
 }
 
@@ -1089,6 +1116,8 @@ static void walk_tell(struct txn *t, uint64_t *seed)
         r.targets[r.n++] = target_of(t, "alice", target_names[i]);
         m_tell(&model, &model.targets[i], alert, kind, to, recovery);
     }
+    if (to == LEVEL_OK)
+        m_forget_others(&model, alert);
     assert_int_equal(notice_tell(t, &r, &n, recovery, NULL, NULL, model.now), 0);
 }
 
@@ -1296,7 +1325,7 @@ static void compare_told(struct txn *t)
     struct slice k, v;
 
     for (size_t i = 0; i < model.ntold; i++) {
-        if (model.told[i].level || model.told[i].owed)
+        if (model.told[i].level || model.told[i].owed || model.told[i].forgotten)
             model.told[kept++] = model.told[i];
     }
     model.ntold = kept;
@@ -1305,6 +1334,9 @@ static void compare_told(struct txn *t)
 
         assert_int_equal(v.data[0], told->level);
         assert_int_equal(get_u32(v.data + 1), told->owed);
+        assert_int_equal(v.len, told->forgotten ? 9 : 5);
+        if (told->forgotten)
+            assert_int_equal(get_u32(v.data + 5), told->forgotten);
     }
     assert_int_equal(kept, 0);
 }
