@@ -112,6 +112,9 @@ static void turn_hook(void *arg)
 {
     struct core *c = arg;
 
+    if (c->eval_wanted)
+        eval_client_flush(c->eval);
+    c->eval_wanted = false;
     if (c->store && c->started && !c->stalled)
         core_turn(c);
 }

@@ -16,6 +16,7 @@
 
 enum {
     CORE_JOBS_MAX = 256,             /* messages with the dispatcher at a time */
+    CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };
@@ -76,6 +77,7 @@ struct core {
     struct loop_timer *tick, *due;
 
     struct eval_client *eval;
+    bool eval_wanted;       /* the end of this turn flushes it */
     struct core_def **defs; /* by condition id - 1; NULL: free */
     size_t ndefs, cap_defs;
     uint32_t *def_map; /* open-addressed by hash of owner and name; value: condition id, 0: free */

@@ -154,6 +154,13 @@ static void def_dirty(struct core *c, struct core_def *def)
     c->dirty_defs = def;
 }
 
+/* Intervals end on a grid, so that definitions share turns: waking up costs more than evaluating.
+ */
+static int64_t next_after(int64_t mono_ms, int64_t delay_ms)
+{
+    return (mono_ms + delay_ms) / CORE_GRID_MS * CORE_GRID_MS;
+}
+
 static void def_due(void *arg)
 {
     struct core_def *def = arg;
@@ -164,13 +171,13 @@ static void def_due(void *arg)
     if (def->stale_mono && now >= def->stale_mono)
         run |= arm_stale(def);
     if (by_interval) {
-        def->next_mono = now + def->d.interval_ms;
+        def->next_mono = next_after(now, def->d.interval_ms);
         def_dirty(def->core, def);
     }
     if (run) {
         def->due_mono = 0;
         eval_client_run(def->core->eval, def->condition);
-        eval_client_flush(def->core->eval);
+        def->core->eval_wanted = true; /* all that are due in this turn go together */
     }
     def_arm(def);
 }
@@ -256,9 +263,9 @@ static int def_load(struct core *c, struct txn *t, const struct row *r)
     if (!def) {
         def = def_new(c, &d);
         if (def)
-            def->next_mono = clock_mono_ms() + first_delay(&d) + 1;
+            def->next_mono = next_after(clock_mono_ms(), first_delay(&d)) + 1;
     } else if (def->d.interval_ms != d.interval_ms) {
-        def->next_mono = clock_mono_ms() + d.interval_ms;
+        def->next_mono = next_after(clock_mono_ms(), d.interval_ms);
     }
     if (def) {
         def->d = d;
