@@ -34,12 +34,11 @@ struct loop_fd {
 
 struct loop_timer {
     struct loop *loop;
-    struct loop_timer *next;
+    struct loop_timer *next, **pprev; /* of all, or of the dead ones */
     int64_t when_ms;
     uint64_t seq; /* among equal times, the one set first fires first */
     size_t pos;   /* in the heap or, while its turn is being fired, in the due list */
     enum { IDLE, WAITING, DUE } state;
-    bool dead;
     void (*cb)(void *arg);
     void *arg;
 };
@@ -73,7 +72,7 @@ struct hook {
 
 struct loop {
     struct loop_fd *fds, **fds_tail;
-    struct loop_timer *timers; /* all of them, for freeing */
+    struct loop_timer *timers, *dead_timers; /* all of them, for freeing */
     size_t timer_count, timer_cap;
     struct loop_timer **heap, **due;
     size_t heap_len, due_len;
@@ -95,7 +94,7 @@ struct loop {
     size_t polled_for_cap;
 
     bool in_turn, stopped;
-    bool dead_fds, dead_timers, dead_children, dead_sources;
+    bool dead_fds, dead_children, dead_sources;
     int result;
 };
 
@@ -229,6 +228,22 @@ static void heap_remove(struct loop *l, size_t pos)
         heap_down(l, last, pos);
 }
 
+static void timer_link(struct loop_timer *t, struct loop_timer **list)
+{
+    t->next = *list;
+    t->pprev = list;
+    if (t->next)
+        t->next->pprev = &t->next;
+    *list = t;
+}
+
+static void timer_unlink(struct loop_timer *t)
+{
+    *t->pprev = t->next;
+    if (t->next)
+        t->next->pprev = t->pprev;
+}
+
 struct loop_timer *loop_timer_new(struct loop *l, void (*cb)(void *arg), void *arg)
 {
     size_t heap_cap = l->timer_cap, due_cap = l->timer_cap;
@@ -241,8 +256,8 @@ struct loop_timer *loop_timer_new(struct loop *l, void (*cb)(void *arg), void *a
     t = malloc(sizeof *t);
     if (!t)
         return NULL;
-    *t = (struct loop_timer){.loop = l, .next = l->timers, .cb = cb, .arg = arg};
-    l->timers = t;
+    *t = (struct loop_timer){.loop = l, .cb = cb, .arg = arg};
+    timer_link(t, &l->timers);
     l->timer_count++;
     return t;
 }
@@ -278,22 +293,14 @@ void loop_timer_set(struct loop_timer *t, int64_t delay_ms)
     loop_timer_set_at(t, delay_ms < INT64_MAX - now ? now + delay_ms : INT64_MAX);
 }
 
-static void sweep_timers(struct loop *l)
+static void free_timers(struct loop_timer **list)
 {
-    struct loop_timer **at = &l->timers;
+    while (*list) {
+        struct loop_timer *t = *list;
 
-    while (*at) {
-        struct loop_timer *t = *at;
-
-        if (t->dead) {
-            *at = t->next;
-            l->timer_count--;
-            free(t);
-        } else {
-            at = &t->next;
-        }
+        timer_unlink(t);
+        free(t);
     }
-    l->dead_timers = false;
 }
 
 void loop_timer_del(struct loop_timer *t)
@@ -301,10 +308,12 @@ void loop_timer_del(struct loop_timer *t)
     if (!t)
         return;
     loop_timer_cancel(t);
-    t->dead = true;
-    t->loop->dead_timers = true;
-    if (!t->loop->in_turn)
-        sweep_timers(t->loop);
+    timer_unlink(t);
+    t->loop->timer_count--;
+    if (t->loop->in_turn)
+        timer_link(t, &t->loop->dead_timers);
+    else
+        free(t);
 }
 
 /* All that are due are taken out first: one that is set again while they fire waits for the next
@@ -624,8 +633,7 @@ static void sweep(struct loop *l)
         sweep_children(l);
     if (l->dead_fds)
         sweep_fds(l);
-    if (l->dead_timers)
-        sweep_timers(l);
+    free_timers(&l->dead_timers);
     if (l->dead_sources)
         sweep_sources(l);
 }
@@ -673,9 +681,8 @@ void loop_free(struct loop *l)
     for (struct loop_fd *f = l->fds; f; f = f->next)
         f->dead = true;
     sweep_fds(l);
-    for (struct loop_timer *t = l->timers; t; t = t->next)
-        t->dead = true;
-    sweep_timers(l);
+    free_timers(&l->timers);
+    free_timers(&l->dead_timers);
     if (l->signal_fd >= 0)
         close(l->signal_fd);
     free(l->heap);
