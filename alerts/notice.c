@@ -11,7 +11,14 @@
 #define DB_DUE     "due"
 #define DB_TOLD    "told"
 
-enum { LINE_LEN = 8, PENDING_LEN = 12, DUE_LEN = 20, TOLD_LEN = 5, RECIPIENTS_MAX = 64 };
+enum {
+    LINE_LEN = 8,
+    PENDING_LEN = 12,
+    DUE_LEN = 20,
+    TOLD_LEN = 5,
+    TOLD_FORGOTTEN_LEN = 9,
+    RECIPIENTS_MAX = 64,
+};
 
 static const struct sa_table *notices(void)
 {
@@ -97,6 +104,7 @@ static int due_drop(struct txn *t, int64_t due_ms, const struct place *p)
 struct told {
     enum sa_level level; /* 0: not told */
     uint32_t owed;
+    uint32_t forgotten; /* problems still under way whose end nobody waits for: older than owed */
 };
 
 static struct slice told_key(uint8_t k[LINE_LEN], const struct place *p)
@@ -106,46 +114,84 @@ static struct slice told_key(uint8_t k[LINE_LEN], const struct place *p)
     return (struct slice){k, LINE_LEN};
 }
 
-static struct told told_get(struct txn *t, const struct place *p)
+static struct told told_read(struct slice v)
 {
     struct told told = {0};
+
+    if (v.len != TOLD_LEN && v.len != TOLD_FORGOTTEN_LEN)
+        return told;
+    told.level = v.data[0];
+    told.owed = get_u32(v.data + 1);
+    if (v.len == TOLD_FORGOTTEN_LEN)
+        told.forgotten = get_u32(v.data + TOLD_LEN);
+    return told;
+}
+
+static struct told told_get(struct txn *t, const struct place *p)
+{
     uint8_t k[LINE_LEN];
     struct slice v;
 
-    if (!kv_get(t, DB_TOLD, told_key(k, p), &v) && v.len == TOLD_LEN) {
-        told.level = v.data[0];
-        told.owed = get_u32(v.data + 1);
-    }
-    return told;
+    return kv_get(t, DB_TOLD, told_key(k, p), &v) ? (struct told){0} : told_read(v);
 }
 
 static int told_put(struct txn *t, const struct place *p, const struct told *told)
 {
-    uint8_t k[LINE_LEN], v[TOLD_LEN];
+    uint8_t k[LINE_LEN], v[TOLD_FORGOTTEN_LEN];
     int err;
 
-    if (told->level || told->owed) {
+    if (told->level || told->owed || told->forgotten) {
         v[0] = (uint8_t)told->level;
         put_u32(v + 1, told->owed);
-        return kv_put(t, DB_TOLD, told_key(k, p), (struct slice){v, sizeof v});
+        put_u32(v + TOLD_LEN, told->forgotten);
+        return kv_put(
+            t, DB_TOLD, told_key(k, p),
+            (struct slice){v, told->forgotten ? (size_t)TOLD_FORGOTTEN_LEN : (size_t)TOLD_LEN});
     }
     err = kv_del(t, DB_TOLD, told_key(k, p));
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
-int notice_forget(struct txn *t, uint32_t alert)
+/* The problem is over for this target without a recovery. What is on its way to it still arrives,
+ * but is not remembered then. */
+static int told_forget(struct txn *t, const struct place *p, struct told told)
+{
+    told.level = 0;
+    told.forgotten += told.owed;
+    told.owed = 0;
+    return told_put(t, p, &told);
+}
+
+static bool routed(const struct route *route, uint32_t incarnation)
+{
+    for (size_t i = 0; i < route->n; i++) {
+        if (route->targets[i].incarnation == incarnation)
+            return true;
+    }
+    return false;
+}
+
+/* ALERT is over for all targets that are not in BUT. */
+static int forget_all_but(struct txn *t, uint32_t alert, const struct route *but)
 {
     struct place p = {.alert = alert};
-    uint8_t from[LINE_LEN], at[LINE_LEN];
+    uint8_t at[LINE_LEN];
     struct slice k, v;
+    bool after = false;
 
-    while (!kv_seek(t, DB_TOLD, told_key(from, &p), false, &k, &v) && k.len == LINE_LEN &&
+    while (!kv_seek(t, DB_TOLD, told_key(at, &p), after, &k, &v) && k.len == LINE_LEN &&
            get_u32(k.data) == alert) {
-        memcpy(at, k.data, LINE_LEN);
-        if (kv_del(t, DB_TOLD, (struct slice){at, LINE_LEN}))
+        p.incarnation = get_u32(k.data + 4);
+        after = true;
+        if (!(but && routed(but, p.incarnation)) && told_forget(t, &p, told_read(v)))
             break;
     }
     return txn_error(t);
+}
+
+int notice_forget(struct txn *t, uint32_t alert)
+{
+    return forget_all_but(t, alert, NULL);
 }
 
 /* ---- the target's row ---- */
@@ -431,11 +477,8 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
     int err;
 
     if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery)) {
-        if (n->level == LEVEL_OK && told.level) { /* it will not hear of the end: forget */
-            told.level = 0;
-            return told_put(t, &line, &told);
-        }
-        return 0;
+        /* It will not hear of the end. */
+        return n->level == LEVEL_OK ? told_forget(t, &line, told) : 0;
     }
     err = notice_create(t, to, n, digest_ms, now_ms);
     if (err == ERR_FULL && !txn_error(t))
@@ -466,7 +509,8 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
         if (err && err != ERR_NOTFOUND)
             return err;
     }
-    return 0;
+    /* Targets that were told and are no longer led to, or are no more, do not hear of it either. */
+    return n->level == LEVEL_OK && n->alert ? forget_all_but(t, n->alert, route) : 0;
 }
 
 /* ---- finishing ---- */
@@ -484,20 +528,24 @@ static int told_after(struct txn *t, const struct row *r, const struct place *p,
                       bool *ret_untold)
 {
     struct told told = told_get(t, p);
+    struct key target_key;
+    struct row target;
 
     *ret_untold = false;
     if (!p->alert)
         return 0;
-    if (is_problem(r)) {
+    if (is_problem(r) && told.forgotten) {
+        told.forgotten--;
+    } else if (is_problem(r)) {
         told.owed -= told.owed > 0;
         if (reached)
             told.level = (enum sa_level)row_int(r, NOTICE_LEVEL);
         *ret_untold = !told.level;
     } else if (row_int(r, NOTICE_KIND) == KIND_CLEAR && reached) {
         told.level = 0;
-    } else {
-        return 0;
     }
+    if (told.level && !target_get(t, r, &target_key, &target))
+        told.level = 0; /* who knew it is no more */
     return told_put(t, p, &told);
 }
 

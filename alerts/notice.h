@@ -4,7 +4,8 @@
  * Databases:
  *   pending  u32 incarnation, u32 alert, u32 notice -> owner of the notice   PENDING or DISPATCHED
  *   due      u64 wall ms, u32 incarnation, u32 alert, u32 notice -> owner    heads of the line only
- *   told     u32 alert, u32 incarnation -> u8 level told (0: none), u32 problems owed
+ *   told     u32 alert, u32 incarnation -> u8 level told (0: none), u32 problems owed, and, if not
+ *            0, u32 problems under way that are forgotten: their end will not be told
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
  * so that order is kept, and one dead target delays no other. While a notice is with the
  * dispatcher its due time is a lease: an outcome that never comes sends it again. */

@@ -1231,7 +1231,7 @@ static void walk_step(struct txn *t, uint64_t *seed)
         assert_int_equal(notice_forget(t, alert), 0);
         for (size_t i = 0; i < model.ntold; i++) {
             if (model.told[i].alert == alert)
-                model.told[i].owed = 0, model.told[i].level = 0;
+                m_forget(&model.told[i]);
         }
         break;
     case 4:
