@@ -97,7 +97,9 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
         return 0;
     k = key_of_names(owner, name);
     err = row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r);
-    if (err == ERR_NOTFOUND) { /* tell while its targets are still known */
+    /* Tell while its targets are still known. A row that is there was made again since: the alerts
+     * are those of the old one all the same. */
+    if (err == ERR_NOTFOUND || (!err && ch->op == CHANGE_DELETED)) {
         err = instances_close(t, owner, name, REASON_DELETED, now, &closed);
         return err ? err : know_disabled(t, &k, false);
     }

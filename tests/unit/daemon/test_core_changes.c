@@ -1,0 +1,272 @@
+/* What the core makes of SETs: closed alerts, notices of definitions and targets, and what it has
+ * to read again. */
+#include "tests/unit/alerts/fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core.h"
+
+enum { WALL = 5000000, MONO = 70000 };
+
+static const struct judge_now now = {WALL, MONO};
+static struct core_touched touched;
+
+static void apply_changes(struct txn *t)
+{
+    struct core c = {.store = NULL};
+
+    free(touched.items);
+    touched = (struct core_touched){.items = NULL};
+    assert_int_equal(core_changes_apply(&c, t, &now, &touched), 0);
+    assert_false(core_changes_waiting(t));
+}
+
+/* Definition "one" of service "web" with target "ops", an active and a pending alert. */
+static int setup(void **state)
+{
+    struct txn *t;
+
+    world_setup(state);
+    t = begin(*state);
+    put_definition(t, "alice", "one", "web");
+    put_target(t, "alice", "ops");
+    apply_changes(t);
+    put_link(t, "alice", "web", "ops");
+    apply_changes(t);
+    done(t);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    free(touched.items);
+    touched = (struct core_touched){.items = NULL};
+    return world_teardown(state);
+}
+
+static void judge_instance(struct txn *t, const char *instance, enum verdict_kind kind)
+{
+    struct instance_verdict v = {.kind = kind};
+    struct key k = key_of_names("alice", "one");
+    struct instance_result result;
+    struct definition d;
+    struct row r;
+
+    assert_int_equal(row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r), 0);
+    assert_true(definition_read(&d, &r));
+    assert_int_equal(instance_apply(t, &d, instance, &v, &now, NULL, NULL, &result), 0);
+}
+
+static void set(struct txn *t, unsigned column, int64_t v)
+{
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {column, v, NULL});
+}
+
+static uint64_t rows_in(struct txn *t, unsigned table)
+{
+    return table_count(t, sa_table_by_id(table));
+}
+
+static int64_t notice_cell(struct txn *t, uint32_t id, unsigned column)
+{
+    return cell_of(t, SA_NOTICE, key_of_id("alice", id), column);
+}
+
+static int64_t level_of(struct txn *t, uint32_t alert)
+{
+    return cell_of(t, SA_ALERT, key_of_id("alice", alert), ALERT_LEVEL);
+}
+
+static void test_disabling_and_enabling_are_told_once(void **state)
+{
+    struct txn *t = begin(*state);
+
+    judge_instance(t, "a", VERDICT_TRUE);
+    judge_instance(t, "b", VERDICT_TRUE);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    apply_changes(t);
+    assert_int_equal(level_of(t, 1), LEVEL_OK);
+    assert_int_equal(level_of(t, 2), LEVEL_OK);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3); /* one for the definition, none for each alert */
+    assert_int_equal(notice_cell(t, 3, NOTICE_KIND), KIND_DISABLE);
+    assert_int_equal(notice_cell(t, 3, NOTICE_NOTIFICATION), SA_DEFINITION_DISABLED);
+    assert_int_equal(notice_cell(t, 3, NOTICE_ALERT), 0);
+    set(t, DEFINITION_SEVERITY, LEVEL_WARNING);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    set(t, DEFINITION_DISABLED, TRUTH_FALSE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 4);
+    assert_int_equal(notice_cell(t, 4, NOTICE_KIND), KIND_ENABLE);
+    /* There and back before the core looked: nothing happened. */
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    set(t, DEFINITION_DISABLED, TRUTH_FALSE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 4);
+    done(t);
+}
+
+static void test_made_disabled_is_no_news(void **state)
+{
+    struct txn *t = begin(*state);
+
+    PUT(t, SA_DEFINITION, key_of_names("alice", "two"), {DEFINITION_CONDITION, 0, "true"},
+        {DEFINITION_SERVICE, 0, "web"}, {DEFINITION_DISABLED, TRUTH_TRUE, NULL});
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0);
+    PUT(t, SA_DEFINITION, key_of_names("alice", "two"), {DEFINITION_DISABLED, TRUTH_FALSE, NULL});
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    done(t);
+}
+
+static void test_deleting_tells_while_it_is_known_whom(void **state)
+{
+    struct txn *t = begin(*state);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    drop_row(t, SA_DEFINITION, key_of_names("alice", "one"));
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_ALERT), 0);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    assert_int_equal(notice_cell(t, 2, NOTICE_KIND), KIND_CLEAR);
+    assert_int_equal(rows_in(t, SA_GROUP), 0);
+    assert_int_equal(touched.n, 1);
+    assert_string_equal(touched.items[0].owner, "alice");
+    assert_string_equal(touched.items[0].name, "one");
+    done(t);
+}
+
+static void test_deleted_and_made_again_before_the_core_looked(void **state)
+{
+    struct txn *t = begin(*state);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    drop_row(t, SA_DEFINITION, key_of_names("alice", "one"));
+    put_definition(t, "alice", "one", "web");
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_ALERT), 0); /* the old one's */
+    assert_int_equal(notice_cell(t, 2, NOTICE_KIND), KIND_CLEAR);
+    judge_instance(t, "", VERDICT_TRUE);
+    assert_int_equal(level_of(t, 2), LEVEL_CRITICAL);
+    done(t);
+}
+
+static void test_out_of_service_closes(void **state)
+{
+    struct txn *t = begin(*state);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    set(t, DEFINITION_STATUS, ROW_NOT_IN_SERVICE);
+    apply_changes(t);
+    assert_int_equal(level_of(t, 1), LEVEL_OK);
+    assert_int_equal(cell_of(t, SA_HISTORY, key_of_id("alice", 2), HISTORY_REASON),
+                     REASON_DISABLED);
+    done(t);
+}
+
+static void test_an_edited_condition_starts_its_hold_anew(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key k = key_of_names("alice", "one"), alert = key_of_id("alice", 1);
+
+    set(t, DEFINITION_TIME_THRESHOLD, 5000);
+    apply_changes(t);
+    judge_instance(t, "", VERDICT_TRUE);
+    assert_int_equal(cell_of(t, SA_ALERT, alert, ALERT_PHASE), PHASE_PENDING);
+    PUT(t, SA_DEFINITION, k, {DEFINITION_DESCRIPTION, 0, "words"});
+    apply_changes(t);
+    assert_int_equal(cell_of(t, SA_ALERT, alert, ALERT_PHASE), PHASE_PENDING);
+    PUT(t, SA_DEFINITION, k, {DEFINITION_CONDITION, 0, "1 > 0"});
+    apply_changes(t);
+    assert_int_equal(cell_of(t, SA_ALERT, alert, ALERT_PHASE), PHASE_INACTIVE);
+    done(t);
+}
+
+static void test_a_target_is_tested(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key ops = key_of_names("alice", "ops"), none = key_of_names("alice", "none");
+    uint32_t columns[8] = {1u << TARGET_TEST};
+
+    changes_append(t, SA_TARGET, CHANGE_UPDATED, key_slice(&ops), columns);
+    changes_append(t, SA_TARGET, CHANGE_UPDATED, key_slice(&none), columns);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    assert_int_equal(notice_cell(t, 1, NOTICE_KIND), KIND_TEST);
+    assert_int_equal(notice_cell(t, 1, NOTICE_NOTIFICATION), SA_TEST);
+    /* Made and tested in one SET: it has a life by then. */
+    put_target(t, "alice", "new");
+    ops = key_of_names("alice", "new");
+    changes_append(t, SA_TARGET, CHANGE_UPDATED, key_slice(&ops), columns);
+    apply_changes(t);
+    assert_int_equal(notice_cell(t, 2, NOTICE_INCARNATION), incarnation_of(t, "alice", "new"));
+    done(t);
+}
+
+static void test_what_is_read_again(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key k = key_of_names("alice", "s");
+
+    set(t, DEFINITION_SEVERITY, LEVEL_WARNING);
+    put_target(t, "alice", "another");
+    apply_changes(t);
+    assert_int_equal(touched.n, 1);
+    assert_false(touched.all);
+    PUT(t, SA_SCRIPT, k, {SCRIPT_DESCRIPTION, 0, "x"});
+    apply_changes(t);
+    assert_true(touched.all); /* any definition may use it */
+    assert_int_equal(touched.n, 0);
+    apply_changes(t);
+    assert_false(touched.all);
+    done(t);
+}
+
+static void test_a_kill_in_between_loses_nothing_and_doubles_nothing(void **state)
+{
+    static const char *const dbs[] = {"instances", "pending",  "due",
+                                      "told",      "disabled", "defService"};
+    struct world *w = *state;
+    struct txn *t = begin(w);
+    uint64_t notices;
+
+    judge_instance(t, "", VERDICT_TRUE);
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    done(t);
+    for (int i = 0; i < 3; i++) {
+        t = begin(w);
+        assert_true(core_changes_waiting(t));
+        apply_changes(t);
+        txn_abort(t);
+    }
+    t = begin(w);
+    notices = rows_in(t, SA_NOTICE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), notices + 1);
+    notices = dump(t, dbs, COUNT(dbs));
+    apply_changes(t);
+    assert_true(dump(t, dbs, COUNT(dbs)) == notices);
+    done(t);
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_disabling_and_enabling_are_told_once),
+        IN_WORLD(test_made_disabled_is_no_news),
+        IN_WORLD(test_deleting_tells_while_it_is_known_whom),
+        IN_WORLD(test_deleted_and_made_again_before_the_core_looked),
+        IN_WORLD(test_out_of_service_closes),
+        IN_WORLD(test_an_edited_condition_starts_its_hold_anew),
+        IN_WORLD(test_a_target_is_tested),
+        IN_WORLD(test_what_is_read_again),
+        IN_WORLD(test_a_kill_in_between_loses_nothing_and_doubles_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
