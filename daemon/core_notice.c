@@ -609,23 +609,44 @@ void core_outcomes_clear(struct core *c)
     c->nlost = 0;
 }
 
+static bool is_answered(const struct core *c, const struct core_job *j)
+{
+    for (size_t i = 0; i < c->noutcomes; i++) {
+        if (c->outcomes[i].job == j->id)
+            return true;
+    }
+    return false;
+}
+
+static int lose(struct core *c, const struct core_job *j)
+{
+    if (c->nlost + j->nrefs > c->cap_lost) {
+        size_t cap = (c->nlost + j->nrefs) * 2;
+        struct notice_ref *p = realloc(c->lost, cap * sizeof *p);
+
+        if (!p)
+            return ERR_NOMEM;
+        c->lost = p;
+        c->cap_lost = cap;
+    }
+    memcpy(c->lost + c->nlost, j->refs, j->nrefs * sizeof *j->refs);
+    c->nlost += j->nrefs;
+    return 0;
+}
+
+/* What it answered before it ended counts: only the rest is sent again. */
 void core_dispatcher_lost(struct core *c)
 {
-    while (c->jobs) {
-        struct core_job *j = c->jobs;
+    for (struct core_job **p = &c->jobs; *p;) {
+        struct core_job *j = *p;
 
-        if (c->nlost + j->nrefs > c->cap_lost) {
-            size_t cap = (c->nlost + j->nrefs) * 2;
-            struct notice_ref *p = realloc(c->lost, cap * sizeof *p);
-
-            if (!p)
-                return; /* their leases run out */
-            c->lost = p;
-            c->cap_lost = cap;
+        if (is_answered(c, j)) {
+            p = &j->next;
+            continue;
         }
-        memcpy(c->lost + c->nlost, j->refs, j->nrefs * sizeof *j->refs);
-        c->nlost += j->nrefs;
-        c->jobs = j->next;
+        if (lose(c, j))
+            return; /* their leases run out */
+        *p = j->next;
         c->njobs--;
         j->next = NULL;
         core_jobs_free(j);
