@@ -441,8 +441,10 @@ static int close_one(void *arg, struct txn *t, uint32_t alert)
         err = write_alert(t, &s, &state, true, c->now->wall_ms);
     if (!err && move.happened && c->reason == REASON_DELETED)
         err = tell(t, &s, c->now->wall_ms, NULL, NULL);
-    if (!err && (c->reason == REASON_DISABLED || !move.happened))
+    if (!err && c->reason == REASON_DISABLED)
         err = notice_forget(t, alert);
+    if (!err && c->reason == REASON_DELETED)
+        err = notice_alert_gone(t, alert);
     if (!err && c->reason == REASON_DELETED)
         err = forget_row(t, c->d.owner, c->d.name, instance, alert);
     return err;

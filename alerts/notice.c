@@ -99,6 +99,15 @@ static int due_drop(struct txn *t, int64_t due_ms, const struct place *p)
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
+/* Would P be the head of its line? Lines of alert 0 and of others alike. */
+static bool line_empty(struct txn *t, const struct place *p)
+{
+    struct place line = {p->incarnation, p->alert, 0}, head;
+    char owner[33];
+
+    return line_head(t, &line, &head, owner) == ERR_NOTFOUND;
+}
+
 /* ---- told ---- */
 
 struct told {
@@ -192,6 +201,23 @@ static int forget_all_but(struct txn *t, uint32_t alert, const struct route *but
 int notice_forget(struct txn *t, uint32_t alert)
 {
     return forget_all_but(t, alert, NULL);
+}
+
+int notice_alert_gone(struct txn *t, uint32_t alert)
+{
+    struct place p = {.alert = alert};
+    uint8_t at[LINE_LEN];
+    struct slice k, v;
+    bool after = false;
+
+    while (!kv_seek(t, DB_TOLD, told_key(at, &p), after, &k, &v) && k.len == LINE_LEN &&
+           get_u32(k.data) == alert) {
+        p.incarnation = get_u32(k.data + 4);
+        after = true;
+        if (line_empty(t, &p) && told_put(t, &p, &(struct told){0}))
+            break;
+    }
+    return txn_error(t);
 }
 
 /* ---- the target's row ---- */
@@ -401,15 +427,6 @@ static int enqueue(struct txn *t, const struct place *p, const char *owner, int6
     if (!err && head.id == p->id)
         err = due_put(t, ready_ms, p, owner);
     return err;
-}
-
-/* Is P the head of its line once it is in? Lines of alert 0 and of others alike. */
-static bool line_empty(struct txn *t, const struct place *p)
-{
-    struct place line = {p->incarnation, p->alert, 0}, head;
-    char owner[33];
-
-    return line_head(t, &line, &head, owner) == ERR_NOTFOUND;
 }
 
 int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,

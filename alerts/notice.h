@@ -83,6 +83,8 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
 /* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
 int notice_forget(struct txn *t, uint32_t alert);
+/* The alert's row goes: so does what is known of it, but what notices under way will settle. */
+int notice_alert_gone(struct txn *t, uint32_t alert);
 /* At start: everything DISPATCHED is due now. Returns the queue's length, which is also what it
  * costs, or a negative error. */
 int notice_recover(struct txn *t, int64_t now_ms);

@@ -468,7 +468,7 @@ static void test_a_target_made_again_is_told_nothing_old(void **state)
 
 /* What happens, a letter each: R raise (warning), U change up (critical), C clear; d the oldest
  * notice is delivered, f it fails, x it is cancelled; o a clear that notifyRecovery forbids;
- * F forget. After each story, the states of all its notices in order. */
+ * F forget; G the alert is gone. After each story, the states of all its notices in order. */
 struct story {
     const char *name, *steps, *want; /* p pending, d delivered, f failed, x cancelled */
     int64_t states;                  /* of the target */
@@ -505,6 +505,8 @@ static const struct story stories[] = {
     {"... nor taken for the next problem, which is told", "RFRddC", "ddp", 0},
     {"... which is owed", "RFRfC", "fpp", 0},
     {"... which failed", "RFRdCf", "dfx", 0},
+    {"gone with its recovery failed", "RdCfGC", "df", 0},
+    {"gone while its problem is on its way, which fails", "RCGf", "fx", 0},
     {"a recovery that is forbidden while its problem is on its way", "RodC", "d", 0},
 };
 
@@ -528,6 +530,9 @@ static void story_step(struct txn *t, char step, uint32_t *made, uint32_t *oldes
         break;
     case 'F':
         assert_int_equal(notice_forget(t, 5), 0);
+        break;
+    case 'G':
+        assert_int_equal(notice_alert_gone(t, 5), 0);
         break;
     default:
         *oldest = claim(t, NOW);
