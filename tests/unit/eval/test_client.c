@@ -190,19 +190,35 @@ static void what_was_read_can_be_asked(void **state)
     assert_false(eval_client_missed(w->client, 99));
 }
 
+/* The evaluator has greeted, and answers nothing more until it is let go on. */
+static void stop_evaluator(struct world *w)
+{
+    world_define(w, WORLD_IDS - 1, "true");
+    world_run(w);
+    assert_int_equal(kill(w->pid, SIGSTOP), 0);
+}
+
+static void flush_to_stopped(struct world *w)
+{
+    struct eval_stats st;
+
+    eval_client_flush(w->client);
+    eval_client_stats(w->client, &st);
+    assert_true(st.in_flight >= 300);
+}
+
 /* A topic that changes after its reader was sent, before its first answer told what it reads. */
 static void a_change_during_flight_is_not_lost(void **state)
 {
     struct world *w = *state;
 
+    stop_evaluator(w);
     world_topic(w, 1, "one", "{\"v\":1}");
     for (uint32_t i = 1; i <= 2000; i++)
         world_define(w, i, "_topic.one.v === 2 || 'late' in _topic");
-    eval_client_flush(w->client);
-    struct eval_stats st;
-    while (eval_client_stats(w->client, &st), st.in_flight == 0)
-        loop_turn(w->loop, 100);
+    flush_to_stopped(w);
     world_topic(w, 1, "one", "{\"v\":2}");
+    kill(w->pid, SIGCONT);
     world_run(w);
     for (uint32_t i = 1; i <= 2000; i++)
         assert_int_equal(w->verdicts[i].last.kind, VERDICT_TRUE);
@@ -212,16 +228,15 @@ static void deleted_and_changed_conditions_get_no_old_verdict(void **state)
 {
     struct world *w = *state;
 
+    stop_evaluator(w);
     for (uint32_t i = 1; i <= 300; i++)
         world_define(w, i, "'INFO'");
-    eval_client_flush(w->client);
-    struct eval_stats st;
-    while (eval_client_stats(w->client, &st), st.in_flight < 300)
-        loop_turn(w->loop, 0);
+    flush_to_stopped(w);
     for (uint32_t i = 1; i <= 300; i += 3) {
         assert_int_equal(eval_client_condition_del(w->client, i), 0);
         world_define(w, i + 1, "'WARNING'");
     }
+    kill(w->pid, SIGCONT);
     world_run(w);
     for (uint32_t i = 1; i <= 300; i += 3) {
         assert_int_equal(w->verdicts[i].n, 0);
