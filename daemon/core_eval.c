@@ -675,10 +675,23 @@ static bool in_force(struct txn *t, const struct core_def *def)
            row_int(&r, DEFINITION_DISABLED) != TRUTH_TRUE;
 }
 
+/* What cannot be stored whatever the store is like must not keep everything else from it: the
+ * transaction fails, but the next one goes without this verdict. */
+static int refuse_verdict(struct txn *t, struct core_verdict *cv, const struct core_def *def,
+                          int err)
+{
+    if (!txn_error(t) || txn_error(t) == ERR_CORRUPT) {
+        log_error(def->d.name, "owner=%s a verdict cannot be stored: %s", def->d.owner,
+                  err_name(err));
+        cv->v.kind = VERDICT_SKIPPED;
+    }
+    return err;
+}
+
 int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct judge_now *now)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct core_verdict *cv = &c->verdicts[c->to_apply[i]];
+        struct core_verdict *cv = &c->verdicts[c->to_apply[i]];
         struct core_def *def = def_at(c, cv->condition);
         struct instance_verdict iv = as_instance_verdict(cv);
         struct instance_result result;
@@ -690,7 +703,7 @@ int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct ju
         d = judged_by(def, cv);
         err = instance_apply(t, &d, "", &iv, now, core_digest_ms, c, &result);
         if (err)
-            return err;
+            return refuse_verdict(t, cv, def, err);
         if (result.transition.happened) {
             c->transitions++;
             log_transition(def, &result.transition);
