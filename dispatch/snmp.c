@@ -45,6 +45,8 @@ struct destination {
     struct session *session; /* NULL: no address yet */
     int64_t resolved_ms;
     bool stale;                /* look its name up again */
+    bool silent;               /* an inform was not answered, and no later one was */
+    unsigned turn;             /* of its name's addresses */
     struct list queue, flight; /* not sent yet; informs without answer */
     struct loop_timer *pump;
 };
@@ -204,6 +206,7 @@ static void on_answer(void *arg, int result, struct answer *a)
     char words[96];
 
     loop_timer_set(d->pump, 0);
+    d->silent = result != 0;
     if (result) {
         d->stale = true;
         notification_done(n, NOTICE_PENDING,
@@ -296,10 +299,14 @@ static void on_resolved(void *arg, int result, const struct address *addresses, 
     d->lookup = NULL;
     if (result)
         err_set(&e, result, "%s", why);
+    /* Where nobody answered, the name's next address gets its turn. */
+    d->turn += d->silent;
+    d->silent = false;
     for (size_t i = 0; !result && i < n; i++) {
-        err = open_session(d, &addresses[i], &e);
+        err = open_session(d, address_choose(addresses, n, d->turn), &e);
         if (!err)
             break;
+        d->turn++;
     }
     if (err) {
         queue_fail(d, NOTICE_PENDING, e.text);

@@ -420,17 +420,6 @@ static void walk(struct snmp *s)
         done(s, &e);
 }
 
-/* IPv4 first, as SNMP tools do; after a failure the next one gets its turn. */
-static const struct address *choose(const struct address *a, size_t n, unsigned failures)
-{
-    size_t nth = failures % n, seen = 0;
-    for (int v6 = 0; v6 < 2; v6++)
-        for (size_t i = 0; i < n; i++)
-            if ((a[i].storage.ss_family == AF_INET6) == (v6 == 1) && seen++ == nth)
-                return &a[i];
-    return a;
-}
-
 static void on_resolved(void *arg, int result, const struct address *addresses, size_t n,
                         const char *why)
 {
@@ -442,7 +431,7 @@ static void on_resolved(void *arg, int result, const struct address *addresses, 
         done(s, &e);
         return;
     }
-    s->options.address = *choose(addresses, n, feed_failures(s->feed));
+    s->options.address = *address_choose(addresses, n, feed_failures(s->feed));
     s->resolved = true;
     s->resolved_mono_ms = clock_mono_ms();
     walk(s);

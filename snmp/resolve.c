@@ -80,6 +80,16 @@ void address_text(const struct address *a, char dst[ADDRESS_TEXT_MAX])
     snprintf(dst, ADDRESS_TEXT_MAX, v6 ? "[%.70s]:%u" : "%.70s:%u", host, port_of(a));
 }
 
+const struct address *address_choose(const struct address *a, size_t n, unsigned nth)
+{
+    size_t wanted = nth % n, seen = 0;
+    for (int v6 = 0; v6 < 2; v6++)
+        for (size_t i = 0; i < n; i++)
+            if ((a[i].storage.ss_family == AF_INET6) == (v6 == 1) && seen++ == wanted)
+                return &a[i];
+    return a;
+}
+
 /* ---- what threads and loop share
  * -------------------------------------------------------------------*/
 

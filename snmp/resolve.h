@@ -29,6 +29,10 @@ bool address_parse(struct address *ret, const char *host, uint16_t port);
 void address_text(const struct address *a, char dst[ADDRESS_TEXT_MAX]);
 void address_host(const struct address *a, char dst[ADDRESS_TEXT_MAX]);
 
+/* Which of N (at least 1) addresses to use at the NTH attempt, 0 the first: IPv4 first, as SNMP
+ * agents and tools do, since who listens on a datagram address is not told; then around. */
+const struct address *address_choose(const struct address *a, size_t n, unsigned nth);
+
 struct resolver;
 struct lookup;
 

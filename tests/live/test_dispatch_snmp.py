@@ -117,8 +117,22 @@ def test_inform_is_acknowledged(host, trapd):
 
 
 def test_a_name_is_resolved(host, trapd):
+    """Also where the name has an IPv6 address first, on which snmptrapd does not listen."""
     handler(host, trapd.port, host="localhost", confirm="inform", timeout="5s")
     assert host.deliver(EVENT)["result"] == DELIVERED
+
+
+def test_after_silence_the_next_address_of_a_name(host):
+    families = {a[0] for a in socket.getaddrinfo("localhost", 162, type=socket.SOCK_DGRAM)}
+    if families != {socket.AF_INET, socket.AF_INET6}:
+        pytest.skip("localhost has one address here")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.bind(("::1", 0))
+        s.settimeout(10)
+        handler(host, s.getsockname()[1], host="localhost", confirm="inform")
+        assert host.deliver(EVENT)["result"] == RETRY
+        host.send(EVENT)
+        assert s.recv(65536)
 
 
 def test_many_informs(host, trapd):

@@ -44,6 +44,19 @@ static void test_numeric(void **state)
     }
 }
 
+static void test_choose(void **state)
+{
+    static const char *const hosts[] = {"::1", "192.0.2.1", "2001:db8::1", "192.0.2.2"};
+    static const size_t order[] = {1, 3, 0, 2, 1, 3};
+    struct address a[4];
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(address_parse(&a[i], hosts[i], 162));
+    for (unsigned i = 0; i < sizeof order / sizeof *order; i++)
+        assert_ptr_equal(address_choose(a, 4, i), &a[order[i]]);
+    assert_ptr_equal(address_choose(a, 1, 7), &a[0]);
+}
+
 struct world {
     struct loop *loop;
     struct resolver *resolver;
@@ -228,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numeric),
+        cmocka_unit_test(test_choose),
         TEST(test_numeric_is_answered_soon_but_later),
         TEST(test_localhost),
         TEST(test_unknown),
