@@ -46,6 +46,7 @@ struct chan {
     struct passed in_fds; /* of the incomplete frame at the start of `in` */
     struct out *out, **out_tail;
     size_t out_len;
+    bool held;     /* what is sent waits for the end of a burst */
     bool broken;   /* nothing can be written any more; what came in is still read */
     bool finished; /* on_close was called */
     bool freed;    /* chan_free() from inside a callback */
@@ -513,9 +514,18 @@ int chan_send_fds(struct chan *c, uint16_t type, const void *payload, size_t len
     *c->out_tail = o;
     c->out_tail = &o->next;
     c->out_len += o->len;
-    if (idle)
+    if (idle && !c->held)
         write_some(c);
     return c->broken ? ERR_CLOSED : 0;
+}
+
+void chan_hold(struct chan *c, bool hold)
+{
+    if (!c)
+        return;
+    c->held = hold;
+    if (!hold && c->out && !c->broken && !done(c))
+        write_some(c);
 }
 
 int chan_send(struct chan *c, uint16_t type, const void *payload, size_t len)

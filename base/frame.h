@@ -5,6 +5,7 @@
 #ifndef BASE_FRAME_H
 #define BASE_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ int chan_send(struct chan *c, uint16_t type, const void *payload, size_t len);
 /* The same with descriptors, which stay the caller's (they are dup'ed into the queue). */
 int chan_send_fds(struct chan *c, uint16_t type, const void *payload, size_t len, const int *fds,
                   int nfds);
+/* While held, frames are only queued; the end of it writes them, many in one system call. For a
+ * burst within one callback. C may be NULL. */
+void chan_hold(struct chan *c, bool hold);
 size_t chan_queued(const struct chan *c); /* octets waiting */
 int chan_fd(const struct chan *c);
 

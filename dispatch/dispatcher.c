@@ -68,10 +68,11 @@ static void backlog_flush(void *arg)
     struct dispatcher *d = arg;
     struct outcome_frame *f;
 
+    chan_hold(d->core, true);
     while ((f = d->backlog) && d->core) {
         if (chan_send(d->core, DISPATCH_OUTCOME, f->payload.data, f->payload.len) == ERR_FULL) {
             loop_timer_set(d->backlog_timer, BACKLOG_MS);
-            return;
+            break;
         }
         d->backlog = f->next;
         if (!d->backlog)
@@ -79,9 +80,11 @@ static void backlog_flush(void *arg)
         buf_release(&f->payload);
         free(f);
     }
+    chan_hold(d->core, false);
 }
 
-/* An outcome is never lost while the core is there: it waits for room in the channel. */
+/* An outcome is never lost while the core is there: it waits for the others of this turn, and for
+ * room in the channel. */
 static void tell_core(struct dispatcher *d, const struct outcome *o)
 {
     struct outcome_frame *f = calloc(1, sizeof *f);
@@ -99,9 +102,10 @@ static void tell_core(struct dispatcher *d, const struct outcome *o)
         free(f);
         return;
     }
+    if (!d->backlog)
+        loop_timer_set(d->backlog_timer, 0);
     *d->backlog_end = f;
     d->backlog_end = &f->next;
-    backlog_flush(d);
 }
 
 static void answer(struct dispatcher *d, uint64_t job, enum outcome_result result, const char *why)
@@ -512,6 +516,7 @@ void dispatcher_free(struct dispatcher *d)
     free(d->services);
     while (d->retired)
         on_drained(d->retired);
+    backlog_flush(d);
     while (d->backlog) {
         struct outcome_frame *f = d->backlog;
 
@@ -525,6 +530,7 @@ void dispatcher_free(struct dispatcher *d)
 
 void dispatcher_set_core(struct dispatcher *d, struct chan *core)
 {
+    backlog_flush(d); /* the old one may still read it */
     d->core = core;
     backlog_flush(d);
 }
