@@ -449,7 +449,8 @@ static void core_stop(struct core *c)
     chan_free(c->dispatcher);
     chan_free(c->poller);
     chan_free(c->agent);
-    core_jobs_free(c->jobs);
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
+        core_jobs_free(c->jobs[i]);
     core_outcomes_clear(c);
     if (c->eval)
         core_defs_free(c);

@@ -15,7 +15,8 @@
 #include "store/store.h"
 
 enum {
-    CORE_JOBS_MAX = 256,             /* messages with the dispatcher at a time */
+    CORE_JOBS_MAX = 1024, /* messages with the dispatcher at a time */
+    CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
@@ -94,7 +95,7 @@ struct core {
 
     struct outcome *outcomes;
     size_t noutcomes, cap_outcomes;
-    struct core_job *jobs;
+    struct core_job *jobs[CORE_JOB_BUCKETS]; /* by id */
     size_t njobs;
     uint64_t next_job;
     struct core_queue { /* notices in flight, by handler id - 1 */

@@ -68,6 +68,11 @@ void core_jobs_free(struct core_job *j)
     }
 }
 
+static struct core_job **job_bucket(struct core *c, uint64_t id)
+{
+    return &c->jobs[id % CORE_JOB_BUCKETS];
+}
+
 static struct core_job *job_new(struct core *c, const struct notice_ref *refs, size_t n)
 {
     struct core_job *j = calloc(1, sizeof *j);
@@ -444,15 +449,17 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
 {
     struct txn *t = new_jobs ? txn_begin(c->store, TXN_READ) : NULL;
 
+    chan_hold(c->dispatcher, true);
     while (new_jobs) {
         struct core_job *j = new_jobs;
 
         new_jobs = j->next;
         send_job(c, t, j);
-        j->next = c->jobs;
-        c->jobs = j;
+        j->next = *job_bucket(c, j->id);
+        *job_bucket(c, j->id) = j;
         c->njobs++;
     }
+    chan_hold(c->dispatcher, false);
     txn_abort(t);
 }
 
@@ -480,19 +487,26 @@ int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size
     return err;
 }
 
-static struct core_job *take_job(struct core *c, uint64_t id)
+/* Where the job is, or the end of its bucket. */
+static struct core_job **job_slot(struct core *c, uint64_t id)
 {
-    for (struct core_job **p = &c->jobs; *p; p = &(*p)->next) {
-        struct core_job *j = *p;
+    struct core_job **p = job_bucket(c, id);
 
-        if (j->id == id) {
-            *p = j->next;
-            j->next = NULL;
-            c->njobs--;
-            return j;
-        }
+    while (*p && (*p)->id != id)
+        p = &(*p)->next;
+    return p;
+}
+
+static struct core_job *take_job(struct core *c, struct core_job **slot)
+{
+    struct core_job *j = *slot;
+
+    if (j) {
+        *slot = j->next;
+        j->next = NULL;
+        c->njobs--;
     }
-    return NULL;
+    return j;
 }
 
 static int count_handler(struct core *c, struct txn *t, const struct core_job *j,
@@ -547,9 +561,11 @@ int core_flush_handlers(struct core *c, struct txn *t)
 
     for (size_t i = 0; i < c->config->nhandlers; i++)
         c->queues[i].now = 0;
-    for (const struct core_job *j = c->jobs; j; j = j->next) {
-        if (j->handler && j->handler <= c->config->nhandlers)
-            c->queues[j->handler - 1].now += (uint32_t)j->nrefs;
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++) {
+        for (const struct core_job *j = c->jobs[i]; j; j = j->next) {
+            if (j->handler && j->handler <= c->config->nhandlers)
+                c->queues[j->handler - 1].now += (uint32_t)j->nrefs;
+        }
     }
     for (size_t i = 0; i < c->config->nhandlers && !err; i++) {
         const struct config_handler *h = &c->config->handlers[i];
@@ -572,11 +588,10 @@ int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms)
 
     for (size_t i = 0; i < c->noutcomes && !err; i++) {
         const struct outcome *o = &c->outcomes[i];
+        const struct core_job *j = *job_slot(c, o->job);
 
-        for (struct core_job *j = c->jobs; j && !err; j = j->next) {
-            if (j->id == o->job)
-                err = apply_outcome(c, t, j, o, now_ms);
-        }
+        if (j)
+            err = apply_outcome(c, t, j, o, now_ms);
     }
     for (size_t i = 0; i < c->nlost && !err; i++)
         err = notice_release(t, &c->lost[i], now_ms);
@@ -598,7 +613,7 @@ static void log_outcome(const struct core_job *j, const struct outcome *o)
 void core_outcomes_clear(struct core *c)
 {
     for (size_t i = 0; i < c->noutcomes; i++) {
-        struct core_job *j = take_job(c, c->outcomes[i].job);
+        struct core_job *j = take_job(c, job_slot(c, c->outcomes[i].job));
 
         if (j)
             log_outcome(j, &c->outcomes[i]);
@@ -635,20 +650,20 @@ static int lose(struct core *c, const struct core_job *j)
 }
 
 /* What it answered before it ended counts: only the rest is sent again. */
+static void lose_bucket(struct core *c, struct core_job **slot)
+{
+    while (*slot) {
+        if (is_answered(c, *slot))
+            slot = &(*slot)->next;
+        else if (lose(c, *slot))
+            return; /* their leases run out */
+        else
+            core_jobs_free(take_job(c, slot));
+    }
+}
+
 void core_dispatcher_lost(struct core *c)
 {
-    for (struct core_job **p = &c->jobs; *p;) {
-        struct core_job *j = *p;
-
-        if (is_answered(c, j)) {
-            p = &j->next;
-            continue;
-        }
-        if (lose(c, j))
-            return; /* their leases run out */
-        *p = j->next;
-        c->njobs--;
-        j->next = NULL;
-        core_jobs_free(j);
-    }
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
+        lose_bucket(c, &c->jobs[i]);
 }
