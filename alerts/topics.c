@@ -272,7 +272,7 @@ struct topic *topics_sample(struct topics *x, const struct topic_source *s, cons
         e->topic.len = len;
         e->changed = true;
     }
-    e->topic.updated_ms = wall_ms;
+    e->topic.updated_ms = wall_ms > 0 ? wall_ms : 0; /* foreign, and no row takes another one */
     make_dirty(x, e);
     return &e->topic;
 }

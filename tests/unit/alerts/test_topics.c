@@ -180,6 +180,18 @@ static void test_another_source_cannot_take_a_topic_over(void **state)
     topics_free(x);
 }
 
+static void test_a_time_before_all_time(void **state)
+{
+    struct world *w = *state;
+    struct topics *x = topics_new();
+
+    sample(x, "r", "{\"a\":1}", INT64_MIN);
+    sample(x, "s", "{\"a\":1}", INT64_MAX);
+    flush(w, x);
+    assert_int_equal(count(w, SA_TOPIC), 4);
+    topics_free(x);
+}
+
 /* ---- restarts ---- */
 
 static void test_a_restart_keeps_ids_and_drops_old_samples(void **state)
@@ -500,6 +512,7 @@ int main(void)
         IN_WORLD(test_metrics_keep_their_ids),
         IN_WORLD(test_a_topic_that_is_gone_takes_its_rows_with_it),
         IN_WORLD(test_another_source_cannot_take_a_topic_over),
+        IN_WORLD(test_a_time_before_all_time),
         IN_WORLD(test_a_restart_keeps_ids_and_drops_old_samples),
         IN_WORLD(test_gone_and_back_before_it_was_written),
         IN_WORLD(test_what_was_not_committed_is_written_again),
