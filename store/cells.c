@@ -119,54 +119,65 @@ int staged_find(const struct buf *staged, unsigned number, struct slice *ret)
     return found;
 }
 
-static void cell_write(struct buf *ret, const struct stored *one)
+static uint8_t *cell_write(uint8_t *p, const struct stored *one)
 {
-    buf_u8(ret, one->number);
-    buf_u16(ret, (uint16_t)one->bytes.len);
-    buf_bytes(ret, one->bytes.data, one->bytes.len);
+    *p = one->number;
+    put_u16(p + 1, (uint16_t)one->bytes.len);
+    if (one->bytes.len)
+        memcpy(p + HEAD, one->bytes.data, one->bytes.len);
+    return p + HEAD + one->bytes.len;
 }
 
-/* One staged cell goes in, or clears OLD (NULL: there was none). */
-static void merge_one(const struct buf *staged, size_t at, const struct stored *old,
-                      struct buf *ret, uint32_t changed[8])
+/* One staged cell goes in at P, or clears OLD (NULL: there was none). */
+static uint8_t *merge_one(const struct buf *staged, size_t at, const struct stored *old, uint8_t *p,
+                          uint32_t changed[8])
 {
     struct stored one;
     bool clear;
     staged_at(staged, at, &one, &clear);
     if (clear ? old != NULL : !old || !slice_equal(old->bytes, one.bytes))
         bits_set(changed, one.number);
-    if (!clear)
-        cell_write(ret, &one);
+    return clear ? p : cell_write(p, &one);
 }
 
-int cells_merge(struct slice old, const struct buf *staged, struct buf *ret, uint32_t changed[8])
+/* Into P, where both have room. */
+static int merge(struct slice old, const struct buf *staged, uint8_t **p, uint32_t changed[8])
 {
     uint32_t where[NUMBERS] = {0}; /* offset + 1 of the staged cell that counts */
     struct stored one;
     bool clear;
+    unsigned n = 1, last = 0;
     for (size_t at = 0, next; at < staged->len; at = next) {
         next = staged_at(staged, at, &one, &clear);
         where[one.number] = (uint32_t)at + 1;
+        last = one.number > last ? one.number : last;
     }
     struct cells c;
     int rc = cells_open(&c, old);
     if (rc)
         return rc;
-    memset(changed, 0, 8 * sizeof changed[0]);
-    buf_u8(ret, CELLS_FORMAT);
-    unsigned n = 1;
     while ((rc = cells_next(&c, &one)) == 1) {
         for (; n < one.number; n++)
             if (where[n])
-                merge_one(staged, where[n] - 1, NULL, ret, changed);
-        if (where[n])
-            merge_one(staged, where[n] - 1, &one, ret, changed);
-        else
-            cell_write(ret, &one);
+                *p = merge_one(staged, where[n] - 1, NULL, *p, changed);
+        *p = where[n] ? merge_one(staged, where[n] - 1, &one, *p, changed) : cell_write(*p, &one);
         n++;
     }
-    for (; !rc && n < NUMBERS; n++)
+    for (; !rc && n <= last; n++)
         if (where[n])
-            merge_one(staged, where[n] - 1, NULL, ret, changed);
-    return rc ? rc : ret->err;
+            *p = merge_one(staged, where[n] - 1, NULL, *p, changed);
+    return rc;
+}
+
+int cells_merge(struct slice old, const struct buf *staged, struct buf *ret, uint32_t changed[8])
+{
+    size_t start = ret->len;
+    uint8_t *p = buf_append(ret, 1 + old.len + staged->len); /* a staged head is the longer one */
+    memset(changed, 0, 8 * sizeof changed[0]);
+    if (!p)
+        return ret->err;
+    *p++ = CELLS_FORMAT;
+    int rc = merge(old, staged, &p, changed);
+    ret->len = rc ? start : (size_t)(p - ret->data);
+    return rc;
 }

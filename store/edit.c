@@ -8,6 +8,31 @@
 #include "store/cells.h"
 #include "store/value.h"
 
+/* Finds out whether the row is there, and keeps what it read for putting it. */
+static bool look(struct edit *d)
+{
+    struct txn *t = d->txn;
+    struct slot *slot = slot_of(t->store, d->table);
+    d->before_at = 0;
+    if (!slot || slot->home != txn_env(t))
+        return row_exists(t, d->table, &d->key);
+    int rc = part_get(t, slot->home, slot, key_slice(&d->key), &d->before);
+    if (!rc || rc == ERR_NOTFOUND)
+        d->before_at = t->writes + 1;
+    return !rc;
+}
+
+/* The part that is edited, as it is now. */
+static int before(struct edit *d, struct slot *slot, struct slice *ret)
+{
+    if (d->before_at != d->txn->writes + 1)
+        return part_get(d->txn, txn_env(d->txn), slot, key_slice(&d->key), ret);
+    if (!d->existed)
+        return ERR_NOTFOUND;
+    *ret = d->before;
+    return 0;
+}
+
 void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
 {
     d->txn = t;
@@ -17,7 +42,7 @@ void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, con
     d->err = 0;
     d->err_column = 0;
     memset(d->changed, 0, sizeof d->changed);
-    d->existed = row_exists(t, table, k);
+    d->existed = look(d);
 }
 
 void edit_cancel(struct edit *d)
@@ -91,8 +116,7 @@ static int64_t current(struct edit *d, const struct sa_column *c)
     int staged = staged_find(&d->cells, c->number, &cell);
     if (staged == 0 || !slot)
         return c->def;
-    if (staged < 0 && (part_get(d->txn, txn_env(d->txn), slot, key_slice(&d->key), &part) ||
-                       !cells_find(part, c->number, &cell)))
+    if (staged < 0 && (before(d, slot, &part) || !cells_find(part, c->number, &cell)))
         return c->def;
     return cells_number(cell, &v) ? v : c->def;
 }
@@ -113,16 +137,16 @@ void edit_add(struct edit *d, unsigned column, int64_t delta)
 }
 
 /* The cell's octets under their own merging take no more place. */
-static bool grows(struct slice before, const struct buf *after, bool existed)
+static bool grows(struct slice old, const struct buf *after, bool existed)
 {
-    return !existed || after->len > before.len;
+    return !existed || after->len > old.len;
 }
 
 static int put(struct edit *d, struct err *e)
 {
     struct txn *t = d->txn;
     struct slot *slot = slot_of(t->store, d->table);
-    struct slice key = key_slice(&d->key), before = {NULL, 0};
+    struct slice key = key_slice(&d->key), old = {NULL, 0};
     if (!slot || txn_env(t) == ENV_COUNT || !slot->in[txn_env(t)])
         return err_set(e, ERR_INVALID, "%s: edited in the wrong kind of transaction",
                        d->table->name);
@@ -131,18 +155,18 @@ static int put(struct edit *d, struct err *e)
     if (d->cells.err)
         return err_set(e, d->cells.err, "%s: more than %d octets in a row", d->table->name,
                        ROW_MAX);
-    int rc = part_get(t, txn_env(t), slot, key, &before);
+    int rc = t->err.code ? t->err.code : before(d, slot, &old);
     if (rc && rc != ERR_NOTFOUND)
         return rc;
     bool existed = !rc;
     buf_clear(&t->scratch);
-    rc = cells_merge(before, &d->cells, &t->scratch, d->changed);
+    rc = cells_merge(old, &d->cells, &t->scratch, d->changed);
     if (rc)
         return txn_fail_words(t, rc, "%s: a row that does not read", d->table->name);
     if (existed && !bits_any(d->changed))
         return 0;
     struct slice after = {t->scratch.data, t->scratch.len};
-    rc = part_put(t, slot, key, after, grows(before, &t->scratch, existed));
+    rc = part_put(t, slot, key, after, grows(old, &t->scratch, existed));
     if (!rc && !existed && txn_env(t) == ENV_STATE)
         count_add(t, slot, key, 1);
     return rc;

@@ -15,6 +15,7 @@ extern const char *const store_env_names[ENV_COUNT]; /* their folders */
 enum {
     SLOT_MAX = 64,     /* tables */
     KV_MAX = 24,       /* own databases */
+    KV_NAME_MAX = 31,  /* octets of a name that is remembered */
     READ_TXN_MAX = 4,  /* read transactions at once in this process */
     HIDDEN_MAX = 4096, /* octets of a hidden cell */
     ROW_MAX = 262144,  /* octets of a row's part */
@@ -58,6 +59,7 @@ struct txn {
     uint64_t generation; /* another one at every begin */
     uint64_t writes;     /* counts what makes borrowed values stale */
     uint64_t growths;
+    bool named;              /* a database got its name in this transaction */
     struct err err;          /* sticky */
     MDB_txn *mdb[ENV_COUNT]; /* readers stay, reset, between transactions */
     bool live[ENV_COUNT];    /* renewed (or begun) in this transaction */
@@ -71,6 +73,7 @@ struct store {
     MDB_dbi meta[ENV_COUNT];
     MDB_dbi changes;
     MDB_dbi kv[KV_MAX];
+    char kv_names[KV_MAX][KV_NAME_MAX + 1]; /* those that are known to be committed */
     struct slot *slots[SLOT_MAX];
     size_t nslots;
     struct slot *by_id[256];

@@ -25,9 +25,11 @@ bool key_name(struct key *k, const void *name, size_t len)
     const uint8_t *p = name;
     if (len > SA_KEY_MAX / 4 || k->len + 4 * (len + 1) > SA_KEY_MAX)
         return false;
-    key_u32(k, (uint32_t)len);
+    uint8_t *to = k->data + k->len;
+    put_u32(to, (uint32_t)len);
     for (size_t i = 0; i < len; i++)
-        key_u32(k, p[i]);
+        put_u32(to += 4, p[i]);
+    k->len += (uint16_t)(4 * (len + 1));
     return true;
 }
 

@@ -133,24 +133,42 @@ static int kv_assign(struct txn *t, const char *key, uint64_t *ret)
     if (n >= KV_MAX)
         return txn_fail_words(t, ERR_FULL, "more than %d databases", KV_MAX);
     *ret = n;
+    t->named = true;
     rc = meta_put(t, ENV_STATE, key, n);
     return rc ? rc : meta_put(t, ENV_STATE, "kv.count", n + 1);
+}
+
+/* A name never changes its database, so one that is committed need not be looked up again. */
+static bool kv_known(const struct store *s, const char *db, uint64_t *ret)
+{
+    for (*ret = 0; *ret < KV_MAX; ++*ret)
+        if (!strcmp(s->kv_names[*ret], db))
+            return *db;
+    return false;
+}
+
+static int kv_number(struct txn *t, const char *db, bool make, uint64_t *ret)
+{
+    char key[META_KEY_MAX];
+    snprintf(key, sizeof key, "kv=%s", db);
+    int rc = meta_get(t, ENV_STATE, key, ret);
+    if (rc == ERR_NOTFOUND && make)
+        rc = kv_assign(t, key, ret);
+    if (!rc && *ret >= KV_MAX)
+        rc = txn_fail(t, ERR_CORRUPT);
+    if (!rc && !t->named && strlen(db) <= KV_NAME_MAX)
+        memcpy(t->store->kv_names[*ret], db, strlen(db) + 1);
+    return rc;
 }
 
 /* The database, its transaction in RET_X. ERR_NOTFOUND: no such name yet (and not MAKE). */
 static int kv_open(struct txn *t, const char *db, bool make, MDB_txn **ret_x, MDB_dbi *ret)
 {
-    char key[META_KEY_MAX];
     uint64_t n;
     *ret_x = txn_mdb(t, ENV_STATE);
     if (!*ret_x)
         return t->err.code;
-    snprintf(key, sizeof key, "kv=%s", db);
-    int rc = meta_get(t, ENV_STATE, key, &n);
-    if (rc == ERR_NOTFOUND && make)
-        rc = kv_assign(t, key, &n);
-    if (!rc && n >= KV_MAX)
-        rc = txn_fail(t, ERR_CORRUPT);
+    int rc = kv_known(t->store, db, &n) ? 0 : kv_number(t, db, make, &n);
     if (!rc)
         *ret = t->store->kv[n];
     return rc;

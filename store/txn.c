@@ -96,6 +96,7 @@ struct txn *txn_begin(struct store *s, enum txn_kind kind)
     t->allow_growth = false;
     t->generation = ++s->generation;
     t->growths = 0;
+    t->named = false;
     t->err.code = 0;
     t->err.text[0] = 0;
     if (t == &s->broken)
