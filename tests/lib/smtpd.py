@@ -124,7 +124,9 @@ class Smtpd:
 
     def _start(self, options):
         for attempt in range(5):  # another may take the port first
-            c = _Controller(_Handler(self), port=free_port(), **options)
+            # its own name, since it would ask the name servers for one at each connection
+            c = _Controller(_Handler(self), port=free_port(), server_hostname="mail.example.net",
+                            **options)
             try:
                 c.start()
                 return c
