@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import sys
 import threading
 
 
@@ -10,13 +11,21 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, address):
+        """A client that was killed is no error of ours."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, address)
+
+
 class Web:
     """On a free port of loopback; url("x.json") is the address of FOLDER/x.json."""
 
     def __init__(self, folder):
-        self._server = http.server.ThreadingHTTPServer(
+        self._server = _Server(
             ("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
-        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
