@@ -183,7 +183,9 @@ run_tests() {
     find "$dir/tests" -name '*.trs' -exec rm -f {} +
     say "Testing in $dir"
     status=0
-    make -s --no-print-directory -C "$dir" -j"$(jobs)" check "$@" </dev/null || status=$?
+    # One that hangs fails after ten minutes.
+    make -s --no-print-directory -C "$dir" -j"$(jobs)" check LOG_COMPILER=timeout \
+        LOG_FLAGS='-k 10 600' "$@" </dev/null || status=$?
     TAGGED="$TAGGED $dir"
 }
 
