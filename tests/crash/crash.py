@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from checker import Checks, Store  # noqa: E402
+from checker import DISPATCHED, Checks, Store  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, adopt_orphans, build_folder  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
@@ -153,6 +153,12 @@ class Crash:
         self.judge()
         self.launch()
         self.everything_up()
+        wait_for(self.something_under_way, "notices under way", 30)
+        for pid, stage in self.tree.look().items():
+            if stage != "core":  # which must get over it without being started again
+                kill(pid)
+                self.tree.killed(pid)
+        self.everything_up()
         self.setter.stopped.set()
         self.setter.join(150)
         self.setter_is_well()
@@ -182,6 +188,10 @@ class Crash:
                           HOLD_SLACK)
         if self.store.problems:
             raise Violated
+
+    def something_under_way(self):
+        self.store.read()
+        return any(n["state"] == DISPATCHED for n in self.store.notices.values())
 
     def arrivals(self):
         """{uuid: Arrival} of traps, informs and mails."""
