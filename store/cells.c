@@ -70,28 +70,35 @@ bool cells_number(struct slice bytes, int64_t *ret)
     return true;
 }
 
-static void staged_head(struct buf *staged, unsigned number, bool clear, size_t n)
+/* Room for N octets behind the head; NULL when there is none (the buffer's error says why). */
+static uint8_t *staged_room(struct buf *staged, unsigned number, bool clear, size_t n)
 {
-    buf_u8(staged, (uint8_t)number);
-    buf_u8(staged, clear);
-    buf_u16(staged, (uint16_t)n);
+    uint8_t *p = buf_append(staged, STAGED_HEAD + n);
+    if (!p)
+        return NULL;
+    p[0] = (uint8_t)number;
+    p[1] = clear;
+    put_u16(p + 2, (uint16_t)n);
+    return p + STAGED_HEAD;
 }
 
 void staged_put(struct buf *staged, unsigned number, const void *p, size_t n)
 {
-    staged_head(staged, number, false, n);
-    buf_bytes(staged, p, n);
+    uint8_t *to = staged_room(staged, number, false, n);
+    if (to && n)
+        memcpy(to, p, n);
 }
 
 void staged_number(struct buf *staged, unsigned number, int64_t v)
 {
-    staged_head(staged, number, false, 8);
-    buf_u64(staged, (uint64_t)v);
+    uint8_t *to = staged_room(staged, number, false, 8);
+    if (to)
+        put_u64(to, (uint64_t)v);
 }
 
 void staged_clear(struct buf *staged, unsigned number)
 {
-    staged_head(staged, number, true, 0);
+    staged_room(staged, number, true, 0);
 }
 
 /* The staged cell at AT (our own bytes, well-formed); returns where the next one is. */

@@ -8,6 +8,8 @@
 #include "store/cells.h"
 #include "store/value.h"
 
+enum { SPARE_MAX = 16384 }; /* octets that are kept for the next edit */
+
 /* Finds out whether the row is there, and keeps what it read for putting it. */
 static bool look(struct edit *d)
 {
@@ -38,7 +40,9 @@ void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, con
     d->txn = t;
     d->table = table;
     d->key = *k;
-    buf_init(&d->cells, ROW_MAX);
+    d->cells = t->spare;
+    buf_clear(&d->cells);
+    buf_init(&t->spare, ROW_MAX);
     d->err = 0;
     d->err_column = 0;
     memset(d->changed, 0, sizeof d->changed);
@@ -47,6 +51,11 @@ void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, con
 
 void edit_cancel(struct edit *d)
 {
+    struct buf *spare = &d->txn->spare;
+    if (!spare->data && d->cells.cap <= SPARE_MAX) {
+        *spare = d->cells;
+        buf_init(&d->cells, ROW_MAX);
+    }
     buf_release(&d->cells);
 }
 

@@ -64,7 +64,7 @@ struct txn {
     MDB_txn *mdb[ENV_COUNT]; /* readers stay, reset, between transactions */
     bool live[ENV_COUNT];    /* renewed (or begun) in this transaction */
     struct curs *curs[ENV_COUNT][SLOT_MAX];
-    struct buf scratch;
+    struct buf scratch, spare; /* spare: of the last edit, for the next one */
 };
 
 struct store {

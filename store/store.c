@@ -356,6 +356,7 @@ static void txn_init(struct store *s, struct txn *t, enum txn_kind kind)
     t->store = s;
     t->kind = kind;
     buf_init(&t->scratch, ROW_MAX);
+    buf_init(&t->spare, ROW_MAX);
 }
 
 /* Takes the lock that all who open hold; RET_FD gives it back when closed. */
@@ -423,6 +424,7 @@ static void txn_release(struct txn *t)
         mdb_txn_abort(t->mdb[env]);
     }
     buf_release(&t->scratch);
+    buf_release(&t->spare);
 }
 
 void store_close(struct store *s)
@@ -434,6 +436,7 @@ void store_close(struct store *s)
     txn_release(&s->write);
     txn_release(&s->samples);
     buf_release(&s->broken.scratch);
+    buf_release(&s->broken.spare);
     for (int env = 0; env < ENV_COUNT; env++)
         if (s->env[env])
             mdb_env_close(s->env[env]);

@@ -154,11 +154,11 @@ struct edit {
     struct txn *txn;
     const struct sa_table *table;
     struct key key;
-    struct buf cells; /* staged: u8 number, u8 clear?, u16 length, octets */
-    bool existed;     /* at edit_begin */
+    struct buf cells;    /* staged: u8 number, u8 clear?, u16 length, octets */
+    bool existed;        /* at edit_begin */
     struct slice before; /* the part that is edited, as read then */
     uint64_t before_at;  /* good while the transaction has written nothing since; 0: not read */
-    int err;          /* sticky: the first cell that was refused */
+    int err;             /* sticky: the first cell that was refused */
     uint8_t err_column;
     uint32_t changed[8]; /* after row_put: bit per column number */
 };
