@@ -394,7 +394,7 @@ static int64_t digest_of(struct txn *t, const struct row *target,
 }
 
 static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
-                  const char *error, int64_t now_ms);
+                  enum sa_confirmation confirmation, const char *error, int64_t now_ms);
 
 /* Room in a full queue: the oldest notice of the same line that is not the head of anything sent.
  */
@@ -412,7 +412,8 @@ static int make_room(struct txn *t, const struct place *line, int64_t now_ms)
     k = key_of_id(ref.owner, ref.id);
     if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
         return ERR_FULL;
-    return finish(t, &ref, NOTICE_CANCELLED, "superseded: the target's queue is full", now_ms);
+    return finish(t, &ref, NOTICE_CANCELLED, CONFIRM_NONE, "superseded: the target's queue is full",
+                  now_ms);
 }
 
 static int enqueue(struct txn *t, const struct place *p, const char *owner, int64_t ready_ms)
@@ -612,7 +613,7 @@ static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_
     if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_KIND) != KIND_CLEAR ||
         row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
         return txn_error(t);
-    return finish(t, &ref, NOTICE_CANCELLED, "its problem was never told", now_ms);
+    return finish(t, &ref, NOTICE_CANCELLED, CONFIRM_NONE, "its problem was never told", now_ms);
 }
 
 static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
@@ -628,7 +629,7 @@ static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
 }
 
 static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
-                  const char *error, int64_t now_ms)
+                  enum sa_confirmation confirmation, const char *error, int64_t now_ms)
 {
     static const unsigned counter[] = {[NOTICE_DELIVERED] = TARGET_DELIVERED,
                                        [NOTICE_FAILED] = TARGET_FAILED,
@@ -658,8 +659,8 @@ static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_stat
     edit_int(&d, NOTICE_STATE, state);
     edit_int(&d, NOTICE_NEXT_ATTEMPT, 0);
     edit_int(&d, NOTICE_FINISHED, now_ms);
-    if (error)
-        edit_str(&d, NOTICE_LAST_ERROR, error);
+    edit_int(&d, NOTICE_CONFIRMATION, confirmation);
+    edit_str(&d, NOTICE_LAST_ERROR, error);
     err = row_put(&d, NULL);
     if (!err)
         err = advance(t, &p, now_ms);
@@ -737,16 +738,6 @@ static int put_recipient(struct txn *t, const struct notice_ref *n,
     return err;
 }
 
-static int set_confirmation(struct txn *t, const struct key *k, enum sa_confirmation confirmation)
-{
-    struct edit d;
-
-    edit_begin(&d, t, notices(), k);
-    edit_int(&d, NOTICE_CONFIRMATION, confirmation);
-    edit_str(&d, NOTICE_LAST_ERROR, "");
-    return row_put(&d, NULL);
-}
-
 /* The delay's random part: the same for all notices of a digest, so that they stay together. */
 static uint32_t jitter(const struct row *r, uint32_t id)
 {
@@ -800,9 +791,9 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
         end = NOTICE_END_FAILED;
     }
     *ret_state = states[end];
-    if (end == NOTICE_END_DELIVERED && (err = set_confirmation(t, &k, confirmation)))
-        return err;
-    return finish(t, n, states[end], end == NOTICE_END_DELIVERED ? NULL : error, now_ms);
+    if (end == NOTICE_END_DELIVERED)
+        return finish(t, n, NOTICE_DELIVERED, confirmation, "", now_ms);
+    return finish(t, n, states[end], CONFIRM_NONE, error ? error : "", now_ms);
 }
 
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
@@ -965,9 +956,9 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, stru
         return txn_fail(t, ERR_CORRUPT);
     row_str(&r, NOTICE_UUID, uuid, UUID_TEXT_LEN + 1);
     if (!target_get(t, &r, target_key, target))
-        err = finish(t, ret, NOTICE_CANCELLED, "the target is gone", now_ms);
+        err = finish(t, ret, NOTICE_CANCELLED, CONFIRM_NONE, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
-        err = finish(t, ret, NOTICE_CANCELLED, "the target is disabled", now_ms);
+        err = finish(t, ret, NOTICE_CANCELLED, CONFIRM_NONE, "the target is disabled", now_ms);
     else
         return 0;
     return err ? err : ERR_AGAIN;
