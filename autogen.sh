@@ -67,12 +67,12 @@ TEXT
 # ---- what is missing ----
 
 missing_packages() {
-    wanted=$(packages | awk '{ print $1 }')
+    wanted=$(packages | awk '{ printf "%s ", $1 }')
     # shellcheck disable=SC2086
     dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
         awk -v wanted="$wanted" '
             $1 == "installed" { have[$2] = 1 }
-            END { n = split(wanted, w, /[ \n]+/)
+            END { n = split(wanted, w)
                   for (i = 1; i <= n; i++) if (!(w[i] in have)) printf " %s", w[i] }'
 }
 
