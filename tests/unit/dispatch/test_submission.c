@@ -34,8 +34,10 @@ static int tear_down(void **state)
 static int read_with(const char *text, size_t n, mode_t mode, char ret[CREDENTIAL_MAX + 1])
 {
     struct err e;
-    FILE *f = fopen(path, "w");
+    FILE *f;
 
+    unlink(path); /* it may be read-only */
+    f = fopen(path, "w");
     assert_non_null(f);
     assert_int_equal(fwrite(text, 1, n, f), n);
     assert_int_equal(fclose(f), 0);

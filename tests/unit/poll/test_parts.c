@@ -278,6 +278,7 @@ static char path[sizeof folder + 16];
 
 static void write_secret(const char *content, size_t len, mode_t mode)
 {
+    unlink(path); /* it may be read-only */
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_int_equal(fwrite(content, 1, len, f), len);
