@@ -160,7 +160,7 @@ class Crash:
                 self.tree.killed(pid)
         self.everything_up()
         self.setter.stopped.set()
-        self.setter.join(150)
+        wait_for(self.setter_has_ended, "the last SET", 150)
         self.setter_is_well()
         expected = self.publisher.rest()
         deadline = time.time()
@@ -188,6 +188,10 @@ class Crash:
                           HOLD_SLACK)
         if self.store.problems:
             raise Violated
+
+    def setter_has_ended(self):
+        self.master_is_well()
+        return not self.setter.is_alive()
 
     def something_under_way(self):
         self.store.read()
