@@ -392,7 +392,8 @@ class Checks:
         """A definition that was destroyed and made again has other alerts than before."""
         times = collections.defaultdict(list)
         for h in self.store.history.values():
-            times[h["definition"], h["alert"]].append(h["at"] / 1000)
+            if h["reason"] != DELETED:  # that may come late: as soon as a core lives again
+                times[h["definition"], h["alert"]].append(h["at"] / 1000)
         for (definition, alert), at in times.items():
             for destroyed, made in self.load.deaths_of(definition):
                 if min(at) < destroyed - COMMIT_LAG and max(at) > made:
