@@ -26,9 +26,11 @@ class Shell:
 
     def __init__(self, folder):
         self._lock, self._text = threading.Condition(), ""
+        # A user's Python has not been told to write at once.
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         self._p = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, cwd=folder,
-                                   env={**os.environ, "HOME": str(folder), "LC_ALL": "C.UTF-8"})
+                                   env={**env, "HOME": str(folder), "LC_ALL": "C.UTF-8"})
         self._n = 0
         threading.Thread(target=self._read, daemon=True).start()
 
