@@ -46,17 +46,6 @@ static int look_own(const struct set_check_context *c, unsigned table, const cha
     return set_look_row(c->look, sa_table_by_id(table), &k, ret);
 }
 
-static bool names_of(const struct row *r, char (*names)[33], size_t n)
-{
-    size_t pos = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!key_read_name(&r->key, &pos, names[i]))
-            return false;
-    }
-    return true;
-}
-
 static bool cell_differs(const struct set_check_context *c, unsigned column)
 {
     struct slice a, b;
@@ -104,9 +93,11 @@ static int check_segment(void *arg, const struct set_check_context *c, unsigned 
 {
     char n[2][33];
     struct row script;
+    size_t pos = 0;
 
     *ret_column = SCRIPT_TEXT_TEXT;
-    if (c->gone || !names_of(c->after, n, 2))
+    if (c->gone || !key_read_name(&c->after->key, &pos, n[0]) ||
+        !key_read_name(&c->after->key, &pos, n[1]))
         return 0;
     if (look_own(c, SA_SCRIPT, n[0], n[1], &script)) {
         *ret_column = 0;
@@ -126,7 +117,7 @@ static int uses_script(void *arg, const struct row *r)
     char n[2][33], script[33];
 
     row_str(r, DEFINITION_SCRIPT, script, sizeof script);
-    if (strcmp(script, u->script) || !names_of(r, n, 2))
+    if (strcmp(script, u->script) || !key_read_names(&r->key, n, 2))
         return 0;
     memcpy(u->found, n[1], sizeof u->found);
     return 1;
@@ -141,7 +132,7 @@ static int check_script(void *arg, const struct set_check_context *c, unsigned *
 
     (void)arg;
     *ret_column = 0;
-    if (!c->gone || !names_of(c->after, n, 2))
+    if (!c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
     u.script = n[1];
     prefix = key_of_name(n[0]);
@@ -216,7 +207,7 @@ static int check_definition(void *arg, const struct set_check_context *c, unsign
     int err;
 
     *ret_column = 0;
-    if (c->gone || !names_of(c->after, n, 2))
+    if (c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
     err = check_quota(c, n[0], e);
     if (!err) {
@@ -236,7 +227,7 @@ static int check_group_definition(void *arg, const struct set_check_context *c,
 
     (void)arg;
     *ret_column = 0;
-    if (!names_of(c->after, n, 3))
+    if (!key_read_names(&c->after->key, n, 3))
         return 0;
     if (look_own(c, SA_GROUP, n[0], n[1], &r))
         return c->gone
@@ -275,7 +266,7 @@ static int check_group(void *arg, const struct set_check_context *c, unsigned *r
 
     (void)arg;
     *ret_column = 0;
-    if (c->gone || !names_of(c->after, n, 2))
+    if (c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
     k = key_of_name(n[0]);
     if (c->before ? row_int(c->before, GROUP_DEFAULT) == TRUTH_TRUE
@@ -304,7 +295,7 @@ static int check_group_target(void *arg, const struct set_check_context *c, unsi
 
     (void)arg;
     *ret_column = 0;
-    if (c->gone || !names_of(c->after, n, 3))
+    if (c->gone || !key_read_names(&c->after->key, n, 3))
         return 0;
     if (!group_will_be(c, n[0], n[1]))
         return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no group '%s'", n[0], n[1]);
@@ -325,7 +316,7 @@ static int links_target(void *arg, const struct row *r)
     struct link_search *s = arg;
     char n[3][33];
 
-    if (!names_of(r, n, 3) || strcmp(n[2], s->target))
+    if (!key_read_names(&r->key, n, 3) || strcmp(n[2], s->target))
         return 0;
     memcpy(s->group, n[1], sizeof s->group);
     return 1;
@@ -355,7 +346,7 @@ static int check_target(void *arg, const struct set_check_context *c, unsigned *
 
     (void)arg;
     *ret_column = TARGET_HANDLER;
-    if (c->gone || !names_of(c->after, n, 2))
+    if (c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
     row_str(c->after, TARGET_HANDLER, handler, sizeof handler);
     if (handler[0] && look_ref(c, SA_HANDLER, n[0], handler, &r))
@@ -381,7 +372,7 @@ static int check_property(void *arg, const struct set_check_context *c, unsigned
     int err;
 
     *ret_column = 0;
-    if (c->gone || !names_of(c->after, n, 3))
+    if (c->gone || !key_read_names(&c->after->key, n, 3))
         return 0;
     if (look_own(c, SA_TARGET, n[0], n[1], &r))
         return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no target '%s'", n[0], n[1]);

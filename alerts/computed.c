@@ -95,13 +95,10 @@ static void property_value(void *arg, struct txn *t, const struct row *r, struct
     struct row target, h;
     const struct property *p = NULL;
     const struct kind *kind;
-    size_t pos = 0;
 
     ret->bytes = (struct slice){NULL, 0};
-    for (int i = 0; i < 3; i++) {
-        if (!key_read_name(&r->key, &pos, n[i]))
-            return;
-    }
+    if (!key_read_names(&r->key, n, 3))
+        return;
     target_key = key_of_names(n[0], n[1]);
     if (row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target) ||
         ref_find(t, SA_HANDLER, n[0], row_str(&target, TARGET_HANDLER, handler, sizeof handler), &h,

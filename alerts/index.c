@@ -18,17 +18,6 @@ static struct key key3(const char *a, const char *b, const char *c)
     return k;
 }
 
-static bool read_names(const struct slice *key, char (*names)[33], size_t n)
-{
-    size_t pos = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!key_read_name(key, &pos, names[i]))
-            return false;
-    }
-    return pos == key->len;
-}
-
 static int put_mark(struct txn *t, const char *db, const struct key *k)
 {
     return kv_put(t, db, key_slice(k), (struct slice){NULL, 0});
@@ -85,17 +74,6 @@ static int join_default_group(struct txn *t, const char *owner, const char *serv
     return err ? err : put_mark(t, INDEX_SERVICE_DEFS, &k);
 }
 
-static struct key key_copy(struct slice k)
-{
-    struct key copy = {.len = 0};
-
-    if (k.len <= sizeof copy.data) {
-        copy.len = (uint16_t)k.len;
-        memcpy(copy.data, k.data, k.len);
-    }
-    return copy;
-}
-
 /* Deletes every row of TABLE below PREFIX. */
 static int drop_rows(struct txn *t, unsigned table, const struct key *prefix)
 {
@@ -121,7 +99,7 @@ static int drop_links(struct txn *t, const char *db, unsigned table, const struc
     while (!kv_seek(t, db, key_slice(prefix), false, &k, &v) && starts_with(k, prefix)) {
         struct key mark = key_copy(k), row_key;
 
-        if (read_names(&k, n, 3)) {
+        if (key_read_names(&k, n, 3)) {
             row_key = key3(n[0], n[2], n[1]);
             row_delete(t, TABLE(table), &row_key);
         }
@@ -141,7 +119,7 @@ static int drop_members(struct txn *t, const char *db, unsigned table, const str
     for (cursor_first(&c, t, TABLE(table), group); cursor_row(&c, &r); cursor_next(&c)) {
         struct key k = key_copy(r.key), mark;
 
-        if (read_names(&r.key, n, 3)) {
+        if (key_read_names(&r.key, n, 3)) {
             mark = key3(n[0], n[2], n[1]);
             drop_mark(t, db, &mark);
         }
@@ -241,7 +219,7 @@ static int apply_definition(struct txn *t, const struct slice *key)
     struct slice v;
     int err = 0;
 
-    if (!read_names(key, n, 2))
+    if (!key_read_names(key, n, 2))
         return 0;
     k = key_of_names(n[0], n[1]);
     service_of(t, &k, now);
@@ -263,7 +241,7 @@ static int apply_membership(struct txn *t, const struct slice *key)
     struct row group;
     bool in;
 
-    if (!read_names(key, n, 3))
+    if (!key_read_names(key, n, 3))
         return 0;
     row_key = key3(n[0], n[1], n[2]);
     group_key = key_of_names(n[0], n[1]);
@@ -280,7 +258,7 @@ static int apply_target_link(struct txn *t, const struct slice *key)
     char n[3][33];
     struct key row_key, k;
 
-    if (!read_names(key, n, 3))
+    if (!key_read_names(key, n, 3))
         return 0;
     row_key = key3(n[0], n[1], n[2]);
     k = key3(n[0], n[2], n[1]);
@@ -325,7 +303,7 @@ static int apply_target(struct txn *t, const struct slice *key)
     uint32_t id;
     int err = 0;
 
-    if (!read_names(key, n, 2))
+    if (!key_read_names(key, n, 2))
         return 0;
     k = key_of_names(n[0], n[1]);
     if (row_get(t, TABLE(SA_TARGET), &k, &r))
@@ -409,7 +387,7 @@ static void route_group(struct txn *t, struct route *ret, const char *owner, con
     if (row_get(t, TABLE(SA_GROUP), &k, &r) || !row_active(&r))
         return;
     for (cursor_first(&c, t, TABLE(SA_GROUP_TARGET), &k); cursor_row(&c, &r); cursor_next(&c)) {
-        if (row_active(&r) && read_names(&r.key, n, 3))
+        if (row_active(&r) && key_read_names(&r.key, n, 3))
             route_add(t, ret, owner, n[2]);
     }
     cursor_close(&c);
@@ -425,7 +403,7 @@ static void route_globals(struct txn *t, struct route *ret, const char *owner)
     while (!kv_seek(t, INDEX_GLOBALS, key_slice(&at), after, &k, &v) && starts_with(k, &prefix)) {
         at = key_copy(k);
         after = true;
-        if (read_names(&k, n, 2))
+        if (key_read_names(&k, n, 2))
             route_add(t, ret, n[0], n[1]);
     }
 }
@@ -456,7 +434,7 @@ int route_find(struct txn *t, const char *owner, const char *definition, struct 
            starts_with(k, &prefix)) {
         at = key_copy(k);
         after = true;
-        if (read_names(&k, n, 3) && is_member(t, owner, n[2], definition))
+        if (key_read_names(&k, n, 3) && is_member(t, owner, n[2], definition))
             route_group(t, ret, owner, n[2]);
     }
     route_globals(t, ret, owner);

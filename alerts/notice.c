@@ -720,14 +720,13 @@ static int put_recipient(struct txn *t, const struct notice_ref *n,
 
     for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &prefix); cursor_row(&c, &r);
          cursor_next(&c)) {
-        struct key k = {.len = (uint16_t)r.key.len};
+        struct key k = key_copy(r.key);
         char address[256];
         struct edit d;
 
         row_str(&r, NOTICE_RECIPIENT_ADDRESS, address, sizeof address);
         if (strcmp(address, from->address))
             continue;
-        memcpy(k.data, r.key.data, r.key.len);
         edit_begin(&d, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &k);
         edit_int(&d, NOTICE_RECIPIENT_STATE, from->state);
         edit_str(&d, NOTICE_RECIPIENT_REPLY, from->reply);

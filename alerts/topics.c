@@ -429,9 +429,8 @@ static int delete_below(struct txn *t, unsigned table, const struct key *prefix)
     struct row r;
 
     for (cursor_first(&c, t, sa_table_by_id(table), prefix); cursor_row(&c, &r); cursor_next(&c)) {
-        struct key k = {.len = (uint16_t)r.key.len};
+        struct key k = key_copy(r.key);
 
-        memcpy(k.data, r.key.data, r.key.len);
         if (row_delete(t, sa_table_by_id(table), &k))
             break;
     }
@@ -663,13 +662,12 @@ int topics_load(struct topics *x, struct txn *t)
     for (cursor_first(&c, t, sa_table_by_id(SA_TOPIC), NULL); cursor_row(&c, &r) && !err;
          cursor_next(&c)) {
         char owner[33], name[256];
-        struct key k = {.len = (uint16_t)r.key.len};
+        struct key k = key_copy(r.key);
         size_t pos = 0;
         uint32_t row;
 
         if (!key_read_name(&r.key, &pos, owner) || !key_read_u32(&r.key, &pos, &row))
             continue;
-        memcpy(k.data, r.key.data, r.key.len);
         row_str(&r, TOPIC_NAME, name, sizeof name);
         err = remember(x, name, row);
         if (!err)

@@ -202,15 +202,15 @@ int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *no
     int err = 0;
 
     for (int n = 0; n < CHANGES_PER_TURN && !err; n++) {
-        uint8_t key[SA_KEY_MAX];
+        struct key key;
 
         err = changes_next(t, seq, &ch);
         if (err)
             break;
-        if (ch.key.len > sizeof key)
+        if (ch.key.len > sizeof key.data)
             return txn_fail(t, ERR_CORRUPT);
-        memcpy(key, ch.key.data, ch.key.len); /* it is borrowed until the first write */
-        ch.key.data = key;
+        key = key_copy(ch.key); /* it is borrowed until the first write */
+        ch.key = key_slice(&key);
         seq = ch.seq;
         err = apply_one(c, t, &ch, now, ret);
     }

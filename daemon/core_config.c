@@ -126,11 +126,10 @@ static int drop_gone(struct core *c, struct txn *t, unsigned table)
 
     for (cursor_first(&cur, t, sa_table_by_id(table), NULL); cursor_row(&cur, &r);
          cursor_next(&cur)) {
-        struct key k = {.len = (uint16_t)r.key.len};
+        struct key k = key_copy(r.key);
 
         if (still_there(c, table, &r.key))
             continue;
-        memcpy(k.data, r.key.data, r.key.len);
         if (row_delete(t, sa_table_by_id(table), &k))
             break;
     }
@@ -189,9 +188,8 @@ static int index_rows(const struct config *f, struct row_index *ret)
 /* The row of the file that R is, or NULL. */
 static const struct row_name *in_file(const struct row_index *index, const struct row *r)
 {
-    struct row_name name = {.table = r->table->id, .key.len = (uint16_t)r->key.len};
+    struct row_name name = {.table = r->table->id, .key = key_copy(r->key)};
 
-    memcpy(name.key.data, r->key.data, r->key.len);
     return bsearch(&name, index->items, index->n, sizeof name, compare_names);
 }
 
@@ -464,11 +462,10 @@ static int drop_table_rows(struct core *c, const struct sa_table *table,
 
     for (cursor_first(&cur, t, table, NULL); cursor_row(&cur, &r) && !err && n < BATCH_VARBINDS;
          cursor_next(&cur)) {
-        struct key k = {.len = (uint16_t)r.key.len};
+        struct key k = key_copy(r.key);
 
         if (!from_file(t, &r) || in_file(index, &r))
             continue;
-        memcpy(k.data, r.key.data, r.key.len);
         err = add_cell(x, n++, table, &k, status, ROW_DESTROY, NULL, 0, e);
     }
     cursor_close(&cur);

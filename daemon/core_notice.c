@@ -164,10 +164,8 @@ static int fill_overrides(struct txn *t, const struct kind *kind, struct job *j)
          cursor_row(&cur, &r) && !err; cursor_next(&cur)) {
         char n[3][33], text[SA_CELL_MAX + 1];
         const struct property *p;
-        size_t pos = 0;
 
-        if (!row_active(&r) || !key_read_name(&r.key, &pos, n[0]) ||
-            !key_read_name(&r.key, &pos, n[1]) || !key_read_name(&r.key, &pos, n[2]))
+        if (!row_active(&r) || !key_read_names(&r.key, n, 3))
             continue;
         p = property_find(kind->properties, kind->nproperties, n[2]);
         row_str(&r, TARGET_PROPERTY_VALUE, text, sizeof text);

@@ -60,6 +60,17 @@ struct key key_of_id(const char *owner, uint32_t id)
     return k;
 }
 
+struct key key_copy(struct slice k)
+{
+    struct key copy;
+    key_init(&copy);
+    if (k.len <= sizeof copy.data) {
+        memcpy(copy.data, k.data, k.len);
+        copy.len = (uint16_t)k.len;
+    }
+    return copy;
+}
+
 bool key_read_u32(const struct slice *k, size_t *pos, uint32_t *ret)
 {
     if (*pos > k->len || k->len - *pos < 4)
@@ -83,6 +94,15 @@ bool key_read_name(const struct slice *k, size_t *pos, char name_buf[33])
     name_buf[n] = 0;
     *pos = at;
     return true;
+}
+
+bool key_read_names(const struct slice *k, char (*names)[33], size_t n)
+{
+    size_t pos = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!key_read_name(k, &pos, names[i]))
+            return false;
+    return pos == k->len;
 }
 
 bool key_from_subids(struct key *k, const uint32_t *subids, size_t n)

@@ -171,10 +171,9 @@ int unready_del(struct txn *t, const struct slot *slot, const struct key *k)
 static bool expire_one(struct txn *t, struct slice entry)
 {
     struct slot *slot = t->store->by_id[entry.data[0]];
-    struct key k = {.len = (uint16_t)(entry.len - 1)};
+    struct key k = key_copy((struct slice){entry.data + 1, entry.len - 1});
     struct unready_key u = {.len = entry.len};
     struct row r;
-    memcpy(k.data, entry.data + 1, k.len);
     memcpy(u.data, entry.data, u.len);
     kv_del(t, unready_db, (struct slice){u.data, u.len});
     if (!slot || row_get(t, slot->table, &k, &r) || row_active(&r))

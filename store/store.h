@@ -85,10 +85,14 @@ bool key_u32(struct key *k, uint32_t v);
 struct key key_of_name(const char *owner);
 struct key key_of_names(const char *owner, const char *name);
 struct key key_of_id(const char *owner, uint32_t id);
+/* A key that outlives what K borrows; empty, which no row has, when K is longer than SA_KEY_MAX. */
+struct key key_copy(struct slice k);
 /* Read parts back in order; *pos starts at 0. false when the bytes are not such a part. NAME_BUF
  * holds NAME_MAX_LEN + 1. */
 bool key_read_name(const struct slice *k, size_t *pos, char name_buf[33]);
 bool key_read_u32(const struct slice *k, size_t *pos, uint32_t *ret);
+/* Is K N names and nothing else? They are in NAMES then. */
+bool key_read_names(const struct slice *k, char (*names)[33], size_t n);
 /* From and to sub-identifiers. key_from_subids: any OID suffix, also partial and over-long (cut at
  * SA_KEY_MAX); each sub-identifier must fit 32 bits. */
 bool key_from_subids(struct key *k, const uint32_t *subids, size_t n);

@@ -143,10 +143,9 @@ void take_in(struct txn *t, unsigned times)
     struct change ch;
 
     while (!changes_next(t, seq, &ch)) {
-        uint8_t key[SA_KEY_MAX];
+        struct key key = key_copy(ch.key);
 
-        memcpy(key, ch.key.data, ch.key.len);
-        ch.key.data = key;
+        ch.key = key_slice(&key);
         seq = ch.seq;
         for (unsigned i = 0; i < times; i++)
             assert_int_equal(index_apply(t, &ch), 0);

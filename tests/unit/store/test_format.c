@@ -37,6 +37,23 @@ static void keys_hold_their_parts(void **state)
     assert_false(key_read_u32(&s, &pos, &v));
 }
 
+static void keys_are_copied_and_read_as_names(void **state)
+{
+    (void)state;
+    static const uint8_t too_long[SA_KEY_MAX + 1] = {0};
+    struct key k = key_of_names("alice", "disk"), copy = key_copy(key_slice(&k));
+    struct slice s = key_slice(&copy);
+    char n[3][33];
+    key_init(&k); /* the copy does not borrow */
+    assert_false(key_read_names(&s, n, 1));
+    assert_false(key_read_names(&s, n, 3));
+    assert_true(key_read_names(&s, n, 2));
+    assert_string_equal(n[0], "alice");
+    assert_string_equal(n[1], "disk");
+    assert_int_equal(key_copy((struct slice){too_long, SA_KEY_MAX}).len, SA_KEY_MAX);
+    assert_int_equal(key_copy((struct slice){too_long, sizeof too_long}).len, 0);
+}
+
 static void keys_do_not_overflow(void **state)
 {
     (void)state;
@@ -355,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_hold_their_parts),
+        cmocka_unit_test(keys_are_copied_and_read_as_names),
         cmocka_unit_test(keys_do_not_overflow),
         cmocka_unit_test(subids_come_back),
         cmocka_unit_test(only_whole_indexes_are_valid),

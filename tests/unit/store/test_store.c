@@ -315,8 +315,7 @@ static void rows_change_under_a_cursor(void **state)
     }
     struct txn *t = txn_begin(w->store, TXN_WRITE);
     for (cursor_first(&c, t, &thing_table, NULL); cursor_row(&c, &r); cursor_next(&c), seen++) {
-        struct key k = {.len = (uint16_t)r.key.len};
-        memcpy(k.data, r.key.data, r.key.len);
+        struct key k = key_copy(r.key);
         row_str(&r, THING_NAME, name, sizeof name);
         assert_int_equal(atoi(name + 1), seen);
         if (seen % 3 == 0) {
