@@ -18,6 +18,7 @@ enum {
     CORE_JOBS_MAX = 1024, /* messages with the dispatcher at a time */
     CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
+    CORE_VERDICTS_KEPT = 1024,       /* room for so many is kept */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };

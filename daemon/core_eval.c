@@ -712,9 +712,17 @@ int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct ju
     return 0;
 }
 
+/* Room that a burst of verdicts took is given back: it is most of a megabyte for a thousand. */
 void core_verdicts_clear(struct core *c)
 {
     c->nverdicts = 0;
+    if (c->cap_verdicts <= CORE_VERDICTS_KEPT)
+        return;
+    free(c->verdicts);
+    free(c->to_apply);
+    c->verdicts = NULL;
+    c->to_apply = NULL;
+    c->cap_verdicts = 0;
 }
 
 int core_flush_defs(struct core *c, struct txn *t)
