@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import tempfile
 
-from .net import free_udp_port
 from .process import Process, find_program
 from .smtpd import Smtpd
 from .snmp import SetRefused, Snmpd, Snmptrapd
@@ -213,8 +212,3 @@ class Site:
             if part:
                 part.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def unused_port():
-    """A UDP port where nobody listens."""
-    return free_udp_port()

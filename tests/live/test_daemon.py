@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from lib.site import SOURCE, Site, adopt_orphans, build_folder, children, unused_port
+from lib.net import free_udp_port
+from lib.site import SOURCE, Site, adopt_orphans, build_folder, children
 from lib.smtpd import HANG, FaultySmtpd
 from lib.snmp import SetRefused
 from lib.wait import wait_for
@@ -309,9 +310,9 @@ GOOD = definition("busy") + TRAPS
 @pytest.mark.parametrize("spoil, said", [
     (lambda x: x.replace("</handlers>", ""), r"snmpalertd\.xml:\d+: "),
     (lambda x: x.replace(' community="public" interval', ' comunity="public" interval'),
-     r"snmpalertd\.xml:5: .*comunity.*community"),
+     r"snmpalertd\.xml:6: .*comunity.*community"),
     (lambda x: x.replace('port="', 'port="9', 1).replace('port="9', 'port="99999'),
-     r"snmpalertd\.xml:5: .*99999"),
+     r"snmpalertd\.xml:6: .*99999"),
     (lambda x: x.replace("> 5", "> "), r"snmpalertd\.xml:\d+: .*SyntaxError"),
     (lambda x: x.replace('handler="traps"', 'handler="nobody"'), r"snmpalertd\.xml:\d+: .*nobody"),
 ], ids=["not-xml", "attribute", "range", "condition", "reference"])
@@ -319,11 +320,10 @@ def test_bad_configuration_is_refused_with_place_and_reason(make_site, spoil, sa
     site = make_site(GOOD, start=False)
     with open(site.daemon.file) as f:
         good = f.read()
-    check = [*site.daemon.argv("--check-config")]
-    r = subprocess.run(check, capture_output=True, text=True, timeout=30)
+    r = check_config(site.daemon.file)
     assert r.returncode == 0, r.stderr
     site.daemon.configure(spoil(good))
-    r = subprocess.run(check, capture_output=True, text=True, timeout=30)
+    r = check_config(site.daemon.file)
     assert r.returncode == 78 and re.search(said, r.stderr), r.stderr
     started = site.daemon.launch()
     assert started.wait(20) == 78
@@ -331,28 +331,24 @@ def test_bad_configuration_is_refused_with_place_and_reason(make_site, spoil, sa
     assert not os.path.exists(site.path("store"))
 
 
-def test_sample_configuration_is_good(tmp_path):
-    sample = str(SOURCE / "config/snmpalertd.xml.sample")
-    r = subprocess.run([str(build_folder() / "snmpalertd"), "-c", sample, "--check-config",
-                        f"--evaluator={build_folder()}/snmpalertd-evaluator"],
-                       capture_output=True, text=True, timeout=30)
+def check_config(file):
+    return subprocess.run([str(build_folder() / "snmpalertd"), "-c", str(file), "--check-config",
+                           f"--evaluator={build_folder()}/snmpalertd-evaluator"],
+                          capture_output=True, text=True, timeout=30)
+
+
+def test_sample_configuration_is_good():
+    r = check_config(SOURCE / "config/snmpalertd.xml.sample")
     assert r.returncode == 0, r.stderr
 
 
-def readme_examples():
-    text = (SOURCE / "README.md").read_text()
-    return re.findall(r"^```xml\n(.*?)^```", text, re.M | re.S)
-
-
 def test_readme_examples_are_good(tmp_path):
-    examples = readme_examples()
+    examples = re.findall(r"^```xml\n(.*?)^```", (SOURCE / "README.md").read_text(), re.M | re.S)
     assert examples
-    for n, example in enumerate(examples):
-        file = tmp_path / f"{n}.xml"
+    file = tmp_path / "example.xml"
+    for example in examples:
         file.write_text(example)
-        r = subprocess.run([str(build_folder() / "snmpalertd"), "-c", str(file), "--check-config",
-                            f"--evaluator={build_folder()}/snmpalertd-evaluator"],
-                           capture_output=True, text=True, timeout=30)
+        r = check_config(file)
         assert r.returncode == 0, r.stderr
 
 
@@ -602,7 +598,7 @@ def test_source_without_samples_makes_what_reads_it_unknown(make_site):
 
 
 def test_unreachable_source_is_failing_and_others_go_on(make_site):
-    port = unused_port()
+    port = free_udp_port()
     site = make_site(definition("busy") + TRAPS, start=False)
     with open(site.daemon.file) as f:
         text = f.read()
