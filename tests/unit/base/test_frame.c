@@ -178,6 +178,31 @@ static void both_ways(void **state)
     close_two(&w);
 }
 
+static void a_burst_waits_for_its_end(void **state)
+{
+    struct world w;
+    char octet;
+
+    (void)state;
+    open_one(&w, 0);
+    chan_hold(w.a.c, true);
+    for (uint16_t i = 1; i <= 3; i++)
+        assert_int_equal(chan_send(w.a.c, i, "xyz", i), 0);
+    assert_int_equal(chan_queued(w.a.c), 3 * FRAME_HEADER_LEN + 6);
+    assert_int_equal(recv(w.fd, &octet, 1, MSG_DONTWAIT), -1);
+    chan_hold(w.a.c, false);
+    assert_int_equal(chan_queued(w.a.c), 0);
+    for (uint16_t i = 1; i <= 3; i++) {
+        uint8_t frame[FRAME_HEADER_LEN + 3];
+
+        assert_int_equal(recv(w.fd, frame, FRAME_HEADER_LEN + i, MSG_DONTWAIT),
+                         FRAME_HEADER_LEN + i);
+        assert_int_equal(get_u16(frame + 4), i);
+    }
+    chan_hold(NULL, true);
+    close_one(&w);
+}
+
 /* However the stream is cut, the frames are the same. */
 static void octet_by_octet(void **state)
 {
@@ -629,6 +654,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(header_bytes),
         cmocka_unit_test(both_ways),
+        cmocka_unit_test(a_burst_waits_for_its_end),
         cmocka_unit_test(octet_by_octet),
         cmocka_unit_test(big_frames),
         cmocka_unit_test(malformed_frames_close),

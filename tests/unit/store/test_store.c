@@ -189,6 +189,58 @@ static void put_says_what_changed(void **state)
     txn_abort(t);
 }
 
+/* What an edit read when it began is not what it lays its cells over, if others wrote meanwhile. */
+static void edits_of_one_row_meet(void **state)
+{
+    struct world *w = *state;
+    struct edit first, second;
+    struct row r;
+    struct key k = key_of_names("alice", "disk");
+    char text[32];
+    put_thing(w->store, "alice", "disk", "one");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    edit_begin(&first, t, &thing_table, &k);
+    edit_begin(&second, t, &thing_table, &k);
+    edit_str(&first, THING_TEXT, "two");
+    edit_int(&second, THING_NUMBER, 50);
+    assert_int_equal(row_put(&first, NULL), 0);
+    assert_int_equal(row_put(&second, NULL), 0);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_string_equal(row_str(&r, THING_TEXT, text, sizeof text), "two");
+    assert_int_equal(row_int(&r, THING_NUMBER), 50);
+    edit_begin(&first, t, &thing_table, &k);
+    assert_int_equal(row_delete(t, &thing_table, &k), 0);
+    edit_str(&first, THING_TEXT, "three");
+    assert_int_equal(row_put(&first, NULL), 0);
+    assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+    assert_false(row_has(&r, THING_NUMBER));
+    txn_abort(t);
+}
+
+/* A database that got its name in a transaction that failed has none in the next. */
+static void a_name_goes_with_its_transaction(void **state)
+{
+    struct world *w = *state;
+    struct slice key = {(const uint8_t *)"k", 1}, v;
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(kv_put(t, "lost", key, key), 0);
+    assert_int_equal(kv_get(t, "lost", key, &v), 0);
+    txn_abort(t);
+    t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(kv_put(t, "kept", key, key), 0);
+    assert_int_equal(kv_get(t, "lost", key, &v), ERR_NOTFOUND);
+    assert_int_equal(kv_put(t, "lost", key, (struct slice){(const uint8_t *)"2", 1}), 0);
+    assert_int_equal(kv_get(t, "kept", key, &v), 0);
+    assert_memory_equal(v.data, "k", 1);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(kv_get(t, "lost", key, &v), 0);
+    assert_memory_equal(v.data, "2", 1);
+    assert_int_equal(kv_get(t, "kept", key, &v), 0);
+    assert_memory_equal(v.data, "k", 1);
+    txn_abort(t);
+}
+
 static void counters_wrap_and_gauges_clamp(void **state)
 {
     struct world *w = *state;
@@ -913,6 +965,8 @@ int main(void)
         T(edits_check_every_cell),
         T(an_index_must_be_whole),
         T(put_says_what_changed),
+        T(edits_of_one_row_meet),
+        T(a_name_goes_with_its_transaction),
         T(counters_wrap_and_gauges_clamp),
         T(unknown_cells_are_kept),
         T(cursors_stay_in_their_prefix),
