@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -97,24 +98,6 @@ struct loop {
     bool dead_fds, dead_children, dead_sources;
     int result;
 };
-
-/* Room for N elements of SIZE in *ARRAY, of which *CAP are there. */
-static bool reserve(void *array, size_t *cap, size_t n, size_t size)
-{
-    void **p = array, *grown;
-    size_t want = *cap ? *cap : 16;
-
-    if (n <= *cap)
-        return true;
-    while (want < n)
-        want *= 2;
-    grown = reallocarray(*p, want, size);
-    if (!grown)
-        return false;
-    *p = grown;
-    *cap = want;
-    return true;
-}
 
 struct loop *loop_new(void)
 {
@@ -244,15 +227,29 @@ static void timer_unlink(struct loop_timer *t)
         t->next->pprev = t->pprev;
 }
 
-struct loop_timer *loop_timer_new(struct loop *l, void (*cb)(void *arg), void *arg)
+/* Both lists can hold every timer, so that neither setting a timer nor a turn can fail. */
+static int make_timer_room(struct loop *l)
 {
     size_t heap_cap = l->timer_cap, due_cap = l->timer_cap;
+    struct loop_timer **p = array_room(l->heap, &heap_cap, l->timer_count + 1, sizeof *p);
+
+    if (!p)
+        return ERR_NOMEM;
+    l->heap = p;
+    p = array_room(l->due, &due_cap, l->timer_count + 1, sizeof *p);
+    if (!p)
+        return ERR_NOMEM;
+    l->due = p;
+    l->timer_cap = heap_cap;
+    return 0;
+}
+
+struct loop_timer *loop_timer_new(struct loop *l, void (*cb)(void *arg), void *arg)
+{
     struct loop_timer *t;
 
-    if (!reserve(&l->heap, &heap_cap, l->timer_count + 1, sizeof(struct loop_timer *)) ||
-        !reserve(&l->due, &due_cap, l->timer_count + 1, sizeof(struct loop_timer *)))
+    if (make_timer_room(l))
         return NULL;
-    l->timer_cap = heap_cap;
     t = malloc(sizeof *t);
     if (!t)
         return NULL;
@@ -510,6 +507,16 @@ int loop_turn_hook(struct loop *l, void (*cb)(void *arg), void *arg)
 
 /* The turn */
 
+static int make_poll_room(struct loop *l, size_t n)
+{
+    struct pollfd *p = array_room(l->polled, &l->polled_cap, n, sizeof *p);
+
+    if (!p)
+        return ERR_NOMEM;
+    l->polled = p;
+    return 0;
+}
+
 /* A handle that asks for nothing is not polled: poll(2) would report a hang-up again and again. */
 static int collect_fds(struct loop *l)
 {
@@ -518,8 +525,12 @@ static int collect_fds(struct loop *l)
     for (struct loop_fd *f = l->fds; f; f = f->next) {
         if (f->dead || f->events == 0)
             continue;
-        if (!reserve(&l->polled, &l->polled_cap, n + 1, sizeof *l->polled) ||
-            !reserve(&l->polled_for, &l->polled_for_cap, n + 1, sizeof(struct loop_fd *)))
+        struct loop_fd **polled_for =
+            array_room(l->polled_for, &l->polled_for_cap, n + 1, sizeof *polled_for);
+        if (!polled_for)
+            return ERR_NOMEM;
+        l->polled_for = polled_for;
+        if (make_poll_room(l, n + 1))
             return ERR_NOMEM;
         l->polled[n] = (struct pollfd){.fd = f->fd, .events = f->events};
         l->polled_for[n++] = f;
@@ -537,7 +548,7 @@ static int collect_source(struct loop *l, size_t index, int *timeout_ms)
     while (src) {
         int n;
 
-        if (!reserve(&l->polled, &l->polled_cap, first + room, sizeof *l->polled))
+        if (make_poll_room(l, first + room))
             return ERR_NOMEM;
         room = l->polled_cap - first;
         n = src->prepare(src->arg, l->polled + first, room < INT_MAX ? (int)room : INT_MAX,
