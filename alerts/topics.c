@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -475,15 +476,11 @@ static struct path *path_find(struct entry *e, const char *text)
 
 static struct path *path_add(struct entry *e, const char *text)
 {
-    if (e->npaths == e->cap_paths) {
-        size_t cap = e->cap_paths ? e->cap_paths * 2 : 16;
-        struct path *p = realloc(e->paths, cap * sizeof *p);
+    struct path *p = array_room(e->paths, &e->cap_paths, e->npaths + 1, sizeof *p);
 
-        if (!p)
-            return NULL;
-        e->paths = p;
-        e->cap_paths = cap;
-    }
+    if (!p)
+        return NULL;
+    e->paths = p;
     e->paths[e->npaths] = (struct path){.text = strdup(text), .id = e->next_metric};
     if (!e->paths[e->npaths].text)
         return NULL;

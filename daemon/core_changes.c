@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 
 /* Database: definitions that are known to be disabled, so that each change is told once.
@@ -152,15 +153,11 @@ static int apply_test(struct core *c, struct txn *t, const char *owner, const ch
 
 static int touch(struct core_touched *x, const char *owner, const char *name)
 {
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? x->cap * 2 : 64;
-        struct core_name *p = realloc(x->items, cap * sizeof *p);
+    struct core_name *p = array_room(x->items, &x->cap, x->n + 1, sizeof *p);
 
-        if (!p)
-            return ERR_NOMEM;
-        x->items = p;
-        x->cap = cap;
-    }
+    if (!p)
+        return ERR_NOMEM;
+    x->items = p;
     snprintf(x->items[x->n].owner, 33, "%s", owner);
     snprintf(x->items[x->n++].name, 33, "%s", name);
     return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -199,19 +200,14 @@ static void def_free(struct core *c, struct core_def *def)
 
 static struct core_def *def_new(struct core *c, const struct definition *d)
 {
-    struct core_def *def = calloc(1, sizeof *def);
+    struct core_def *def = calloc(1, sizeof *def), **defs;
 
     if (!def || map_grow(c))
         goto bad;
-    if (c->ndefs == c->cap_defs) {
-        size_t cap = c->cap_defs ? c->cap_defs * 2 : 256;
-        struct core_def **p = realloc(c->defs, cap * sizeof *p);
-
-        if (!p)
-            goto bad;
-        c->defs = p;
-        c->cap_defs = cap;
-    }
+    defs = array_room(c->defs, &c->cap_defs, c->ndefs + 1, sizeof *defs);
+    if (!defs)
+        goto bad;
+    c->defs = defs;
     def->timer = loop_timer_new(c->loop, def_due, def);
     if (!def->timer)
         goto bad;

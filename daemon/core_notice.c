@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alerts/checks.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/kinds.h"
@@ -394,17 +395,11 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
 
 static int push_outcome(struct core *c, struct outcome *o)
 {
-    struct outcome *p = c->outcomes;
+    struct outcome *p = array_room(c->outcomes, &c->cap_outcomes, c->noutcomes + 1, sizeof *p);
 
-    if (c->noutcomes == c->cap_outcomes) {
-        size_t cap = c->cap_outcomes ? c->cap_outcomes * 2 : 16;
-
-        p = realloc(p, cap * sizeof *p);
-        if (!p)
-            return ERR_NOMEM;
-        c->outcomes = p;
-        c->cap_outcomes = cap;
-    }
+    if (!p)
+        return ERR_NOMEM;
+    c->outcomes = p;
     p[c->noutcomes++] = *o;
     return 0;
 }
@@ -633,15 +628,11 @@ static bool is_answered(const struct core *c, const struct core_job *j)
 
 static int lose(struct core *c, const struct core_job *j)
 {
-    if (c->nlost + j->nrefs > c->cap_lost) {
-        size_t cap = (c->nlost + j->nrefs) * 2;
-        struct notice_ref *p = realloc(c->lost, cap * sizeof *p);
+    struct notice_ref *p = array_room(c->lost, &c->cap_lost, c->nlost + j->nrefs, sizeof *p);
 
-        if (!p)
-            return ERR_NOMEM;
-        c->lost = p;
-        c->cap_lost = cap;
-    }
+    if (!p)
+        return ERR_NOMEM;
+    c->lost = p;
     memcpy(c->lost + c->nlost, j->refs, j->nrefs * sizeof *j->refs);
     c->nlost += j->nrefs;
     return 0;

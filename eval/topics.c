@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 
 struct sample {
@@ -90,14 +91,10 @@ static void new_sample(struct topic *topic, struct sample *s, int64_t wall_ms)
 
 static int reserve(struct topics *t)
 {
-    if (t->n < t->cap)
-        return 0;
-    size_t cap = t->cap ? 2 * t->cap : 64;
-    struct topic **bigger = realloc(t->by_name, cap * sizeof(*bigger));
+    struct topic **bigger = array_room(t->by_name, &t->cap, t->n + 1, sizeof(*bigger));
     if (!bigger)
         return ERR_NOMEM;
     t->by_name = bigger;
-    t->cap = cap;
     return 0;
 }
 

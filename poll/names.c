@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "poll/poll.h"
 
@@ -31,14 +32,10 @@ int names_add(struct names *s, const char *name)
 {
     if (s->n > POLL_TOPICS_MAX)
         return ERR_FULL;
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 16;
-        uint32_t *at = realloc(s->at, cap * sizeof *at);
-        if (!at)
-            return ERR_NOMEM;
-        s->at = at;
-        s->cap = cap;
-    }
+    uint32_t *room = array_room(s->at, &s->cap, s->n + 1, sizeof *room);
+    if (!room)
+        return ERR_NOMEM;
+    s->at = room;
     uint32_t at = (uint32_t)s->text.len;
     buf_bytes(&s->text, name, strlen(name) + 1);
     if (s->text.err)

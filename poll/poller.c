@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -286,14 +287,10 @@ static int insert(struct poller *p, struct feed *f)
     size_t at = position(p, f->source.id);
     if (p->n == POLL_SOURCES_MAX)
         return ERR_FULL;
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 64;
-        struct feed **feeds = realloc(p->feeds, cap * sizeof(struct feed *));
-        if (!feeds)
-            return ERR_NOMEM;
-        p->feeds = feeds;
-        p->cap = cap;
-    }
+    struct feed **feeds = array_room(p->feeds, &p->cap, p->n + 1, sizeof(struct feed *));
+    if (!feeds)
+        return ERR_NOMEM;
+    p->feeds = feeds;
     memmove(p->feeds + at + 1, p->feeds + at, (p->n - at) * sizeof(struct feed *));
     p->feeds[at] = f;
     p->n++;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 struct cell {
     uint32_t index_at, json_at;
     uint32_t json_len;
@@ -41,14 +43,10 @@ void rows_release(struct rows *r)
 
 static struct cell *cells_grow(struct cells *c)
 {
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 16;
-        struct cell *items = realloc(c->items, cap * sizeof *items);
-        if (!items)
-            return NULL;
-        c->items = items;
-        c->cap = cap;
-    }
+    struct cell *items = array_room(c->items, &c->cap, c->n + 1, sizeof *items);
+    if (!items)
+        return NULL;
+    c->items = items;
     return &c->items[c->n];
 }
 

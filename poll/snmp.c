@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "poll/walk.h"
 
@@ -290,16 +291,12 @@ static struct row_topic *new_row(struct document *d, struct err *e)
         err_set(e, ERR_RANGE, "more than %d rows", POLL_TOPICS_MAX);
         return NULL;
     }
-    if (d->n == d->cap) {
-        size_t cap = d->cap ? d->cap * 2 : 16;
-        struct row_topic *rows = realloc(d->rows, cap * sizeof *rows);
-        if (!rows) {
-            err_set(e, ERR_NOMEM, "out of memory");
-            return NULL;
-        }
-        d->rows = rows;
-        d->cap = cap;
+    struct row_topic *rows = array_room(d->rows, &d->cap, d->n + 1, sizeof *rows);
+    if (!rows) {
+        err_set(e, ERR_NOMEM, "out of memory");
+        return NULL;
     }
+    d->rows = rows;
     return &d->rows[d->n++];
 }
 

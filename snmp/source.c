@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 
 enum { SESSIONS_MAX = 65536 };
@@ -99,14 +100,11 @@ int session_set_add(struct session_set *set, struct session *s)
 {
     if (set->n == SESSIONS_MAX)
         return ERR_FULL;
-    if (set->n == set->cap) {
-        size_t cap = set->cap ? set->cap * 2 : 16;
-        struct session **items = realloc(set->items, cap * sizeof(struct session *));
-        if (!items)
-            return ERR_NOMEM;
-        set->items = items;
-        set->cap = cap;
-    }
+    struct session **items =
+        array_room(set->items, &set->cap, set->n + 1, sizeof(struct session *));
+    if (!items)
+        return ERR_NOMEM;
+    set->items = items;
     set->items[set->n++] = s;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "store/cells.h"
 #include "store/set_impl.h"
@@ -165,14 +166,10 @@ static void remember_owner(struct set *x, const struct set_row *r)
 
 static struct set_row *row_add(struct set *x, struct slot *slot, const struct key *k)
 {
-    if (x->nrows == x->rows_cap) {
-        size_t cap = x->rows_cap ? 2 * x->rows_cap : 16;
-        struct set_row **more = realloc(x->rows, cap * sizeof *more);
-        if (!more)
-            return NULL;
-        x->rows = more;
-        x->rows_cap = cap;
-    }
+    struct set_row **rows = array_room(x->rows, &x->rows_cap, x->nrows + 1, sizeof *rows);
+    if (!rows)
+        return NULL;
+    x->rows = rows;
     struct set_row *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
