@@ -1,0 +1,35 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+#include "config/kind.h"
+
+const struct command commands[] = {
+    {"status", "",
+     "how the daemon is, which sources fail, and how many alerts there are of each level; "
+     "exit status 0: none is active, 1: some are, 2: critical ones are, 3: cannot ask",
+     0, 0, true, command_status},
+    {"list", "TABLE", "every row of a table", 1, 1, true, command_list},
+    {"show", "TABLE INDEX...", "one row, a column a line", 1, 1 + SA_INDEX_MAX, true, command_show},
+    {"tables", "[TABLE]", "the tables and their columns", 0, 1, false, command_tables},
+};
+const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
+
+int command_find(const struct command **ret, const char *name, struct err *e)
+{
+    const char *names[sizeof(commands) / sizeof(commands[0])], *near;
+
+    if (!*name)
+        return err_set(e, ERR_INVALID, "a command is missing; see: snmpalert --help");
+    for (size_t i = 0; i < ncommands; i++) {
+        names[i] = commands[i].name;
+        if (strcmp(name, commands[i].name) == 0) {
+            *ret = &commands[i];
+            return 0;
+        }
+    }
+    near = name_suggest(name, names, ncommands);
+    if (near)
+        return err_set(e, ERR_INVALID, "there is no command '%s'; did you mean '%s'?", name, near);
+    return err_set(e, ERR_INVALID, "there is no command '%s'; see: snmpalert --help", name);
+}
