@@ -110,3 +110,11 @@ def test_tour_of_the_readme(shell, tmp_path):
         seen.append(key)
     assert [s for s in seen if s] == [s[0] for s in SEEN]
     assert not os.path.exists(tmp_path / "tour")
+
+
+def test_snmpd_does_not_overwrite_the_tours_snmpd_conf():
+    """Net-snmp writes its own snmpd.conf into the persistent folder when snmpd ends."""
+    shell_text = "".join(text for kind, text in blocks() if kind == "sh")
+    persistent = re.search(r"SNMP_PERSISTENT_DIR=(\S+)", shell_text).group(1)
+    work = re.search(r"mkdir \S+ && cd (\S+)", shell_text).group(1)
+    assert persistent.startswith(work + "/")
