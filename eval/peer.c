@@ -229,11 +229,6 @@ int peer_open(struct peer *p, int fd, int pidfd, pid_t pid)
     return 0;
 }
 
-bool peer_is_open(const struct peer *p)
-{
-    return p->chan != NULL;
-}
-
 bool peer_ready(const struct peer *p)
 {
     return p->chan && p->greeted;

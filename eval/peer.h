@@ -43,7 +43,6 @@ void peer_free(struct peer *p); /* as peer_close() */
 int peer_open(struct peer *p, int fd, int pidfd, pid_t pid);
 void peer_close(struct peer *p);       /* kills it and calls nothing */
 bool peer_ready(const struct peer *p); /* it has greeted */
-bool peer_is_open(const struct peer *p);
 uint32_t peer_serial(const struct peer *p); /* rises with each peer_open() and each end */
 
 /* What is in B is to be sent, if it is ready; what cannot be sent ends the peer, from the loop. B

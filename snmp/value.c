@@ -53,11 +53,6 @@ static const struct type_info *info_of(enum snmp_type t)
     return (size_t)t < sizeof types / sizeof *types ? &types[t] : &types[SNMP_TYPE_NULL];
 }
 
-const char *snmp_type_name(enum snmp_type t)
-{
-    return info_of(t)->name;
-}
-
 bool snmp_value_is_exception(const struct snmp_value *v)
 {
     return v->type == SNMP_TYPE_NO_SUCH_OBJECT || v->type == SNMP_TYPE_NO_SUCH_INSTANCE ||

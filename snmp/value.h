@@ -67,8 +67,6 @@ struct snmp_value {
     };
 };
 
-/* "Counter64", "noSuchInstance", ...; never NULL. */
-const char *snmp_type_name(enum snmp_type t);
 /* noSuchObject, noSuchInstance or endOfMibView? (RFC 3416 section 3) */
 bool snmp_value_is_exception(const struct snmp_value *v);
 
