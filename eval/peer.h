@@ -41,8 +41,8 @@ void peer_free(struct peer *p); /* as peer_close() */
 
 /* FD and PIDFD are taken over, also on failure. */
 int peer_open(struct peer *p, int fd, int pidfd, pid_t pid);
-void peer_close(struct peer *p);       /* kills it and calls nothing */
-bool peer_ready(const struct peer *p); /* it has greeted */
+void peer_close(struct peer *p);            /* kills it and calls nothing */
+bool peer_ready(const struct peer *p);      /* it has greeted */
 uint32_t peer_serial(const struct peer *p); /* rises with each peer_open() and each end */
 
 /* What is in B is to be sent, if it is ready; what cannot be sent ends the peer, from the loop. B
