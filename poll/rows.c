@@ -18,9 +18,9 @@ struct cells {
 
 enum { INDEXES_MAX = 16 << 20 };
 
-int rows_init(struct rows *r, size_t ncolumns, size_t json_max)
+int polled_rows_init(struct polled_rows *r, size_t ncolumns, size_t json_max)
 {
-    *r = (struct rows){0};
+    *r = (struct polled_rows){0};
     buf_init(&r->indexes, INDEXES_MAX);
     buf_init(&r->json, json_max);
     r->columns = calloc(ncolumns, sizeof *r->columns);
@@ -30,7 +30,7 @@ int rows_init(struct rows *r, size_t ncolumns, size_t json_max)
     return 0;
 }
 
-void rows_release(struct rows *r)
+void polled_rows_release(struct polled_rows *r)
 {
     for (size_t i = 0; i < r->n; i++)
         free(r->columns[i].items);
@@ -50,8 +50,8 @@ static struct cell *cells_grow(struct cells *c)
     return &c->items[c->n];
 }
 
-int rows_add(struct rows *r, size_t column, const uint32_t *index, size_t n,
-             const struct snmp_value *v)
+int polled_rows_add(struct polled_rows *r, size_t column, const uint32_t *index, size_t n,
+                    const struct snmp_value *v)
 {
     struct cells *column_cells = &r->columns[column];
     if (column_cells->n == ROWS_MAX)
@@ -71,27 +71,27 @@ int rows_add(struct rows *r, size_t column, const uint32_t *index, size_t n,
 }
 
 /* Big-endian numbers: the order of the octets is the order of the indexes. */
-static int compare(const struct rows *r, const struct cell *a, const struct cell *b)
+static int compare(const struct polled_rows *r, const struct cell *a, const struct cell *b)
 {
     size_t n = a->index_len < b->index_len ? a->index_len : b->index_len;
     int order = memcmp(r->indexes.data + a->index_at, r->indexes.data + b->index_at, n * 4);
     return order ? order : (int)a->index_len - (int)b->index_len;
 }
 
-static const struct cell *head(const struct rows *r, const size_t *position, size_t column)
+static const struct cell *head(const struct polled_rows *r, const size_t *position, size_t column)
 {
     const struct cells *c = &r->columns[column];
     return position[column] < c->n ? &c->items[position[column]] : NULL;
 }
 
-static void copy_index(const struct rows *r, const struct cell *c, struct row *ret)
+static void copy_index(const struct polled_rows *r, const struct cell *c, struct row *ret)
 {
     ret->n = c->index_len < OBJID_MAX ? c->index_len : OBJID_MAX;
     for (size_t i = 0; i < ret->n; i++)
         ret->index[i] = get_u32(r->indexes.data + c->index_at + i * 4);
 }
 
-bool rows_next(const struct rows *r, size_t position[COLUMNS_MAX], struct row *ret)
+bool polled_rows_next(const struct polled_rows *r, size_t position[COLUMNS_MAX], struct row *ret)
 {
     const struct cell *first = NULL;
     for (size_t i = 0; i < r->n; i++) {

@@ -7,7 +7,7 @@
 
 struct cells; /* of one column, in index order */
 
-struct rows {
+struct polled_rows {
     struct cells *columns;
     size_t n;
     struct buf indexes; /* sub-identifiers as u32, big-endian */
@@ -15,13 +15,13 @@ struct rows {
 };
 
 /* JSON_MAX: limit of all values' texts together. 0 or ERR_NOMEM. */
-int rows_init(struct rows *r, size_t ncolumns, size_t json_max);
-void rows_release(struct rows *r);
+int polled_rows_init(struct polled_rows *r, size_t ncolumns, size_t json_max);
+void polled_rows_release(struct polled_rows *r);
 /* Cells of one column come with rising index (the caller has checked that). ERR_NOMEM; ERR_FULL:
  * more than ROWS_MAX rows or JSON_MAX octets. */
 enum { ROWS_MAX = 10000 };
-int rows_add(struct rows *r, size_t column, const uint32_t *index, size_t n,
-             const struct snmp_value *v);
+int polled_rows_add(struct polled_rows *r, size_t column, const uint32_t *index, size_t n,
+                    const struct snmp_value *v);
 
 struct row {
     uint32_t index[OBJID_MAX];
@@ -30,6 +30,6 @@ struct row {
 };
 /* Rows in index order: zero the array POSITION (one for each column), then call until it is
  * false. */
-bool rows_next(const struct rows *r, size_t position[COLUMNS_MAX], struct row *ret);
+bool polled_rows_next(const struct polled_rows *r, size_t position[COLUMNS_MAX], struct row *ret);
 
 #endif

@@ -318,8 +318,8 @@ static int write_table_row(struct document *d, const struct walk_table *t, const
     return 0;
 }
 
-static int write_table(struct document *d, const struct walk_table *t, const struct rows *rows,
-                       struct err *e)
+static int write_table(struct document *d, const struct walk_table *t,
+                       const struct polled_rows *rows, struct err *e)
 {
     size_t position[COLUMNS_MAX] = {0};
     struct row row;
@@ -327,7 +327,7 @@ static int write_table(struct document *d, const struct walk_table *t, const str
     member(d, t->name);
     buf_u8(&d->json, '{');
     d->members = 0;
-    while (!err && rows_next(rows, position, &row))
+    while (!err && polled_rows_next(rows, position, &row))
         err = write_table_row(d, t, &row, e);
     buf_u8(&d->json, '}');
     d->members = 1;

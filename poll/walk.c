@@ -21,7 +21,7 @@ struct column_state {
 };
 
 struct table_state {
-    struct rows rows;
+    struct polled_rows rows;
     struct column_state *columns;
 };
 
@@ -174,8 +174,8 @@ static int take_cell(struct walk *w, size_t column, const struct varbind *v, str
                        "the agent's objects do not rise in table '%s', column '%s'", plan->name,
                        plan->columns.items[column].name);
     c->last = v->name;
-    int err =
-        rows_add(&t->rows, column, v->name.subids + c->root.n, v->name.n - c->root.n, &v->value);
+    int err = polled_rows_add(&t->rows, column, v->name.subids + c->root.n, v->name.n - c->root.n,
+                              &v->value);
     return err ? full(e, err) : 0;
 }
 
@@ -290,7 +290,7 @@ static int init_table(struct table_state *t, const struct walk_table *plan, size
 {
     size_t n = plan->columns.n;
     t->columns = calloc(n, sizeof *t->columns);
-    if (!t->columns || rows_init(&t->rows, n, json_max))
+    if (!t->columns || polled_rows_init(&t->rows, n, json_max))
         return ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         struct column_state *c = &t->columns[i];
@@ -352,7 +352,7 @@ void walk_free(struct walk *w)
     if (!w)
         return;
     for (size_t i = 0; w->tables && i < w->plan->ntables; i++) {
-        rows_release(&w->tables[i].rows);
+        polled_rows_release(&w->tables[i].rows);
         free(w->tables[i].columns);
     }
     free(w->tables);
@@ -367,7 +367,7 @@ struct slice walk_get_json(const struct walk *w, size_t get)
     return (struct slice){w->json.data + g->json_at, g->json_len};
 }
 
-const struct rows *walk_rows(const struct walk *w, size_t table)
+const struct polled_rows *walk_rows(const struct walk *w, size_t table)
 {
     return &w->tables[table].rows;
 }

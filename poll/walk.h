@@ -45,6 +45,6 @@ void walk_free(struct walk *w);
 
 /* After a complete walk. "null" where the agent has no such object. */
 struct slice walk_get_json(const struct walk *w, size_t get);
-const struct rows *walk_rows(const struct walk *w, size_t table);
+const struct polled_rows *walk_rows(const struct walk *w, size_t table);
 
 #endif

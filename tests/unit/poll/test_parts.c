@@ -162,22 +162,23 @@ static void test_names_limit(void **state)
 /* ---- rows
  * ------------------------------------------------------------------------------------------*/
 
-static void add(struct rows *r, size_t column, uint32_t first, uint32_t second, int64_t number)
+static void add(struct polled_rows *r, size_t column, uint32_t first, uint32_t second,
+                int64_t number)
 {
     struct snmp_value v = {.type = SNMP_TYPE_INTEGER, .integer = number};
     uint32_t index[2] = {first, second};
-    assert_int_equal(rows_add(r, column, index, second ? 2 : 1, &v), 0);
+    assert_int_equal(polled_rows_add(r, column, index, second ? 2 : 1, &v), 0);
 }
 
 /* Columns with holes come together by index, shorter before longer, numbers in number order. */
 static void test_rows(void **state)
 {
-    struct rows r;
+    struct polled_rows r;
     struct row row;
     size_t position[COLUMNS_MAX] = {0};
     char text[512] = "";
     (void)state;
-    assert_int_equal(rows_init(&r, 3, 1000), 0);
+    assert_int_equal(polled_rows_init(&r, 3, 1000), 0);
     add(&r, 0, 1, 0, 10);
     add(&r, 0, 2, 0, 20);
     add(&r, 0, 300, 0, 30);
@@ -185,7 +186,7 @@ static void test_rows(void **state)
     add(&r, 2, 1, 7, 17);
     add(&r, 2, 255, 0, 25);
     add(&r, 2, 300, 0, 31);
-    while (rows_next(&r, position, &row)) {
+    while (polled_rows_next(&r, position, &row)) {
         char index[64];
         assert_true(objid_text(row.index, row.n, index, sizeof index) > 0);
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s:", index);
@@ -195,24 +196,24 @@ static void test_rows(void **state)
         snprintf(text + strlen(text), sizeof text - strlen(text), " ");
     }
     assert_string_equal(text, "1:10,,11, 1.7:,,17, 2:20,,, 255:,,25, 300:30,,31, ");
-    rows_release(&r);
+    polled_rows_release(&r);
 }
 
 static void test_rows_limits(void **state)
 {
-    struct rows r;
+    struct polled_rows r;
     struct snmp_value v = {.type = SNMP_TYPE_INTEGER, .integer = 1};
     (void)state;
-    assert_int_equal(rows_init(&r, 1, 5), 0);
+    assert_int_equal(polled_rows_init(&r, 1, 5), 0);
     for (uint32_t i = 1; i <= 5; i++)
-        assert_int_equal(rows_add(&r, 0, &i, 1, &v), 0);
-    assert_int_equal(rows_add(&r, 0, &(uint32_t){6}, 1, &v), ERR_FULL);
-    rows_release(&r);
-    assert_int_equal(rows_init(&r, 1, 1 << 20), 0);
+        assert_int_equal(polled_rows_add(&r, 0, &i, 1, &v), 0);
+    assert_int_equal(polled_rows_add(&r, 0, &(uint32_t){6}, 1, &v), ERR_FULL);
+    polled_rows_release(&r);
+    assert_int_equal(polled_rows_init(&r, 1, 1 << 20), 0);
     for (uint32_t i = 1; i <= ROWS_MAX; i++)
-        assert_int_equal(rows_add(&r, 0, &i, 1, &v), 0);
-    assert_int_equal(rows_add(&r, 0, &(uint32_t){ROWS_MAX + 1}, 1, &v), ERR_FULL);
-    rows_release(&r);
+        assert_int_equal(polled_rows_add(&r, 0, &i, 1, &v), 0);
+    assert_int_equal(polled_rows_add(&r, 0, &(uint32_t){ROWS_MAX + 1}, 1, &v), ERR_FULL);
+    polled_rows_release(&r);
 }
 
 /* ---- schedule
