@@ -11,6 +11,14 @@ const struct command commands[] = {
      0, 0, true, command_status},
     {"list", "TABLE", "every row of a table", 1, 1, true, command_list},
     {"show", "TABLE INDEX...", "one row, a column a line", 1, 1 + SA_INDEX_MAX, true, command_show},
+    {"set", "TABLE INDEX... COLUMN=VALUE... [-- TABLE INDEX... COLUMN=VALUE...]...",
+     "create or change rows, all of them or none", 2, WORDS_MAX, true, command_set},
+    {"delete", "TABLE INDEX... [-- TABLE INDEX...]...", "delete rows, all of them or none", 2,
+     WORDS_MAX, true, command_delete},
+    {"enable", "[OWNER] DEFINITION", "evaluate a definition again", 1, 2, true, command_enable},
+    {"disable", "[OWNER] DEFINITION", "evaluate a definition no more", 1, 2, true, command_disable},
+    {"test", "[OWNER] TARGET", "send one test notice to a target and wait for its outcome", 1, 2,
+     true, command_test},
     {"tables", "[TABLE]", "the tables and their columns", 0, 1, false, command_tables},
 };
 const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
