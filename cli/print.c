@@ -140,7 +140,8 @@ void grid_print(const struct grid *g, size_t width, size_t cell, struct buf *out
         for (size_t k = 0; k < fit; k++)
             put_cell(out, g->cells[i + k], widths[k], k + 1 == fit);
     if (fit < g->ncolumns)
-        buf_printf(out, "(%zu more columns have no place here: --wide, --columns or --json)\n",
+        buf_printf(out,
+                   "(columns left out, for want of room: %zu; see --wide, --columns, --json)\n",
                    g->ncolumns - fit);
     free(widths);
 }
