@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-enum { EDITS_MAX = 256, REFUSAL_WORDS_MAX = 512, POLL_MS = 100 };
+enum { EDITS_MAX = 256, OWNERS_MAX = 8, REFUSAL_WORDS_MAX = 512, POLL_MS = 100 };
 
 /* One row of a SET. */
 struct edit {
@@ -39,7 +39,8 @@ struct change {
     struct pdu *pdu;
     struct origin *origins;
     size_t norigins;
-    struct refusal before;
+    struct refusal before[OWNERS_MAX]; /* of the owners whose rows are named */
+    size_t nowners;
 };
 
 static struct objid instance(const struct sa_table *t, unsigned column, const struct objid *index)
@@ -187,6 +188,18 @@ static void read_refusal(struct client *c, const char *owner, struct refusal *re
     rows_release(&r);
 }
 
+static void remember_refusal(struct change *x, const struct edit *d)
+{
+    char owner[PART_TEXT_MAX];
+
+    owner_of(d, owner);
+    for (size_t i = 0; i < x->nowners; i++)
+        if (strcmp(x->before[i].owner, owner) == 0)
+            return;
+    if (*owner && x->nowners < OWNERS_MAX)
+        read_refusal(x->client, owner, &x->before[x->nowners++]);
+}
+
 /* The refused varbind, and the words that the daemon has for it. */
 static int explain(const struct change *x, const struct reply *a, struct err *e)
 {
@@ -202,13 +215,16 @@ static int explain(const struct change *x, const struct reply *a, struct err *e)
         column_short(o->edit->table, o->column, column);
         snprintf(where, sizeof(where), "%s %.64s, %s: ", table, o->edit->text, column);
     }
-    read_refusal(x->client, x->before.owner, &now);
+    for (size_t i = 0; i < x->nowners && !now.words[0]; i++) {
+        read_refusal(x->client, x->before[i].owner, &now);
+        if (now.at == x->before[i].at && strcmp(now.words, x->before[i].words) == 0)
+            now.words[0] = '\0'; /* an old one */
+    }
+    if (!now.words[0])
+        return err_set(e, ERR_DENIED, "refused: %s%s", where, name);
     if (strncmp(now.words, name, strlen(name)) == 0)
-        name = ""; /* the words begin with it */
-    if (now.words[0] && (now.at != x->before.at || strcmp(now.words, x->before.words) != 0))
-        return err_set(e, ERR_DENIED, "refused: %s%s%s%s", where, name, *name ? ": " : "",
-                       now.words);
-    return err_set(e, ERR_DENIED, "refused: %s%s", where, pdu_error_name(a->error_status));
+        return err_set(e, ERR_DENIED, "refused: %s%s", where, now.words);
+    return err_set(e, ERR_DENIED, "refused: %s%s: %s", where, name, now.words);
 }
 
 /* ---- one SET -------------------------------------------------------------------------------- */
@@ -282,7 +298,6 @@ static int put_edit(struct change *x, const struct edit *d, struct err *e)
 /* Is each row there, and what was the last refusal? */
 static int look(struct change *x, struct err *e)
 {
-    char owner[PART_TEXT_MAX];
     int err = 0;
 
     for (size_t i = 0; !err && i < x->nedits; i++) {
@@ -297,10 +312,9 @@ static int look(struct change *x, struct err *e)
         if (err == ERR_NOTFOUND)
             err = 0;
         rows_release(&r);
+        if (!err)
+            remember_refusal(x, d);
     }
-    owner_of(&x->edits[0], owner);
-    if (!err)
-        read_refusal(x->client, owner, &x->before);
     return err;
 }
 

@@ -10,7 +10,7 @@
 enum {
     OUTPUT_MAX = 1 << 30,
     CELL_COLUMNS = 40, /* of a long text in a list that is not --wide */
-    NARROWEST = 8,     /* no column is cut below this to make room for others */
+    NARROWEST = 25,    /* no column is cut below this, a time, to make room for others */
     GAP = 2,
 };
 

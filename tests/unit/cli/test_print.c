@@ -46,11 +46,11 @@ static void long_cells_are_cut_at_characters(void **state)
 
 static void the_widest_column_gives_way(void **state)
 {
-    static const char *const cells[] = {"abcdefghijklmnop", "abcdefgh"};
+    static const char *const cells[] = {"abcdefghijklmnopqrstuvwxyz0123", "abcdefgh"};
 
     (void)state;
-    assert_grid(cells, 2, 2, 20, 0, "abcdefg...  abcdefgh\n");
-    assert_grid(cells, 2, 2, 26, 0, "abcdefghijklmnop  abcdefgh\n");
+    assert_grid(cells, 2, 2, 36, 0, "abcdefghijklmnopqrstuvw...  abcdefgh\n");
+    assert_grid(cells, 2, 2, 40, 0, "abcdefghijklmnopqrstuvwxyz0123  abcdefgh\n");
 }
 
 static void what_has_no_place_is_counted(void **state)
