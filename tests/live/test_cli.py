@@ -9,6 +9,7 @@ import time
 import pytest
 
 from lib.net import free_udp_port
+from lib.rogueagent import GETBULK, RogueAgent, TOO_BIG, integer, octets
 from lib.site import Site, adopt_orphans, build_folder, children
 from lib.wait import wait_for
 from test_daemon import BUSY, MAILS, TRAPS, apps_run, configuration, definition, wait_alert
@@ -218,3 +219,62 @@ def test_foreign_characters_do_not_reach_the_terminal(cli):
         assert cli.json("show", "definition", "rude")["description"] == "a\x1b[31m\x9bb\tc"
     finally:
         cli.ok("delete", "definition", "rude")
+
+
+# ---- agents that are not as they should be ----
+
+@pytest.fixture
+def rogue(cli):
+    """rogue(objects=..., handle=...): the address of a RogueAgent."""
+    agents = []
+
+    def make(**kwargs):
+        agents.append(RogueAgent(**kwargs))
+        return f"127.0.0.1:{agents[-1].port}"
+
+    yield make
+    for agent in agents:
+        agent.stop()
+
+
+def asked_below(cli, rogue):
+    """The names that `list processes` asks for: the columns of the table."""
+    names = []
+    cli.run("list", "processes", agent=rogue(
+        handle=lambda a, r: names.append(r.names) or a.serve(r)))
+    return [".".join(map(str, n)) for n in names[0]]
+
+
+def test_an_agent_without_our_mib_is_told_from_an_empty_table(cli, rogue):
+    agent = rogue(objects={"1.3.6.1.2.1.1.3.0": integer(1)})
+    for command in (("list", "alerts"), ("show", "target", "x"), ("status",)):
+        assert "does not serve SNMPALERT-MIB" in cli.refused(3, *command, agent=agent)
+
+
+def test_a_walk_in_circles_ends(cli, rogue):
+    name = asked_below(cli, rogue)[0]
+    first = tuple(map(int, name.split("."))) + (1,)
+    agent = rogue(handle=lambda a, r: r.answer([(first, octets(b"x"))] * len(r.names)
+                                               if r.command == GETBULK else []))
+    status, out, errors = cli.run("list", "processes", agent=agent)
+    assert status == 0 and len(out.splitlines()) == 2, out + errors
+
+
+def test_values_and_indexes_that_are_none_of_ours_are_left_out(cli, rogue):
+    columns = asked_below(cli, rogue)
+    objects = {f"{c}.{i}": octets(b"\x1b[2J\xff") for c in columns for i in ("1", "2", "2.7")}
+    out = cli.ok("list", "processes", agent=rogue(objects=objects))
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["1", "2"]
+    assert "?[2J?" in out and "\x1b" not in out
+
+
+def test_too_big_answers_are_asked_for_in_parts(cli, rogue):
+    columns = asked_below(cli, rogue)
+    objects = {f"{c}.{i}": octets(b"name") for c in columns for i in range(1, 60)}
+
+    def small(agent, request):
+        wanted = len(request.names) * max(request.second, 1)
+        return request.refuse(TOO_BIG) if wanted > 3 else agent.serve(request)
+
+    out = cli.ok("list", "processes", agent=rogue(objects=objects, handle=small))
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [str(i) for i in range(1, 60)]
