@@ -1,5 +1,6 @@
 #include "daemon/core.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -389,8 +390,12 @@ static int open_store(struct core *c, struct err *e)
     struct store_options o = {.path = c->config->store_path,
                               .map_bytes = c->config->store_map_bytes,
                               .recover_samples = true};
-    int err = store_open(&c->store, &o, e);
+    int64_t give_up = clock_mono_ms() + CORE_CLAIM_MS;
+    int err;
 
+    /* Those whose parent was killed end by themselves, and let go of it in a moment. */
+    while ((err = store_open(&c->store, &o, e)) == ERR_DENIED && clock_mono_ms() < give_up)
+        poll(NULL, 0, 20);
     if (!err)
         err = checks_register(c->store, &c->checks);
     return err ? err : computed_register(c->store, &daemon_kinds);

@@ -19,6 +19,7 @@ enum {
     CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_VERDICTS_KEPT = 1024,       /* room for so many is kept */
+    CORE_CLAIM_MS = 5000,            /* how long a core waits for the one before to end */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };

@@ -364,8 +364,9 @@ static void on_exit_of(void *arg, pid_t pid, int status)
 {
     struct child *c = arg;
     struct parent *p = c->parent;
-    bool refused = c->stage == STAGE_CORE && WIFEXITED(status) &&
-                   WEXITSTATUS(status) == EXIT_CONFIG && c->starts == 1;
+    /* A core that never got to work will not the next time either: it has said why. */
+    bool refused = c->stage == STAGE_CORE && c->starts == 1 && c->state == PROCESS_STARTING &&
+                   WIFEXITED(status) && WEXITSTATUS(status);
 
     (void)pid;
     describe_exit(c->last_exit, sizeof c->last_exit, status);
@@ -381,7 +382,7 @@ static void on_exit_of(void *arg, pid_t pid, int status)
     if (p->stopping) {
         advance_stop(p);
     } else if (refused) {
-        stop_all(p, EXIT_CONFIG);
+        stop_all(p, WEXITSTATUS(status));
     } else {
         if (!is_evaluator(c->stage))
             log_error(stage_name(c->stage), "ended: %s", c->last_exit);
@@ -394,6 +395,13 @@ static void on_stop_signal(void *arg, int signo)
     (void)signo;
     log_info(NULL, "stopping");
     stop_all(arg, 0);
+}
+
+static void on_hangup(void *arg, int signo)
+{
+    (void)arg;
+    (void)signo;
+    log_warning(NULL, "SIGHUP changes nothing: the configuration is read when snmpalertd starts");
 }
 
 static int prepare(struct parent *p)
@@ -414,7 +422,9 @@ static int prepare(struct parent *p)
         if (!c->restart)
             return ERR_NOMEM;
     }
-    err = loop_signal(p->loop, SIGTERM, on_stop_signal, p);
+    err = loop_signal(p->loop, SIGHUP, on_hangup, p);
+    if (!err)
+        err = loop_signal(p->loop, SIGTERM, on_stop_signal, p);
     return err ? err : loop_signal(p->loop, SIGINT, on_stop_signal, p);
 }
 

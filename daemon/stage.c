@@ -124,7 +124,7 @@ static void on_signal(void *arg, int signo)
     loop_stop(c->loop, 0);
 }
 
-/* The terminal sends its interrupt to the whole group; the parent sees to the order. */
+/* The terminal sends these to the whole group; the parent sees to what is to be done. */
 static void on_interrupt(void *arg, int signo)
 {
     (void)arg;
@@ -165,6 +165,8 @@ static int prepare(struct stage_context *c, enum stage_id s)
     if (!c->parent)
         return ERR_NOMEM;
     err = loop_signal(c->loop, SIGTERM, on_signal, c);
+    if (!err)
+        err = loop_signal(c->loop, SIGHUP, on_interrupt, c);
     if (!err)
         err = loop_signal(c->loop, SIGINT, on_interrupt, c);
     return err ? err : greet(c, s);

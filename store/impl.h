@@ -69,6 +69,7 @@ struct txn {
 
 struct store {
     char *path;
+    int core_lock; /* descriptor of the one core's lock, -1 */
     MDB_env *env[ENV_COUNT];
     MDB_dbi meta[ENV_COUNT];
     MDB_dbi changes;

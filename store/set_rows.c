@@ -98,7 +98,7 @@ static int storage_refuses(const struct work *w, enum outcome outcome)
     for (const struct varbind *v = w->r->varbinds; v; v = v->next)
         if (!set_is_trigger(v->column))
             return no(w, v->column->number, ERR_NOT_WRITABLE,
-                      "the row comes from the configuration file and is read-only");
+                      "the row is read-only: it is the daemon's own, or the configuration file's");
     return 0;
 }
 

@@ -375,6 +375,30 @@ static int lock_folder(const struct store *s, int *ret_fd, struct err *e)
     return rc;
 }
 
+/* The core's lock lives as long as the store is open; the file tells whose it is. */
+static int claim_core(struct store *s, struct err *e)
+{
+    char *p = path_of(s, "core.lock"), pid[16] = "";
+    int rc = 0;
+    s->core_lock = p ? open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+    free(p);
+    if (s->core_lock < 0)
+        return err_errno(e, "opening %s/core.lock", s->path);
+    if (flock(s->core_lock, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK)
+            return err_errno(e, "locking %s/core.lock", s->path);
+        ssize_t n = pread(s->core_lock, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? n : 0] = 0;
+        return err_set(e, ERR_DENIED,
+                       "another snmpalertd (its core is process %s) has the store %s",
+                       pid[strspn(pid, "0123456789")] || !pid[0] ? "?" : pid, s->path);
+    }
+    int len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    if (ftruncate(s->core_lock, 0) || pwrite(s->core_lock, pid, (size_t)len, 0) != len)
+        rc = err_errno(e, "writing %s/core.lock", s->path);
+    return rc;
+}
+
 int store_open(struct store **ret, const struct store_options *o, struct err *e)
 {
     int fd = -1;
@@ -383,6 +407,7 @@ int store_open(struct store **ret, const struct store_options *o, struct err *e)
         free(s);
         return err_set(e, ERR_NOMEM, "opening the store: out of memory");
     }
+    s->core_lock = -1;
     for (int i = 0; i < READ_TXN_MAX; i++)
         txn_init(s, &s->read[i], TXN_READ);
     txn_init(s, &s->write, TXN_WRITE);
@@ -393,6 +418,8 @@ int store_open(struct store **ret, const struct store_options *o, struct err *e)
         err_set(e, rc, "opening the store: too many tables, or out of memory");
     if (!rc)
         rc = make_folder(s->path, e);
+    if (!rc && o->recover_samples)
+        rc = claim_core(s, e);
     if (!rc)
         rc = lock_folder(s, &fd, e);
     if (!rc)
@@ -442,6 +469,8 @@ void store_close(struct store *s)
             mdb_env_close(s->env[env]);
     for (size_t i = 0; i < s->nslots; i++)
         free(s->slots[i]);
+    if (s->core_lock >= 0)
+        close(s->core_lock);
     free(s->path);
     free(s);
 }

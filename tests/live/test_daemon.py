@@ -293,6 +293,25 @@ def test_what_was_set_outlives_a_kill_at_once(make_site):
     assert len(told(saAlertLevel="warning")) == 2
 
 
+def test_second_daemon_on_the_same_store_is_refused(make_site):
+    site = make_site(definition("busy") + TRAPS)
+    second = subprocess.run(site.daemon.argv(), capture_output=True, text=True, timeout=30)
+    assert second.returncode not in (0, 78)
+    assert "another snmpalertd" in second.stderr
+    apps_run(site, 7)  # the first goes on, and is still served
+    wait_trap(site, "saAlertRaised")
+    assert alerts(site)["busy"] == ("critical", "active")
+    assert len(notices(site, Kind="raise")) == 1
+
+
+def test_hangup_is_survived(make_site):
+    site = make_site(definition("busy") + TRAPS)
+    site.daemon.process.send(signal.SIGHUP)
+    wait_for(lambda: "SIGHUP changes nothing" in site.daemon.process.output(), "words about SIGHUP")
+    apps_run(site, 7)
+    wait_trap(site, "saAlertRaised")
+
+
 def test_master_agent_may_restart(make_site):
     site = make_site(definition("busy") + TRAPS)
     site.snmpd.stop()

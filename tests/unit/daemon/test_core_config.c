@@ -309,7 +309,7 @@ static void test_rows_are_refused_with_their_place(void **state)
     must_refuse(w, FILE_OF("<rows>\n<target owner='alice' name='t' handler='none'/></rows>"),
                 "the.xml:6: ");
     must_refuse(w, FILE_OF("<rows><target owner='alice' name='t' handler='none'/></rows>"),
-                "neither alice nor admin has a handler 'none'");
+                "no handler 'none', neither of alice nor of admin");
     must_refuse(w, FILE_OF("<rows><definition owner='alice' name='d'/></rows>"),
                 "neither a condition nor a script is given");
     must_refuse(w, FILE_OF("<rows><groupTarget owner='alice' group='g' target='t'/></rows>"),

@@ -552,10 +552,12 @@ static void the_ring_is_consumed_in_order(void **state)
 /* ---- processes --------------------------------------------------------------------------------
  */
 
+/* As the agent does, beside others. */
 static struct store *open_again(const struct world *w)
 {
     struct store *s = NULL;
     struct store_options o = world_options(w);
+    o.recover_samples = false;
     return store_open(&s, &o, NULL) ? NULL : s;
 }
 
@@ -908,6 +910,27 @@ static int fill(struct store *s, int from, bool allow, int *ret_code)
     return i - 1;
 }
 
+/* Two cores on one store would tell everything twice. */
+static void there_is_one_core(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = world_options(w);
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        struct store *second = NULL;
+        struct err e;
+        int rc = store_open(&second, &o, &e);
+        _exit(rc == ERR_DENIED && strstr(e.text, "another snmpalertd") && !second ? 0 : 1);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+    store_close(w->store); /* the lock goes with it */
+    w->store = NULL;
+    assert_int_equal(store_open(&w->store, &o, NULL), 0);
+}
+
 static void growth_ends_at_nine_tenths(void **state)
 {
     struct world *w = *state;
@@ -984,6 +1007,7 @@ int main(void)
         T(spoilt_files_are_said_or_thrown_away),
         T(folders_are_private),
         T(a_backup_is_a_store),
+        T(there_is_one_core),
         T(growth_ends_at_nine_tenths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
