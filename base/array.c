@@ -8,13 +8,14 @@ enum { FIRST = 16 };
 void *array_room(void *items, size_t *cap, size_t n, size_t size)
 {
     size_t want = *cap ? *cap : FIRST;
-    void *grown;
+    void *grown = NULL;
 
     if (items && n <= *cap)
         return items;
     while (want < n && want <= SIZE_MAX / 2)
         want *= 2;
-    grown = want < n ? NULL : reallocarray(items, want, size);
+    if (want >= n && want <= PTRDIFF_MAX / size)
+        grown = realloc(items, want * size);
     if (grown)
         *cap = want;
     return grown;

@@ -215,7 +215,12 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     log_open("agenthost", LOG_LEVEL_DEBUG);
-    if ((err = store_open(&s, &options, &e)))
+    err = store_open(&s, &options, &e);
+    if (err == ERR_DENIED) { /* beside another one, as a second agent is */
+        options.recover_samples = false;
+        err = store_open(&s, &options, &e);
+    }
+    if (err)
         goto out;
     if ((err = fill_from(s, stdin, &e)))
         goto out;
