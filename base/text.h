@@ -20,7 +20,7 @@ size_t utf8_clean(char *dst, size_t cap, const void *p, size_t n, bool keep_nl);
 /* '*' any run, '?' one character, '\' quotes; linear in n * m, no recursion. */
 bool glob_match(const char *pattern, const char *text);
 
-/* FNV-free 128-bit hash for secondary indexes (two rounds of SipHash-2-4 with fixed keys); always
+/* 128-bit hash for secondary indexes (two rounds of SipHash-2-4 with fixed keys); always
  * verified on read, so only its spread matters. */
 void hash128(const void *p, size_t n, uint8_t ret[16]);
 uint64_t hash64(const void *p, size_t n, uint64_t seed);

@@ -199,10 +199,8 @@ static unsigned notice_column(unsigned alert_column)
 }
 
 static bool object_key(const struct sa_object *o, const struct job_event *ev,
-                       const struct row *notice, const char *target_owner, const char *handler,
-                       const char *handler_owner, struct key *ret)
+                       const struct row *notice, const struct config_handler *h, struct key *ret)
 {
-    (void)target_owner;
     switch (o->row) {
     case ROW_OF_OWNER:
         *ret = key_of_name(ev->owner);
@@ -217,7 +215,7 @@ static bool object_key(const struct sa_object *o, const struct job_event *ev,
         *ret = key_of_id(ev->owner, ev->notice_id);
         return true;
     case ROW_OF_HANDLER:
-        *ret = key_of_names(handler_owner, handler);
+        *ret = key_of_names(h->owner, h->name);
         return true;
     }
     return false;
@@ -286,7 +284,7 @@ static int add_varbind(struct job_event *ev, const struct sa_object *o, const st
 }
 
 static int fill_varbinds(struct txn *t, struct job_event *ev, const struct row *notice,
-                         const struct job *j, const struct config_handler *h)
+                         const struct config_handler *h)
 {
     const struct sa_notification_type *n = sa_notification_by_number(ev->notification);
     int err = 0;
@@ -301,7 +299,7 @@ static int fill_varbinds(struct txn *t, struct job_event *ev, const struct row *
         struct cell cell;
         struct key k;
 
-        if (!object_key(o, ev, notice, j->target_owner, h->name, h->owner, &k))
+        if (!object_key(o, ev, notice, h, &k))
             continue;
         if (o->table == SA_HANDLER && o->column == HANDLER_NAME)
             cell = (struct cell){.syntax = SA_NAME,
@@ -347,7 +345,7 @@ static int fill_event(struct txn *t, const struct notice_ref *ref, struct job *j
         row_str(&def, DEFINITION_DESCRIPTION, ev->description, sizeof ev->description);
     if (!j->created_ms || row_int(&r, NOTICE_CREATED) > j->created_ms)
         j->created_ms = row_int(&r, NOTICE_CREATED);
-    return fill_varbinds(t, ev, &r, j, h);
+    return fill_varbinds(t, ev, &r, h);
 }
 
 /* "newest state per instance first" */

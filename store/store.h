@@ -82,7 +82,7 @@ void key_init(struct key *k);
 bool key_name(struct key *k, const void *name, size_t len);
 bool key_str(struct key *k, const char *name);
 bool key_u32(struct key *k, uint32_t v);
-/* "on,%s,%u"-free shorthand for the common shapes. */
+/* The common shapes: an owner; an owner and a name; an owner and an id. */
 struct key key_of_name(const char *owner);
 struct key key_of_names(const char *owner, const char *name);
 struct key key_of_id(const char *owner, uint32_t id);
