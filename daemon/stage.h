@@ -22,7 +22,11 @@ enum stage_id {
 /* saProcessState */
 enum process_state { PROCESS_STARTING = 1, PROCESS_RUNNING, PROCESS_STOPPED, PROCESS_FAILED };
 
-enum { STAGE_PARENT_FD = 3, EXIT_CONFIG = 78 /* EX_CONFIG */ };
+enum {
+    STAGE_PARENT_FD = 3,
+    EXIT_CONFIG = 78,  /* EX_CONFIG: the configuration is refused */
+    EXIT_CORRUPT = 65, /* EX_DATAERR: the store is damaged; the next core verifies and repairs it */
+};
 
 const char *stage_name(enum stage_id s);       /* "core"; as in --stage= and saProcessName */
 enum stage_id stage_by_name(const char *name); /* 0: unknown */
@@ -32,11 +36,34 @@ enum {
     /* parent → stage */
     PARENT_LINK = 1,    /* struct stage_link; descriptors: socket, and a pidfd for evaluators */
     PARENT_PROCESS = 2, /* struct stage_process, to the core: for saProcessTable */
-    PARENT_RELOAD = 3,  /* to the core: read the configuration again (SIGHUP) */
+    /* To the core: struct stage_config; a descriptor if accepted: a sealed memfd with the file's
+     * text, read from its start. The first frame that a core gets has the configuration in force
+     * (accepted before, whatever the file holds by now); later ones are reloads, which it answers
+     * with STAGE_RELOADED. */
+    PARENT_CONFIG = 3,
     /* stage → parent */
     STAGE_HELLO = 16, /* u8 stage, str build id: first of all */
     STAGE_READY = 17, /* empty: it does its work now */
+    /* core: a manager set saConfigReload; as SIGHUP */
+    STAGE_RELOAD_WANTED = 18,
+    /* core: u8 accepted (1) or refused (0), str why. The parent keeps the text for the next core,
+     * or forgets it. */
+    STAGE_RELOADED = 19,
+    /* checker (a process that tries a configuration for the parent, then ends): the same */
+    STAGE_CHECKED = 20,
+    STAGE_ALIVE = 21, /* empty: its loop turns; at least every STAGE_ALIVE_MS */
 };
+
+/* A reload: SIGHUP or STAGE_RELOAD_WANTED → the parent copies the file into a memfd and has it
+ * checked by a process of its own (syntax, rows, JavaScript) → PARENT_CONFIG, accepted or not, to
+ * the core, which checks it against what is in the store, swaps and answers. */
+struct stage_config {
+    bool accepted;
+    char file[4096];  /* its name, for messages */
+    char error[1024]; /* why the checker refused it, "" */
+};
+void stage_config_write(const struct stage_config *c, struct buf *b);
+int stage_config_read(struct stage_config *ret, struct rd *r);
 
 struct stage_link {
     enum stage_id peer;
