@@ -1,7 +1,18 @@
-/* Log lines: "time=... level=info stage=core object=alice/hot msg=\"...\"" on standard error.
- * Libraries return errors, stages log them. Never give a secret to these functions. */
+/* Log lines: "time=... level=info stage=core object=alice/hot msg=\"...\"" on standard error. Where
+ * that is the journal (JOURNAL_STREAM, systemd.exec(5)), each line begins with its priority,
+ * "<6>level=info ...", and the journal has the time.
+ * Libraries return errors, stages log them. Never give a secret to these functions.
+ *
+ * What repeats is limited: of lines with the same level, object and format (the same text, where
+ * the format is just "%s"), LOG_BURST are written within LOG_WINDOW_MS; the others are counted, and
+ * their number is told when the window has passed (left_out=N, with the last of them as msg). Debug
+ * lines are not limited. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
+
+#include <stdbool.h>
+
+enum { LOG_BURST = 5, LOG_WINDOW_MS = 60 * 1000 };
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -12,6 +23,10 @@ void log_open(const char *stage, enum log_level level);
  * Each line is one write(2); quotes and control characters are escaped. */
 void log_line(enum log_level level, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Tells what was left out in windows that have passed; a process calls it now and then, and with
+ * ALL at its end, when it does not wait for them. Costs nothing when there is nothing. */
+void log_repeats(bool all);
 
 #define log_error(object, ...)   log_line(LOG_LEVEL_ERROR, object, __VA_ARGS__)
 #define log_warning(object, ...) log_line(LOG_LEVEL_WARNING, object, __VA_ARGS__)
