@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/pidfd.h"
+
+enum { CHILD_LOOK_MS = 10 };
 
 /* Invariants:
  * - During a turn nothing that a callback may delete is freed: it is marked dead, skipped, and
@@ -54,7 +56,8 @@ struct child {
     struct child *next;
     pid_t pid;
     int pidfd;
-    struct loop_fd *watch;
+    struct loop_fd *watch;   /* of the pidfd */
+    struct loop_timer *look; /* where there are no pidfds */
     bool dead;
     void (*cb)(void *arg, pid_t pid, int status);
     void *arg;
@@ -391,6 +394,7 @@ int loop_signal(struct loop *l, int signo, void (*cb)(void *arg, int signo), voi
 static void release_child(struct child *c)
 {
     loop_fd_del(c->watch);
+    loop_timer_del(c->look);
     close(c->pidfd);
     free(c);
 }
@@ -405,14 +409,36 @@ static void on_child(void *arg, short revents)
     do {
         got = waitpid(c->pid, &status, WNOHANG);
     } while (got < 0 && errno == EINTR);
-    if (got == 0)
+    if (got == 0) {
+        if (c->look)
+            loop_timer_set(c->look, CHILD_LOOK_MS);
         return;
+    }
     if (got < 0)
         status = W_EXITCODE(255, 0); /* somebody else reaped it */
     c->dead = true;
     c->loop->dead_children = true;
-    loop_fd_events(c->watch, 0);
+    if (c->watch)
+        loop_fd_events(c->watch, 0);
     c->cb(c->arg, c->pid, status);
+}
+
+static void look_at_child(void *arg)
+{
+    on_child(arg, 0);
+}
+
+/* Without pidfds there is nothing to wait for: look now and then. */
+static bool watch_child(struct child *c, bool polls)
+{
+    if (polls) {
+        c->watch = loop_fd_add(c->loop, c->pidfd, POLLIN, on_child, c);
+        return c->watch;
+    }
+    c->look = loop_timer_new(c->loop, look_at_child, c);
+    if (c->look)
+        loop_timer_set(c->look, 0);
+    return c->look;
 }
 
 static void sweep_children(struct loop *l)
@@ -435,19 +461,19 @@ static void sweep_children(struct loop *l)
 int loop_child(struct loop *l, pid_t pid, void (*cb)(void *arg, pid_t pid, int status), void *arg)
 {
     struct child *c = malloc(sizeof *c);
+    bool polls;
     int err = 0;
 
     if (!c)
         return ERR_NOMEM;
     *c = (struct child){.loop = l, .pid = pid, .cb = cb, .arg = arg};
-    c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    c->pidfd = pidfd_of(pid, &polls);
     if (c->pidfd < 0) {
         err = errno == ESRCH ? ERR_NOTFOUND : err_errno(NULL, "pidfd_open");
         free(c);
         return err;
     }
-    c->watch = loop_fd_add(l, c->pidfd, POLLIN, on_child, c);
-    if (!c->watch) {
+    if (!watch_child(c, polls)) {
         release_child(c);
         return ERR_NOMEM;
     }

@@ -3,12 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/stage.h"
 #include "alerts/computed.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "daemon/kinds.h"
 #include "daemon/stage.h"
 #include "dispatch/dispatch.h"
@@ -155,7 +155,7 @@ struct agent_side {
 static void drop_compiler(struct agent_side *s)
 {
     if (s->compiler_pidfd >= 0) {
-        syscall(SYS_pidfd_send_signal, s->compiler_pidfd, SIGKILL, NULL, 0);
+        pidfd_signal(s->compiler_pidfd, SIGKILL);
         close(s->compiler_pidfd);
     }
     if (s->compiler >= 0)

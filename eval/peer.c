@@ -4,12 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/frame.h"
+#include "base/pidfd.h"
 
 enum {
     WATCH_MS = 25,          /* how often its clock is looked at */
@@ -82,7 +82,7 @@ void peer_close(struct peer *p)
 {
     if (!p->chan)
         return;
-    syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+    pidfd_signal(p->pidfd, SIGKILL);
     close(p->pidfd);
     chan_free(p->chan);
     loop_timer_cancel(p->watch);

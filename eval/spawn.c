@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "eval/protocol.h"
 
 /* Its environment: the time zone, for Date; nothing else of ours is its business. */
@@ -58,11 +59,13 @@ int eval_spawn(const char *path, bool unconfined, int *ret_fd, int *ret_pidfd, p
         errno = error;
         return err_errno(e, "%s", path);
     }
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int pidfd = pidfd_of(pid, NULL);
     if (pidfd < 0) {
         int err = err_errno(e, "pidfd_open");
-        close(
-            pair[0]); /* it exits at the end of its input; the caller's loop reaps what it finds */
+        close(pair[0]);
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
         return err;
     }
     *ret_fd = pair[0];
