@@ -275,7 +275,7 @@ static int target_error(struct txn *t, const struct row *notice, const char *err
 int recipients_each(const void *text, size_t len, int (*cb)(void *arg, const char *address),
                     void *arg)
 {
-    const char *p = text, *end = p + len;
+    const char *p = text, *end = len ? p + len : p; /* an empty cell may have no address */
     int n = 0;
 
     while (p < end) {

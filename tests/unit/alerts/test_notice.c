@@ -620,6 +620,7 @@ static void test_recipients_have_limits(void **state)
     assert_int_equal(recipients_each(octets, 256, NULL, NULL), ERR_RANGE);
     octets[10] = 0; /* no terminator is looked for, and none ends it */
     assert_int_equal(recipients_each(octets, 20, NULL, NULL), 2);
+    assert_int_equal(recipients_each(NULL, 0, NULL, NULL), 0); /* a cell that is not there */
 }
 
 static int64_t recipient_state(struct txn *t, uint32_t notice, uint32_t number)
