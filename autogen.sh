@@ -32,6 +32,7 @@ snmp                  demo, tests: snmpget and its family
 snmpd                 demo, tests
 snmptrapd             demo, tests
 openssl               tests of mail over TLS
+valgrind              tests
 python3               demo, tests
 python3-pytest        tests
 python3-aiosmtpd      demo, tests: a mail server
