@@ -2,6 +2,7 @@
 
 #include "alerts/checks.h"
 #include "alerts/instance.h"
+#include "alerts/retention.h"
 #include "base/clock.h"
 
 struct about { /* what the functions need besides the row */
@@ -36,6 +37,20 @@ static void notices_pending(void *arg, struct txn *t, const struct row *r, struc
     (void)arg;
     (void)r;
     ret->number = n < UINT32_MAX ? (int64_t)n : UINT32_MAX;
+}
+
+static void history_oldest(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    (void)arg;
+    (void)r;
+    ret->number = retention_oldest(t, RETAINED_HISTORY);
+}
+
+static void notice_oldest(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    (void)arg;
+    (void)r;
+    ret->number = retention_oldest(t, RETAINED_NOTICES);
 }
 
 static void topic_age(void *arg, struct txn *t, const struct row *r, struct cell *ret)
@@ -122,6 +137,8 @@ int computed_register(struct store *s, const struct kinds *kinds)
         {SA_SYSTEM, SYSTEM_STORE_USED, store_used},
         {SA_SYSTEM, SYSTEM_STORE_SIZE, store_size},
         {SA_SYSTEM, SYSTEM_NOTICES_PENDING, notices_pending},
+        {SA_SYSTEM, SYSTEM_HISTORY_OLDEST, history_oldest},
+        {SA_SYSTEM, SYSTEM_NOTICE_OLDEST, notice_oldest},
         {SA_TOPIC, TOPIC_AGE, topic_age},
         {SA_OWNER, OWNER_DEFINITIONS, owner_definitions},
         {SA_DEFINITION, DEFINITION_LEVEL, definition_level},

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/retention.h"
+
 /* Databases:
  *   instances  owner,definition,hash128(instance) -> u32 alert; verified against the row
  *   held       u32 alert -> owner; alerts whose hold or no-data time runs (for a restart) */
@@ -208,7 +210,8 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     edit_int(&e, HISTORY_REASON, s->t->reason);
     edit_str(&e, HISTORY_VALUE, s->value);
     edit_str(&e, HISTORY_MESSAGE, s->message);
-    return row_put(&e, NULL);
+    err = row_put(&e, NULL);
+    return err ? err : retention_add(t, RETAINED_HISTORY, s->d->owner, s->history, now_ms);
 }
 
 static int tell(struct txn *t, const struct step *s, int64_t now_ms,

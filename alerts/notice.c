@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "alerts/retention.h"
+
 /* Invariants, between calls:
  *   a notice is in `pending` exactly while its state is PENDING or DISPATCHED
  *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt
@@ -662,6 +664,8 @@ static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_stat
     edit_int(&d, NOTICE_CONFIRMATION, confirmation);
     edit_str(&d, NOTICE_LAST_ERROR, error);
     err = row_put(&d, NULL);
+    if (!err)
+        err = retention_add(t, RETAINED_NOTICES, n->owner, n->id, now_ms);
     if (!err)
         err = advance(t, &p, now_ms);
     if (!err && untold)

@@ -1,0 +1,250 @@
+#include "alerts/retention.h"
+
+#include <string.h>
+
+#include "alerts/notice.h"
+
+/* Invariant: an entry for each row of history, and for each notice that is finished; the latter are
+ * those that are not in `pending`. */
+
+enum { ENTRY_LEN = 12 };
+
+static const struct kind {
+    unsigned table, children;   /* 0: it has none */
+    unsigned max_age, max_rows; /* columns of saSystem: seconds; rows; 0: no limit */
+    unsigned purged;            /* counter of saSystem */
+    unsigned at;                /* column: from when on its age counts */
+    const char *db;
+} kinds[] = {
+    [RETAINED_HISTORY] = {.table = SA_HISTORY,
+                          .max_age = SYSTEM_HISTORY_MAX_AGE,
+                          .max_rows = SYSTEM_HISTORY_MAX_ROWS,
+                          .purged = SYSTEM_HISTORY_PURGED,
+                          .at = HISTORY_AT,
+                          .db = "historyAge"},
+    [RETAINED_NOTICES] = {.table = SA_NOTICE,
+                          .children = SA_NOTICE_RECIPIENT,
+                          .max_age = SYSTEM_NOTICE_MAX_AGE,
+                          .max_rows = SYSTEM_NOTICE_MAX_ROWS,
+                          .purged = SYSTEM_NOTICES_PURGED,
+                          .at = NOTICE_FINISHED,
+                          .db = "noticeAge"},
+};
+
+/* ---- entries ---- */
+
+struct entry {
+    int64_t at_ms;
+    uint32_t id;
+    char owner[33];
+};
+
+static struct slice entry_key(uint8_t k[ENTRY_LEN], int64_t at_ms, uint32_t id)
+{
+    put_u64(k, at_ms > 0 ? (uint64_t)at_ms : 0);
+    put_u32(k + 8, id);
+    return (struct slice){k, ENTRY_LEN};
+}
+
+/* The first entry at or behind FROM_MS. */
+static int first(struct txn *t, const struct kind *kind, int64_t from_ms, struct entry *ret)
+{
+    uint8_t at[ENTRY_LEN];
+    struct slice k, v;
+    int err = kv_seek(t, kind->db, entry_key(at, from_ms, 0), false, &k, &v);
+
+    if (err)
+        return err;
+    if (k.len != ENTRY_LEN || !v.len || v.len > NAME_MAX_LEN)
+        return txn_fail(t, ERR_CORRUPT);
+    ret->at_ms = (int64_t)get_u64(k.data);
+    ret->id = get_u32(k.data + 8);
+    memcpy(ret->owner, v.data, v.len);
+    ret->owner[v.len] = 0;
+    return 0;
+}
+
+int retention_add(struct txn *t, enum retained what, const char *owner, uint32_t id, int64_t at_ms)
+{
+    uint8_t k[ENTRY_LEN];
+
+    return kv_put(t, kinds[what].db, entry_key(k, at_ms, id),
+                  (struct slice){(const uint8_t *)owner, strlen(owner)});
+}
+
+int retention_add_row(struct txn *t, enum retained what, const struct row *r)
+{
+    char owner[NAME_MAX_LEN + 1];
+    size_t pos = 0;
+    uint32_t id;
+
+    if (!key_read_name(&r->key, &pos, owner) || !key_read_u32(&r->key, &pos, &id))
+        return txn_fail(t, ERR_CORRUPT);
+    if (what == RETAINED_NOTICES && (row_int(r, NOTICE_STATE) == NOTICE_PENDING ||
+                                     row_int(r, NOTICE_STATE) == NOTICE_DISPATCHED))
+        return 0;
+    return retention_add(t, what, owner, id, row_int(r, kinds[what].at));
+}
+
+int64_t retention_oldest(struct txn *t, enum retained what)
+{
+    struct entry e;
+
+    return first(t, &kinds[what], 0, &e) ? 0 : e.at_ms;
+}
+
+/* ---- which go ---- */
+
+struct limits {
+    int64_t before_ms; /* older: goes */
+    uint64_t rows;
+};
+
+static struct key system_key(void)
+{
+    struct key k;
+
+    key_init(&k);
+    key_u32(&k, 0);
+    return k;
+}
+
+/* Defaults when there is no row yet. */
+static struct limits limits_of(struct txn *t, const struct kind *kind, int64_t now_ms, bool by_age)
+{
+    struct key k = system_key();
+    struct row r = {.table = sa_table_by_id(SA_SYSTEM), .key = key_slice(&k)};
+    int64_t age, rows;
+
+    row_get(t, r.table, &k, &r);
+    age = row_int(&r, kind->max_age);
+    rows = row_int(&r, kind->max_rows);
+    return (struct limits){.before_ms = age && by_age ? now_ms - age * 1000 : INT64_MIN,
+                           .rows = rows ? (uint64_t)rows : UINT64_MAX};
+}
+
+/* The next that goes, or ERR_NOTFOUND. */
+static int next(struct txn *t, const struct kind *kind, const struct limits *l, int64_t now_ms,
+                struct entry *ret)
+{
+    int err = first(t, kind, 0, ret);
+
+    if (err || ret->at_ms < l->before_ms)
+        return err;
+    if (kv_count(t, kind->db) <= l->rows)
+        return ERR_NOTFOUND;
+    if (ret->at_ms > now_ms + RETENTION_AHEAD_MS)
+        return 0;
+    err = first(t, kind, now_ms + RETENTION_AHEAD_MS, ret);
+    return err == ERR_NOTFOUND ? first(t, kind, 0, ret) : err;
+}
+
+bool retention_due(struct txn *t, int64_t now_ms, bool by_age)
+{
+    bool due = false;
+
+    for (size_t i = 0; i < RETAINED_KINDS && !due; i++) {
+        struct limits l = limits_of(t, &kinds[i], now_ms, by_age);
+        struct entry e;
+
+        due = !next(t, &kinds[i], &l, now_ms, &e);
+    }
+    return due;
+}
+
+/* ---- purging ---- */
+
+static int purge_children(struct txn *t, unsigned table, const struct key *parent)
+{
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(table), parent); cursor_row(&c, &r) && !err;
+         cursor_next(&c)) {
+        struct key k = key_copy(r.key);
+
+        err = row_delete(t, r.table, &k);
+    }
+    cursor_close(&c);
+    return err ? err : txn_error(t);
+}
+
+static int purge_one(struct txn *t, const struct kind *kind, const struct entry *e)
+{
+    struct key k = key_of_id(e->owner, e->id);
+    uint8_t at[ENTRY_LEN];
+    int err = kind->children ? purge_children(t, kind->children, &k) : 0;
+
+    if (!err)
+        err = row_delete(t, sa_table_by_id(kind->table), &k);
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    return kv_del(t, kind->db, entry_key(at, e->at_ms, e->id));
+}
+
+static int purge_kind(struct txn *t, const struct kind *kind, int64_t now_ms, bool by_age,
+                      unsigned most)
+{
+    struct limits l = limits_of(t, kind, now_ms, by_age);
+    struct key k = system_key();
+    unsigned n = 0;
+    struct entry e;
+    struct edit d;
+    int err = 0;
+
+    while (n < most && !(err = next(t, kind, &l, now_ms, &e)) && !(err = purge_one(t, kind, &e)))
+        n++;
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    if (!n)
+        return 0;
+    edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
+    edit_add(&d, kind->purged, n);
+    err = row_put(&d, NULL);
+    return err ? err : (int)n;
+}
+
+int retention_purge(struct txn *t, int64_t now_ms, bool by_age, unsigned most)
+{
+    int sum = 0;
+
+    for (size_t i = 0; i < RETAINED_KINDS; i++) {
+        int n = purge_kind(t, &kinds[i], now_ms, by_age, most);
+
+        if (n < 0)
+            return n;
+        sum += n;
+    }
+    return sum;
+}
+
+/* ---- filling ---- */
+
+bool retention_complete(struct txn *t, enum retained what)
+{
+    uint64_t rows = table_count(t, sa_table_by_id(kinds[what].table));
+    uint64_t kept = what == RETAINED_NOTICES ? notice_pending(t) : 0;
+
+    return kv_count(t, kinds[what].db) + kept == rows;
+}
+
+int retention_fill(struct txn *t, enum retained what, struct key *at, unsigned most)
+{
+    const struct sa_table *table = sa_table_by_id(kinds[what].table);
+    struct cursor c;
+    struct row r;
+    unsigned n = 0;
+    int err = 0;
+
+    for (cursor_seek(&c, t, table, NULL, at, at->len > 0); n < most && !err && cursor_row(&c, &r);
+         cursor_next(&c)) {
+        *at = key_copy(r.key);
+        err = retention_add_row(t, what, &r);
+        n++;
+    }
+    cursor_close(&c);
+    if (!err)
+        err = txn_error(t);
+    return err ? err : (int)n;
+}
