@@ -439,6 +439,8 @@ static int core_start(struct core *c, struct err *e)
     if (!err)
         err = core_defs_load(c);
     if (!err)
+        err = core_retention_start(c);
+    if (!err)
         err = loop_turn_hook(c->loop, turn_hook, c);
     if (err && !e->text[0])
         err_set(e, err, "cannot start: %s", err_name(err));
@@ -459,6 +461,7 @@ static void core_stop(struct core *c)
     core_outcomes_clear(c);
     if (c->eval)
         core_defs_free(c);
+    core_retention_stop(c);
     loop_timer_del(c->due);
     loop_timer_del(c->tick);
     topics_free(c->topics);

@@ -106,6 +106,8 @@ struct core {
     struct notice_ref *lost; /* of a dispatcher that died: due again */
     size_t nlost, cap_lost;
 
+    struct core_retention *retention;
+
     struct stage_process processes[STAGE_LAST + 1];
     uint32_t transitions, delivered, failed; /* since the last flush */
     struct eval_stats flushed;               /* what the counters had at the last flush */
@@ -147,6 +149,10 @@ void core_outcomes_clear(struct core *c);
 int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new);
 void core_jobs_send(struct core *c, struct core_job *new_jobs);
 void core_jobs_free(struct core_job *j);
+
+/* core_retention.c: purges history and finished notices in the background. */
+int core_retention_start(struct core *c);
+void core_retention_stop(struct core *c); /* also when it was not started */
 
 /* core_process.c: CPU and memory of a process, from /proc. */
 void core_process_usage(struct edit *d, pid_t pid);
