@@ -35,14 +35,15 @@ struct pending {
 /* ---- values --------------------------------------------------------------------------------- */
 
 static const u_char asn_of[] = {
-    [SA_INTEGER] = ASN_INTEGER,      [SA_ENUM] = ASN_INTEGER,
-    [SA_TRUTH] = ASN_INTEGER,        [SA_ROW_STATUS] = ASN_INTEGER,
-    [SA_STORAGE_TYPE] = ASN_INTEGER, [SA_UNSIGNED] = ASN_GAUGE,
-    [SA_GAUGE] = ASN_GAUGE,          [SA_COUNTER] = ASN_COUNTER,
-    [SA_MILLIS] = ASN_COUNTER64,     [SA_GAUGE64] = ASN_COUNTER64,
-    [SA_DATE] = ASN_OCTET_STR,       [SA_TEXT] = ASN_OCTET_STR,
-    [SA_NAME] = ASN_OCTET_STR,       [SA_NAME_OR_EMPTY] = ASN_OCTET_STR,
-    [SA_BITS] = ASN_OCTET_STR,       [SA_OCTETS] = ASN_OCTET_STR,
+    [SA_INTEGER] = ASN_INTEGER,       [SA_ENUM] = ASN_INTEGER,
+    [SA_TRUTH] = ASN_INTEGER,         [SA_ROW_STATUS] = ASN_INTEGER,
+    [SA_STORAGE_TYPE] = ASN_INTEGER,  [SA_UNSIGNED] = ASN_GAUGE,
+    [SA_GAUGE] = ASN_GAUGE,           [SA_COUNTER] = ASN_COUNTER,
+    [SA_MILLIS] = ASN_COUNTER64,      [SA_GAUGE64] = ASN_COUNTER64,
+    [SA_DATE] = ASN_OCTET_STR,        [SA_TEXT] = ASN_OCTET_STR,
+    [SA_NAME] = ASN_OCTET_STR,        [SA_NAME_OR_EMPTY] = ASN_OCTET_STR,
+    [SA_BITS] = ASN_OCTET_STR,        [SA_OCTETS] = ASN_OCTET_STR,
+    [SA_TEST_AND_INCR] = ASN_INTEGER,
 };
 
 static int put_cell(netsnmp_variable_list *vb, const struct cell *c)
@@ -295,15 +296,20 @@ static int snmp_error_of(int code)
     return SNMP_ERR_GENERR;
 }
 
-/* The owner in a varbind's index; false when it has none (scalars, no such table, cut short). */
+/* The owner in a varbind's index; false when it has none (no such table, cut short). What has no
+ * owner is everyone's, and so admin's. */
 static bool owner_of(const struct suffix *s, char owner[33])
 {
-    const struct sa_table *table = s->n > 3 ? sa_table_by_id(s->subids[0]) : NULL;
+    const struct sa_table *table = s->n > 2 ? sa_table_by_id(s->subids[0]) : NULL;
     struct slice part;
     struct key k;
     size_t pos = 0;
 
-    if (!table || table->scalars || table->index[0].syntax != SA_NAME)
+    if (table && table->scalars) {
+        snprintf(owner, 33, "admin");
+        return true;
+    }
+    if (!table || s->n <= 3 || table->index[0].syntax != SA_NAME)
         return false;
     key_init(&k);
     if (!key_from_subids(&k, s->subids + 3, s->n - 3))

@@ -218,14 +218,15 @@ jv *part_json(const struct part *p)
 /* ---- from words ----------------------------------------------------------------------------- */
 
 static const enum snmp_type types[] = {
-    [SA_INTEGER] = SNMP_TYPE_INTEGER,      [SA_ENUM] = SNMP_TYPE_INTEGER,
-    [SA_TRUTH] = SNMP_TYPE_INTEGER,        [SA_ROW_STATUS] = SNMP_TYPE_INTEGER,
-    [SA_STORAGE_TYPE] = SNMP_TYPE_INTEGER, [SA_UNSIGNED] = SNMP_TYPE_GAUGE32,
-    [SA_GAUGE] = SNMP_TYPE_GAUGE32,        [SA_COUNTER] = SNMP_TYPE_COUNTER32,
-    [SA_MILLIS] = SNMP_TYPE_COUNTER64,     [SA_GAUGE64] = SNMP_TYPE_COUNTER64,
-    [SA_DATE] = SNMP_TYPE_OCTETS,          [SA_TEXT] = SNMP_TYPE_OCTETS,
-    [SA_NAME] = SNMP_TYPE_OCTETS,          [SA_NAME_OR_EMPTY] = SNMP_TYPE_OCTETS,
-    [SA_BITS] = SNMP_TYPE_OCTETS,          [SA_OCTETS] = SNMP_TYPE_OCTETS,
+    [SA_INTEGER] = SNMP_TYPE_INTEGER,       [SA_ENUM] = SNMP_TYPE_INTEGER,
+    [SA_TRUTH] = SNMP_TYPE_INTEGER,         [SA_ROW_STATUS] = SNMP_TYPE_INTEGER,
+    [SA_STORAGE_TYPE] = SNMP_TYPE_INTEGER,  [SA_UNSIGNED] = SNMP_TYPE_GAUGE32,
+    [SA_GAUGE] = SNMP_TYPE_GAUGE32,         [SA_COUNTER] = SNMP_TYPE_COUNTER32,
+    [SA_MILLIS] = SNMP_TYPE_COUNTER64,      [SA_GAUGE64] = SNMP_TYPE_COUNTER64,
+    [SA_DATE] = SNMP_TYPE_OCTETS,           [SA_TEXT] = SNMP_TYPE_OCTETS,
+    [SA_NAME] = SNMP_TYPE_OCTETS,           [SA_NAME_OR_EMPTY] = SNMP_TYPE_OCTETS,
+    [SA_BITS] = SNMP_TYPE_OCTETS,           [SA_OCTETS] = SNMP_TYPE_OCTETS,
+    [SA_TEST_AND_INCR] = SNMP_TYPE_INTEGER,
 };
 
 static int refuse(const struct sa_column *c, const char *word, struct err *e)

@@ -52,12 +52,12 @@ static bool below_root(struct objid *ret, uint32_t branch, const uint32_t *subid
 /* How syntaxes travel (RFC 3584 forbids Counter64: version 1 has none). */
 enum form { FORM_INTEGER, FORM_GAUGE, FORM_COUNTER, FORM_OCTETS, FORM_NONE };
 static const enum form forms[] = {
-    [SA_INTEGER] = FORM_INTEGER,    [SA_ENUM] = FORM_INTEGER,         [SA_TRUTH] = FORM_INTEGER,
-    [SA_ROW_STATUS] = FORM_INTEGER, [SA_STORAGE_TYPE] = FORM_INTEGER, [SA_UNSIGNED] = FORM_GAUGE,
-    [SA_GAUGE] = FORM_GAUGE,        [SA_COUNTER] = FORM_COUNTER,      [SA_MILLIS] = FORM_NONE,
-    [SA_GAUGE64] = FORM_NONE,       [SA_DATE] = FORM_OCTETS,          [SA_TEXT] = FORM_OCTETS,
-    [SA_NAME] = FORM_OCTETS,        [SA_NAME_OR_EMPTY] = FORM_OCTETS, [SA_BITS] = FORM_OCTETS,
-    [SA_OCTETS] = FORM_OCTETS,
+    [SA_INTEGER] = FORM_INTEGER,    [SA_ENUM] = FORM_INTEGER,          [SA_TRUTH] = FORM_INTEGER,
+    [SA_ROW_STATUS] = FORM_INTEGER, [SA_STORAGE_TYPE] = FORM_INTEGER,  [SA_UNSIGNED] = FORM_GAUGE,
+    [SA_GAUGE] = FORM_GAUGE,        [SA_COUNTER] = FORM_COUNTER,       [SA_MILLIS] = FORM_NONE,
+    [SA_GAUGE64] = FORM_NONE,       [SA_DATE] = FORM_OCTETS,           [SA_TEXT] = FORM_OCTETS,
+    [SA_NAME] = FORM_OCTETS,        [SA_NAME_OR_EMPTY] = FORM_OCTETS,  [SA_BITS] = FORM_OCTETS,
+    [SA_OCTETS] = FORM_OCTETS,      [SA_TEST_AND_INCR] = FORM_INTEGER,
 };
 
 static size_t varbind_size(const struct job_varbind *v, size_t len)

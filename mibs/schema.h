@@ -15,6 +15,8 @@
 /* How a value is kept and shown. The comment gives the SNMP type and the C form of a cell. */
 enum sa_syntax {
     SA_INTEGER,      /* Integer32 with range; int64_t in C */
+    SA_TEST_AND_INCR,/* TestAndIncr (RFC 2579): a SET must name its value, which then rises by one,
+                      * from 2^31 - 1 to 0; int64_t */
     SA_ENUM,         /* INTEGER { names }; int64_t */
     SA_TRUTH,        /* TruthValue: 1 true, 2 false; int64_t */
     SA_ROW_STATUS,   /* RowStatus (RFC 2579); int64_t */
@@ -137,7 +139,7 @@ extern const size_t sa_root_len;
 
 /* ---- column numbers ------------------------------------------------------------------------ */
 
-enum { /* saSystem: scalars, index 0. All read-only. */
+enum { /* saSystem: scalars, index 0 */
     SYSTEM_VERSION = 1,      /* text, computed or durable at start */
     SYSTEM_STARTED = 2,      /* DateAndTime */
     SYSTEM_CONFIG_FILE = 3,
@@ -154,14 +156,7 @@ enum { /* saSystem: scalars, index 0. All read-only. */
     SYSTEM_NOTICES_FAILED = 14,
     SYSTEM_STORE_USED = 15,   /* Gauge32, KiB, computed */
     SYSTEM_STORE_SIZE = 16,   /* Gauge32, KiB, computed */
-    SYSTEM_HISTORY_MAX_AGE = 18,  /* Unsigned32, seconds, read-write, 0: no limit */
-    SYSTEM_HISTORY_MAX_ROWS = 19, /* likewise, rows */
-    SYSTEM_HISTORY_PURGED = 20,   /* Counter32, durable */
-    SYSTEM_HISTORY_OLDEST = 21,   /* DateAndTime, computed */
-    SYSTEM_NOTICE_MAX_AGE = 22,   /* of finished notices, likewise */
-    SYSTEM_NOTICE_MAX_ROWS = 23,
-    SYSTEM_NOTICES_PURGED = 24,
-    SYSTEM_NOTICE_OLDEST = 25,
+    SYSTEM_RELOAD = 17,       /* saConfigReload, TestAndIncr: each SET asks for a reload */
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
 };
 

@@ -210,7 +210,7 @@ static const uint8_t types[] = {
     [SA_GAUGE] = SET_UNSIGNED32,  [SA_COUNTER] = SET_UNSIGNED32,   [SA_MILLIS] = SET_COUNTER64,
     [SA_GAUGE64] = SET_COUNTER64, [SA_DATE] = SET_OCTETS,          [SA_TEXT] = SET_OCTETS,
     [SA_NAME] = SET_OCTETS,       [SA_NAME_OR_EMPTY] = SET_OCTETS, [SA_BITS] = SET_OCTETS,
-    [SA_OCTETS] = SET_OCTETS,
+    [SA_OCTETS] = SET_OCTETS,     [SA_TEST_AND_INCR] = SET_INT32,
 };
 
 static int status_value(int64_t v, struct err *e)

@@ -139,14 +139,29 @@ static const struct sa_column *missing(const struct work *w)
     return NULL;
 }
 
+/* RFC 2579, TestAndIncr: who names the value that it has advances it. */
+static int advance(const struct work *w, const struct varbind *v)
+{
+    int64_t now = row_int(&w->before, v->column->number);
+    if (v->number != now)
+        return no(w, v->column->number, ERR_INCONSISTENT_VALUE, "its value is %lld now",
+                  (long long)now);
+    staged_number(w->staged, v->column->number, now == INT32_MAX ? 0 : now + 1);
+    return 0;
+}
+
 /* The columns but RowStatus, as staged cells and bits for the ring. */
-static void stage_columns(const struct work *w)
+static int stage_columns(const struct work *w)
 {
     for (const struct varbind *v = w->r->varbinds; v; v = v->next) {
         const struct sa_column *c = v->column;
         if (!c || c->number == w->table->row_status)
             continue;
-        if (set_is_trigger(c)) {
+        if (c->syntax == SA_TEST_AND_INCR) {
+            int rc = advance(w, v);
+            if (rc)
+                return rc;
+        } else if (set_is_trigger(c)) {
             if (v->number == c->def)
                 continue;
             w->r->triggered = true;
@@ -157,6 +172,7 @@ static void stage_columns(const struct work *w)
         }
         bits_set(w->r->touched, c->number);
     }
+    return 0;
 }
 
 /* What the file does not say (any more) goes. */
@@ -245,7 +261,9 @@ static int resolve(struct work *w)
     rc = storage_value(w);
     if (rc)
         return rc;
-    stage_columns(w);
+    rc = stage_columns(w);
+    if (rc)
+        return rc;
     clear_unnamed(w);
     rc = status_after(w, outcome, &status);
     if (rc)

@@ -14,6 +14,7 @@ static const struct {
     int64_t min, max;
 } natural[] = {
     [SA_INTEGER] = {INT32_MIN, INT32_MAX},
+    [SA_TEST_AND_INCR] = {0, INT32_MAX},
     [SA_ENUM] = {INT32_MIN, INT32_MAX},
     [SA_TRUTH] = {TRUTH_TRUE, TRUTH_FALSE},
     [SA_ROW_STATUS] = {ROW_ACTIVE, ROW_NOT_READY},

@@ -6,6 +6,7 @@
 
 static const char *const syntax_names[] = {
     [SA_INTEGER] = "integer",
+    [SA_TEST_AND_INCR] = "testAndIncr",
     [SA_ENUM] = "enum",
     [SA_TRUTH] = "truth",
     [SA_ROW_STATUS] = "rowStatus",

@@ -279,6 +279,20 @@ def test_the_reason_in_words(world, name):
     assert b"wrongType" in world.tools.get(bob)[0].value
 
 
+def test_a_test_and_incr_is_a_lock(world):
+    """RFC 2579: naming the value that it has advances it, any other one is refused."""
+    reload = world.oid(1, 17, 0)
+    now, = world.tools.get(reload)
+    world.tools.set((reload, "i", now.value))
+    refused(world, "inconsistentValue", 1, (reload, "i", now.value))
+    refused(world, "inconsistentValue", 1, (reload, "i", now.value + 2))
+    refused(world, "wrongValue", 1, (reload, "i", -1))
+    refused(world, "wrongType", 1, (reload, "u", now.value + 1))
+    assert world.tools.get(reload)[0].value == now.value + 1
+    world.tools.set((reload, "i", now.value + 1))
+    assert world.tools.get(reload)[0].value == now.value + 2
+
+
 def test_the_reason_goes_to_the_owner_of_the_bad_row(world, name):
     row = made(world, name)
     alice = world.tools.get(world.oid(OWNER_TABLE, 1, 4, "alice"))

@@ -25,6 +25,11 @@ static const struct sa_column scalars_columns[] = {
      .access = SA_READ_WRITE,
      .max = 9,
      .def = 4},
+    {.number = 6,
+     .name = "saSpin",
+     .syntax = SA_TEST_AND_INCR,
+     .access = SA_READ_WRITE,
+     .max = INT32_MAX},
 };
 const struct sa_table scalars_table = {
     .id = T_SCALARS,

@@ -401,6 +401,95 @@ static void tables_without_row_status_have_their_rows(void **state)
     txn_abort(t);
 }
 
+/* ---- TestAndIncr ------------------------------------------------------------------------------
+ */
+
+static int set_spin(struct world *w, int64_t v)
+{
+    static const uint32_t spin[] = {T_SCALARS, 6, 0};
+    struct set_value value = {.type = SET_INT32, .number = v};
+    struct set *x = set_new(w->store, SET_SNMP);
+    struct err e;
+    int tag, rc = set_add(x, 1, spin, 3, &value, &e);
+    if (!rc)
+        rc = set_check(x, &tag, &e);
+    if (!rc)
+        rc = set_commit(x, &tag, &e);
+    set_free(x);
+    return rc;
+}
+
+static int64_t spin(struct world *w)
+{
+    static const uint32_t ids[] = {T_SCALARS, 6, 0};
+    struct cell c;
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(view_get(t, ids, 3, &c), 0);
+    txn_abort(t);
+    return c.number;
+}
+
+static void test_and_incr_advances(void **state)
+{
+    struct world *w = *state;
+    struct change ch;
+    uint64_t seq = 0;
+    assert_int_equal(set_spin(w, 1), ERR_INCONSISTENT_VALUE);
+    assert_int_equal(set_spin(w, INT64_C(1) << 31), ERR_WRONG_VALUE);
+    assert_int_equal(set_spin(w, 0), 0);
+    assert_int_equal(set_spin(w, 0), ERR_INCONSISTENT_VALUE);
+    assert_int_equal(set_spin(w, 1), 0);
+    assert_int_equal(spin(w), 2);
+    /* each is told, though the column is nothing but a lock */
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    for (int i = 0; i < 2; i++, seq = ch.seq) {
+        do
+            assert_int_equal(changes_next(t, seq, &ch), 0);
+        while (ch.table != T_SCALARS && (seq = ch.seq));
+        assert_true(ch.columns[0] == 1u << 6);
+    }
+    assert_int_equal(changes_next(t, seq, &ch), ERR_NOTFOUND);
+    txn_abort(t);
+}
+
+static void test_and_incr_wraps(void **state)
+{
+    struct world *w = *state;
+    struct edit d;
+    struct key k;
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    key_init(&k);
+    key_u32(&k, 0);
+    edit_begin(&d, t, &scalars_table, &k);
+    edit_int(&d, 6, INT32_MAX);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    assert_int_equal(set_spin(w, INT32_MAX), 0);
+    assert_int_equal(spin(w), 0);
+}
+
+static void test_and_incr_is_undone(void **state)
+{
+    static const uint32_t ids[] = {T_SCALARS, 6, 0};
+    struct world *w = *state;
+    struct set_value value = {.type = SET_INT32, .number = 0};
+    struct err e;
+    int tag;
+    struct set *x = set_new(w->store, SET_SNMP);
+    assert_int_equal(set_add(x, 1, ids, 3, &value, &e), 0);
+    assert_int_equal(set_check(x, &tag, &e), 0);
+    assert_int_equal(set_commit(x, &tag, &e), 0);
+    assert_int_equal(spin(w), 1);
+    /* two who asked at once: the other one's check was good too */
+    struct set *other = set_new(w->store, SET_SNMP);
+    assert_int_equal(set_add(other, 1, ids, 3, &value, &e), 0);
+    assert_int_equal(set_commit(other, &tag, &e), ERR_INCONSISTENT_VALUE);
+    set_free(other);
+    assert_int_equal(set_undo(x, &e), 0);
+    assert_int_equal(spin(w), 0);
+    set_free(x);
+}
+
 /* ---- StorageType --------------------------------------------------------------------------------
  */
 
@@ -866,6 +955,9 @@ int main(void)
         T(row_status_follows_rfc_2579),
         T(rows_need_their_owner),
         T(tables_without_row_status_have_their_rows),
+        T(test_and_incr_advances),
+        T(test_and_incr_wraps),
+        T(test_and_incr_is_undone),
         T(storage_type_is_kept),
         T(new_rows_are_non_volatile),
         T(the_configuration_file_has_its_way),
