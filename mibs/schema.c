@@ -11,6 +11,10 @@
 
 #define U32_MAX  4294967295
 #define DATE_MAX 253402300799999 /* the year 9999's last millisecond */
+/* How long and how much is kept unless a manager says otherwise: 90 days. */
+#define KEEP_SECONDS     (90 * 24 * 60 * 60)
+#define KEEP_SECONDS_MAX (36500LL * 24 * 60 * 60)
+#define KEEP_ROWS        100000
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* ---- shapes of columns, to be completed by .xml, .def, .help, ... ------------------------ */
@@ -19,8 +23,7 @@
     .number = (n), .name = (s), .syntax = (syntax_), .access = (a), .keep = (k), .min = (lo),      \
     .max = (hi)
 #define INTEGER(n, s, a, k, lo, hi)    NUMBER(n, s, SA_INTEGER, a, k, lo, hi)
-#define TEST_AND_INCR(n, s)                                                                        \
-    NUMBER(n, s, SA_TEST_AND_INCR, SA_READ_WRITE, SA_DURABLE, 0, INT32_MAX)
+#define TEST_AND_INCR(n, s)            NUMBER(n, s, SA_TEST_AND_INCR, SA_READ_WRITE, SA_DURABLE, 0, INT32_MAX)
 #define HIDDEN(n, s, k)                NUMBER(n, s, SA_INTEGER, SA_HIDDEN, k, INT64_MIN, INT64_MAX)
 #define UNSIGNED(n, s, a, k, lo, hi)   NUMBER(n, s, SA_UNSIGNED, a, k, lo, hi)
 #define GAUGE(n, s, k)                 NUMBER(n, s, SA_GAUGE, SA_READ_ONLY, k, 0, U32_MAX)
@@ -233,6 +236,32 @@ static const struct sa_column system_columns[] = {
      .help =
          "Setting this object to the value that it has asks the daemon to read its configuration "
          "file again, as SIGHUP does."},
+    {UNSIGNED(SYSTEM_HISTORY_MAX_AGE, "saSystemHistoryMaxAge", SA_READ_WRITE, SA_DURABLE, 0,
+              KEEP_SECONDS_MAX),
+     .def = KEEP_SECONDS,
+     .help = "How long rows of saHistoryTable are kept; 0 is no limit."},
+    {UNSIGNED(SYSTEM_HISTORY_MAX_ROWS, "saSystemHistoryMaxRows", SA_READ_WRITE, SA_DURABLE, 0,
+              U32_MAX),
+     .def = KEEP_ROWS,
+     .help = "How many rows of saHistoryTable are kept, of all owners together; 0 is no limit."},
+    {COUNTER(SYSTEM_HISTORY_PURGED, "saSystemHistoryPurged", SA_DURABLE),
+     .help = "Rows of saHistoryTable that were purged, being too old or too many."},
+    {DATE(SYSTEM_HISTORY_OLDEST, "saSystemHistoryOldest", SA_COMPUTED),
+     .help = "When the oldest transition in saHistoryTable happened; eight zero octets when there "
+             "is none."},
+    {UNSIGNED(SYSTEM_NOTICE_MAX_AGE, "saSystemNoticeMaxAge", SA_READ_WRITE, SA_DURABLE, 0,
+              KEEP_SECONDS_MAX),
+     .def = KEEP_SECONDS,
+     .help = "How long notices are kept after they were finished; 0 is no limit."},
+    {UNSIGNED(SYSTEM_NOTICE_MAX_ROWS, "saSystemNoticeMaxRows", SA_READ_WRITE, SA_DURABLE, 0,
+              U32_MAX),
+     .def = KEEP_ROWS,
+     .help = "How many finished notices are kept, of all owners together; 0 is no limit."},
+    {COUNTER(SYSTEM_NOTICES_PURGED, "saSystemNoticesPurged", SA_DURABLE),
+     .help = "Notices that were purged, being finished and too old or too many."},
+    {DATE(SYSTEM_NOTICE_OLDEST, "saSystemNoticeOldest", SA_COMPUTED),
+     .help = "When the oldest of the finished notices was finished; eight zero octets when there "
+             "is none."},
     {HIDDEN(SYSTEM_ALIVE_MONO, "saSystemAliveMono", SA_VOLATILE),
      .help = "When the core was last alive, by the monotonic clock."},
 };

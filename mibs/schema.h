@@ -157,6 +157,14 @@ enum { /* saSystem: scalars, index 0 */
     SYSTEM_STORE_USED = 15,   /* Gauge32, KiB, computed */
     SYSTEM_STORE_SIZE = 16,   /* Gauge32, KiB, computed */
     SYSTEM_RELOAD = 17,       /* saConfigReload, TestAndIncr: each SET asks for a reload */
+    SYSTEM_HISTORY_MAX_AGE = 18,  /* Unsigned32, seconds, read-write, 0: no limit */
+    SYSTEM_HISTORY_MAX_ROWS = 19, /* likewise, rows */
+    SYSTEM_HISTORY_PURGED = 20,   /* Counter32, durable */
+    SYSTEM_HISTORY_OLDEST = 21,   /* DateAndTime, computed */
+    SYSTEM_NOTICE_MAX_AGE = 22,   /* of finished notices, likewise */
+    SYSTEM_NOTICE_MAX_ROWS = 23,
+    SYSTEM_NOTICES_PURGED = 24,
+    SYSTEM_NOTICE_OLDEST = 25,
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
 };
 
