@@ -55,8 +55,8 @@ usage: ./autogen.sh [command]
   demo [--once]       install what is missing, build, and show the main job at work on
                       loopback; --once ends it and fails if anything was not seen
   check               install what is missing, build without a warning, run all tests
-  check --sanitizers  the same, and the unit tests with the address and undefined behaviour
-                      sanitizers
+  check --sanitizers  the same, and the unit and MIB tests with the address and undefined
+                      behaviour sanitizers
   packages            print the Debian packages that demo and check install
   help                this text
 
@@ -253,7 +253,8 @@ run_check() {
         configure_in "$BUILD_DIR/sanitizers" --enable-sanitizers
         build_in "$BUILD_DIR/sanitizers"
         build_tests_in "$BUILD_DIR/sanitizers"
-        run_tests "$BUILD_DIR/sanitizers" "TESTS=$(unit_tests "$BUILD_DIR/sanitizers")"
+        run_tests "$BUILD_DIR/sanitizers" \
+            "TESTS=$(unit_tests "$BUILD_DIR/sanitizers") tests/mib/run.sh"
         all_status=$status
     fi
     run_tests "$BUILD_DIR"

@@ -12,6 +12,9 @@ import time
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
+# What a program built with sanitizers prints when it errs.
+_SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
+
 # Every process of the running test, for the report of a failure (lib/plugin.py).
 started = []
 
@@ -107,12 +110,14 @@ class Process:
         if self.running():
             self.send(number)
             try:
-                return self.wait(timeout)
+                self.wait(timeout)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self.wait(timeout)
                 raise AssertionError(f"{self.name} did not end within {timeout} s of signal {number}")
-        return self.wait(timeout)
+        status = self.wait(timeout)
+        assert not _SANITIZER.search(self.output()), f"{self.name}:\n{self.output()}"
+        return status
 
     def kill(self):
         return self.stop(signal.SIGKILL)
