@@ -1,8 +1,13 @@
 #include "tests/fuzz/world.h"
 
 #include <ftw.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "alerts/checks.h"
 #include "daemon/kinds.h"
@@ -63,9 +68,10 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 /* Mapped files stay while they are open, so the folder can go at once: nothing is left behind,
  * however the fuzzer ends. */
+static struct store *store;
+
 struct store *world_store(void)
 {
-    static struct store *store;
     char path[] = "/tmp/fuzz_world.XXXXXX", folder[64];
     struct store_options o = {.path = folder, .map_bytes = 32 << 20, .no_sync = true};
     struct err e;
@@ -78,6 +84,69 @@ struct store *world_store(void)
     fill(store);
     REQUIRE(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
     return store;
+}
+
+void world_renew(void)
+{
+    store_close(store);
+    store = NULL;
+}
+
+static bool is_reason(const uint32_t *at, size_t n)
+{
+    return n > 3 && at[0] == SA_OWNER &&
+           (at[2] == OWNER_LAST_ERROR || at[2] == OWNER_LAST_ERROR_TIME);
+}
+
+uint64_t world_sum(void)
+{
+    uint32_t at[SUBIDS_MAX], next[SUBIDS_MAX];
+    struct txn *t = txn_begin(world_store(), TXN_READ);
+    uint64_t sum = 1469598103934665603u; /* FNV-1a */
+    struct cell cell;
+    size_t n = 0, nnext;
+
+    while (view_next(t, at, n, next, &nnext, &cell) == 0) {
+        memcpy(at, next, nnext * sizeof *at);
+        n = nnext;
+        if (is_reason(at, n))
+            continue;
+        for (size_t i = 0; i < n; i++)
+            sum = (sum ^ at[i]) * 1099511628211u;
+        for (size_t i = 0; i < cell.bytes.len; i++)
+            sum = (sum ^ cell.bytes.data[i]) * 1099511628211u;
+        sum = (sum ^ (uint64_t)cell.number) * 1099511628211u;
+    }
+    txn_abort(t);
+    return sum;
+}
+
+struct slice world_take(const uint8_t **p, size_t *left, size_t n)
+{
+    struct slice s = {*p, n < *left ? n : *left};
+
+    *p += s.len;
+    *left -= s.len;
+    return s;
+}
+
+uint8_t world_octet(const uint8_t **p, size_t *left)
+{
+    struct slice s = world_take(p, left, 1);
+
+    return s.len ? s.data[0] : 0;
+}
+
+void world_alone(void)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int fd;
+
+    if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+        return;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
+    close(fd);
 }
 
 size_t world_subids(const uint8_t *p, size_t size, uint32_t ret[SUBIDS_MAX])

@@ -9,6 +9,21 @@ enum { SUBIDS_MAX = 128 };
 
 /* Opened once for each process; its files are already removed. */
 struct store *world_store(void);
+/* The next world_store() is as at the start. For inputs that committed something: an input must do
+ * the same whatever ran before it. Nothing may hold the old one. */
+void world_renew(void);
+
+/* A sum over all that a manager can see, but for the reasons that refused SETs leave. */
+uint64_t world_sum(void);
+
+/* The next N octets of P, fewer if there are no more. */
+struct slice world_take(const uint8_t **p, size_t *left, size_t n);
+uint8_t world_octet(const uint8_t **p, size_t *left); /* 0: there are no more */
+
+/* A network of this process's own, with loopback and nothing else, so that thousands of short
+ * connections take no port from anybody and no octet leaves. Where that is not allowed, nothing
+ * changes. Before the first thread. */
+void world_alone(void);
 
 /* One octet a sub-identifier, but 255 begins one of four more: short inputs make long OIDs. */
 size_t world_subids(const uint8_t *p, size_t size, uint32_t ret[SUBIDS_MAX]);
