@@ -198,8 +198,8 @@ def test_access(schema, text):
 def test_defaults(schema, parsed):
     for _, column, _ in columns(schema):
         given = parsed["nodes"][column["name"]].get("default")
-        if (column["access"] != "read-create" or column["required"]
-                or column["syntax"] == "rowStatus"):
+        if (column["access"] not in ("read-create", "read-write") or column["required"]
+                or column["syntax"] in ("rowStatus", "testAndIncr")):
             assert given is None, column["name"]
             continue
         if column["syntax"] in ("text", "name", "nameOrEmpty"):
