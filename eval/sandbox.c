@@ -7,8 +7,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/caps.h"
 
 enum { MEMORY_MAX = 1 << 30 }; /* address space: the topics of all sources, parsed */
 
@@ -40,8 +43,12 @@ int sandbox_prepare(struct err *e)
 {
     const struct rlimit none = {0, 0};
 
+    umask(077);
+    caps_seal();
+    if (caps_keep(0))
+        return err_errno(e, "capset");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || prctl(PR_SET_DUMPABLE, 0) ||
-        setrlimit(RLIMIT_CORE, &none))
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
         return err_errno(e, "prctl");
     return 0;
 }
@@ -85,8 +92,6 @@ static int allow_plain(scmp_filter_ctx f)
 
 int sandbox_enter(int fd, struct err *e)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        return err_errno(e, "PR_SET_NO_NEW_PRIVS");
     int err = close_others(fd, e);
     if (!err)
         err = set_limits(e);
