@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "store/sum.h"
 
 enum { HEAD = 3, STAGED_HEAD = 4, NUMBERS = 256 };
 
@@ -12,10 +13,13 @@ int cells_open(struct cells *c, struct slice value)
     c->last = 0;
     if (!value.len)
         return 0;
-    if (value.data[0] != CELLS_FORMAT)
+    size_t head = value.data[0] == ROW_PLAIN    ? ROW_HEAD_PLAIN
+                  : value.data[0] == ROW_SUMMED ? ROW_HEAD_SUMMED
+                                                : value.len + 1;
+    if (head > value.len)
         return ERR_CORRUPT;
-    c->rest.data++;
-    c->rest.len--;
+    c->rest.data += head;
+    c->rest.len -= head;
     return 0;
 }
 
@@ -183,7 +187,7 @@ int cells_merge(struct slice old, const struct buf *staged, struct buf *ret, uin
     memset(changed, 0, 8 * sizeof changed[0]);
     if (!p)
         return ret->err;
-    *p++ = CELLS_FORMAT;
+    *p++ = ROW_PLAIN;
     int rc = merge(old, staged, &p, changed);
     ret->len = rc ? start : (size_t)(p - ret->data);
     return rc;

@@ -1,11 +1,11 @@
 /* The cells of a row as they are on disk (store/FORMAT.md): u8 format, then cells in ascending
- * order of column number: u8 number, u16 length, octets. Stored bytes are foreign bytes. */
+ * order of column number: u8 number, u16 length, octets. Stored bytes are foreign bytes. On disk a
+ * u32 sum stands behind the format (store/sum.h); what is read may have it, what is made here has
+ * not: it gets it as it is put. */
 #ifndef STORE_CELLS_H
 #define STORE_CELLS_H
 
 #include "base/buf.h"
-
-enum { CELLS_FORMAT = 1 };
 
 struct stored {
     uint8_t number;

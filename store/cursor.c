@@ -12,8 +12,10 @@ static void take(struct cursor *c, int rc)
     c->valid = false;
     if (rc == MDB_NOTFOUND || txn_lmdb(c->txn, rc, c->table->name))
         return;
-    if (lent->k.mv_size > SA_KEY_MAX || lent->k.mv_size < prefix->len ||
-        memcmp(lent->k.mv_data, prefix->data, prefix->len))
+    if (lent->k.mv_size < prefix->len || memcmp(lent->k.mv_data, prefix->data, prefix->len))
+        return;
+    struct slot *slot = slot_of(c->txn->store, c->table);
+    if (part_check(c->txn, slot, slice_of(lent->k), slice_of(lent->v)))
         return;
     c->at.len = (uint16_t)lent->k.mv_size;
     memcpy(c->at.data, lent->k.mv_data, lent->k.mv_size);

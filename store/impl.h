@@ -6,6 +6,7 @@
 
 #include "store/set.h"
 #include "store/store.h"
+#include "store/sum.h"
 #include "store/view.h"
 
 enum { ENV_STATE, ENV_SAMPLES, ENV_COUNT };
@@ -34,6 +35,7 @@ struct slot {
     int home;        /* the environment whose part makes the row exist */
     bool in[ENV_COUNT];
     MDB_dbi dbi[ENV_COUNT];
+    uint64_t seed; /* of the sums */
     const struct sa_column *by_number[SA_COLUMN_MAX + 1];
     const struct sa_column *readable[SA_COLUMN_MAX]; /* by GET and GETNEXT, ascending */
     size_t nreadable;
@@ -74,7 +76,8 @@ struct store {
     MDB_dbi meta[ENV_COUNT];
     MDB_dbi changes;
     MDB_dbi kv[KV_MAX];
-    char kv_names[KV_MAX][KV_NAME_MAX + 1]; /* those that are known to be committed */
+    uint64_t meta_seed, changes_seed, kv_seed[KV_MAX]; /* of the sums */
+    char kv_names[KV_MAX][KV_NAME_MAX + 1];            /* those that are known to be committed */
     struct slot *slots[SLOT_MAX];
     size_t nslots;
     struct slot *by_id[256];
@@ -101,9 +104,18 @@ int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
 int txn_growth(struct txn *t);
 struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot);
 int lmdb_code(int rc);
+/* Puts VALUE with its sum in front; LMDB's code. */
+int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct slice value,
+               unsigned flags);
+/* What was read is checked: RET is the value behind its sum. ERR_CORRUPT (sticky) if it is not what
+ * was written; DB is its name for people. */
+int sealed_open(struct txn *t, const char *db, uint64_t seed, struct slice key, MDB_val v,
+                struct slice *ret);
 bool env_full(struct store *s, int env);
 
-/* Raw parts of rows. ERR_NOTFOUND is not sticky. */
+/* Raw parts of rows. ERR_NOTFOUND is not sticky. part_check: is what was read what was written, or
+ * ERR_CORRUPT (sticky)? */
+int part_check(struct txn *t, const struct slot *slot, struct slice key, struct slice value);
 int part_get(struct txn *t, int env, const struct slot *slot, struct slice key, struct slice *ret);
 int part_put(struct txn *t, const struct slot *slot, struct slice key, struct slice value,
              bool grows);

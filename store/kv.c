@@ -19,9 +19,12 @@ static int meta_read(struct txn *t, MDB_txn *x, int env, const char *key, uint64
     int rc = mdb_get(x, t->store->meta[env], &k, &v);
     if (rc)
         return rc == MDB_NOTFOUND ? ERR_NOTFOUND : txn_lmdb(t, rc, "meta");
-    if (v.mv_size != 8)
+    struct slice value;
+    if (sealed_open(t, key, t->store->meta_seed, slice_of(k), v, &value))
+        return t->err.code;
+    if (value.len != 8)
         return txn_fail_words(t, ERR_CORRUPT, "meta: %s is no number", key);
-    *ret = get_u64(v.mv_data);
+    *ret = get_u64(value.data);
     return 0;
 }
 
@@ -38,9 +41,10 @@ int meta_put(struct txn *t, int env, const char *key, uint64_t value)
     if (!x)
         return t->err.code;
     put_u64(octets, value);
-    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {sizeof octets, octets};
+    struct store *s = t->store;
+    struct slice k = {(const uint8_t *)key, strlen(key)}, v = {octets, sizeof octets};
     t->writes++;
-    return txn_lmdb(t, mdb_put(x, t->store->meta[env], &k, &v, 0), "meta");
+    return txn_lmdb(t, sealed_put(x, s->meta[env], s->meta_seed, k, v, 0), "meta");
 }
 
 /* ---- ids ---------------------------------------------------------------------------------------
@@ -155,22 +159,31 @@ static int kv_number(struct txn *t, const char *db, bool make, uint64_t *ret)
     if (rc == ERR_NOTFOUND && make)
         rc = kv_assign(t, key, ret);
     if (!rc && *ret >= KV_MAX)
-        rc = txn_fail(t, ERR_CORRUPT);
+        rc = txn_fail_words(t, ERR_CORRUPT, "meta: %s is no number of a database", key);
     if (!rc && !t->named && strlen(db) <= KV_NAME_MAX)
         memcpy(t->store->kv_names[*ret], db, strlen(db) + 1);
     return rc;
 }
 
-/* The database, its transaction in RET_X. ERR_NOTFOUND: no such name yet (and not MAKE). */
-static int kv_open(struct txn *t, const char *db, bool make, MDB_txn **ret_x, MDB_dbi *ret)
+/* A database of summed values, and the transaction it is looked at in. */
+struct db {
+    const char *name; /* for people */
+    MDB_txn *x;
+    MDB_dbi dbi;
+    uint64_t seed;
+};
+
+/* ERR_NOTFOUND: no such name yet (and not MAKE). */
+static int kv_open(struct txn *t, const char *db, bool make, struct db *ret)
 {
     uint64_t n;
-    *ret_x = txn_mdb(t, ENV_STATE);
-    if (!*ret_x)
+    struct store *s = t->store;
+    MDB_txn *x = txn_mdb(t, ENV_STATE);
+    if (!x)
         return t->err.code;
-    int rc = kv_known(t->store, db, &n) ? 0 : kv_number(t, db, make, &n);
+    int rc = kv_known(s, db, &n) ? 0 : kv_number(t, db, make, &n);
     if (!rc)
-        *ret = t->store->kv[n];
+        *ret = (struct db){db, x, s->kv[n], s->kv_seed[n]};
     return rc;
 }
 
@@ -185,90 +198,82 @@ static int kv_writable(struct txn *t, const char *db, struct slice key)
 
 int kv_get(struct txn *t, const char *db, struct slice key, struct slice *ret)
 {
-    MDB_txn *x;
-    MDB_dbi dbi;
-    int rc = kv_open(t, db, false, &x, &dbi);
+    struct db d;
+    int rc = kv_open(t, db, false, &d);
     if (rc)
         return rc;
     if (!key.len || key.len > 511)
         return ERR_NOTFOUND;
     MDB_val k = val_of(key), v;
-    rc = txn_lmdb(t, mdb_get(x, dbi, &k, &v), db);
-    if (!rc)
-        *ret = slice_of(v);
-    return rc;
+    rc = txn_lmdb(t, mdb_get(d.x, d.dbi, &k, &v), db);
+    return rc ? rc : sealed_open(t, db, d.seed, key, v, ret);
 }
 
 int kv_put(struct txn *t, const char *db, struct slice key, struct slice value)
 {
-    MDB_txn *x;
-    MDB_dbi dbi;
+    struct db d;
     int rc = kv_writable(t, db, key);
     if (!rc)
         rc = txn_growth(t);
     if (!rc)
-        rc = kv_open(t, db, true, &x, &dbi);
+        rc = kv_open(t, db, true, &d);
     if (rc)
         return rc;
-    MDB_val k = val_of(key), v = val_of(value);
     t->writes++;
-    return txn_lmdb(t, mdb_put(x, dbi, &k, &v, 0), db);
+    return txn_lmdb(t, sealed_put(d.x, d.dbi, d.seed, key, value, 0), db);
 }
 
 int kv_del(struct txn *t, const char *db, struct slice key)
 {
-    MDB_txn *x;
-    MDB_dbi dbi;
+    struct db d;
     int rc = kv_writable(t, db, key);
     if (!rc)
-        rc = kv_open(t, db, false, &x, &dbi);
+        rc = kv_open(t, db, false, &d);
     if (rc)
         return rc;
     MDB_val k = val_of(key);
     t->writes++;
-    return txn_lmdb(t, mdb_del(x, dbi, &k, NULL), db);
+    return txn_lmdb(t, mdb_del(d.x, d.dbi, &k, NULL), db);
 }
 
-static int seek_pair(struct txn *t, MDB_txn *x, MDB_dbi dbi, struct slice from, bool after,
+static int seek_pair(struct txn *t, const struct db *d, struct slice from, bool after,
                      struct slice *ret_key, struct slice *ret_value)
 {
     MDB_cursor *c;
     MDB_val k = val_of(from), v;
-    int rc = mdb_cursor_open(x, dbi, &c);
+    int rc = mdb_cursor_open(d->x, d->dbi, &c);
     if (rc)
         return txn_lmdb(t, rc, "opening a cursor");
     rc = mdb_cursor_get(c, &k, &v, from.len ? MDB_SET_RANGE : MDB_FIRST);
     if (!rc && after && from.len && slice_equal(slice_of(k), from))
         rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
     mdb_cursor_close(c);
-    if (!rc) {
-        *ret_key = slice_of(k);
-        *ret_value = slice_of(v);
-    }
-    return txn_lmdb(t, rc, "seeking");
+    if (rc)
+        return txn_lmdb(t, rc, d->name);
+    *ret_key = slice_of(k);
+    return sealed_open(t, d->name, d->seed, *ret_key, v, ret_value);
 }
 
 int kv_seek(struct txn *t, const char *db, struct slice from, bool after, struct slice *ret_key,
             struct slice *ret_value)
 {
-    MDB_txn *x;
-    MDB_dbi dbi;
-    int rc = kv_open(t, db, false, &x, &dbi);
-    return rc ? rc : seek_pair(t, x, dbi, from, after, ret_key, ret_value);
+    struct db d;
+    int rc = kv_open(t, db, false, &d);
+    return rc ? rc : seek_pair(t, &d, from, after, ret_key, ret_value);
 }
 
 uint64_t kv_count(struct txn *t, const char *db)
 {
-    MDB_txn *x;
-    MDB_dbi dbi;
+    struct db d;
     MDB_stat stat;
-    if (kv_open(t, db, false, &x, &dbi) || mdb_stat(x, dbi, &stat))
+    if (kv_open(t, db, false, &d) || mdb_stat(d.x, d.dbi, &stat))
         return 0;
     return stat.ms_entries;
 }
 
 /* ---- the changes ring ------------------------------------------------------------------------
- * Database `changes`: u64 sequence -> u8 table, u8 operation, 8 x u32 column bits, key. */
+ * Database `changes`: u64 sequence -> u8 table, u8 operation, 8 x u32 column bits, key (behind the
+ * sum that every value has). */
 
 static const char consumed_key[] = "changes.consumed";
 
@@ -285,6 +290,8 @@ static int changes_last(struct txn *t, MDB_txn *x, uint64_t *ret)
     MDB_cursor *c;
     MDB_val k, v;
     *ret = changes_consumed(t);
+    if (t->err.code)
+        return t->err.code;
     int rc = mdb_cursor_open(x, t->store->changes, &c);
     if (rc)
         return txn_lmdb(t, rc, "opening a cursor");
@@ -311,9 +318,10 @@ int changes_append(struct txn *t, unsigned table, int op, struct slice key,
     for (int i = 0; columns && i < 8; i++)
         put_u32(record + 2 + 4 * i, columns[i]);
     memcpy(record + CHANGE_HEAD, key.data, key.len);
-    MDB_val k = {sizeof seq, seq}, v = {CHANGE_HEAD + key.len, record};
+    struct store *s = t->store;
+    struct slice k = {seq, sizeof seq}, v = {record, CHANGE_HEAD + key.len};
     t->writes++;
-    return txn_lmdb(t, mdb_put(x, t->store->changes, &k, &v, MDB_APPEND), "changes");
+    return txn_lmdb(t, sealed_put(x, s->changes, s->changes_seed, k, v, MDB_APPEND), "changes");
 }
 
 int changes_next(struct txn *t, uint64_t after, struct change *ret)
@@ -324,7 +332,8 @@ int changes_next(struct txn *t, uint64_t after, struct change *ret)
     if (!x)
         return t->err.code;
     put_u64(from, after);
-    int rc = seek_pair(t, x, t->store->changes, (struct slice){from, 8}, true, &key, &value);
+    struct db d = {"changes", x, t->store->changes, t->store->changes_seed};
+    int rc = seek_pair(t, &d, (struct slice){from, 8}, true, &key, &value);
     if (rc)
         return rc;
     if (key.len != 8 || value.len < CHANGE_HEAD)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 1, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
+enum { FORMAT_VERSION = 2, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
 
 /* A reservation of addresses, not of memory or disk. */
 static const size_t default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
@@ -116,6 +116,7 @@ static int slot_add(struct store *s, const struct sa_table *t)
         return ERR_NOMEM;
     slot->table = t;
     slot->number = (unsigned)s->nslots;
+    slot->seed = sum_seed(t->name);
     slot_columns(slot);
     s->slots[s->nslots++] = slot;
     if (t->id)
@@ -173,29 +174,36 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
     return rc ? open_err(e, s, env, rc) : 0;
 }
 
-/* Reads or, when new, writes the version. Before anything else is touched. */
-static int version_check(struct store *s, MDB_txn *x, int env, struct err *e)
+/* The one value without a sum: programs of all versions must be able to read it. */
+static char version_name[] = "version";
+
+static int version_put(struct store *s, MDB_txn *x, int env)
 {
-    static char name[] = "version";
     uint8_t octets[8];
-    MDB_val k = {sizeof name - 1, name}, v;
+    put_u64(octets, FORMAT_VERSION);
+    MDB_val k = {sizeof version_name - 1, version_name}, v = {sizeof octets, octets};
+    return mdb_put(x, s->meta[env], &k, &v, 0);
+}
+
+/* Reads or, when new, writes the version. Before anything else is touched. */
+static int version_check(struct store *s, MDB_txn *x, int env, uint64_t *ret, struct err *e)
+{
+    MDB_val k = {sizeof version_name - 1, version_name}, v;
     int rc = mdb_get(x, s->meta[env], &k, &v);
-    if (rc == MDB_NOTFOUND) {
-        put_u64(octets, FORMAT_VERSION);
-        v = (MDB_val){sizeof octets, octets};
-        rc = mdb_put(x, s->meta[env], &k, &v, 0);
-        return rc ? open_err(e, s, env, rc) : 0;
-    }
+    *ret = FORMAT_VERSION;
+    if (rc == MDB_NOTFOUND)
+        rc = version_put(s, x, env);
+    else if (!rc && v.mv_size == 8)
+        *ret = get_u64(v.mv_data);
+    else if (!rc)
+        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, store_env_names[env]);
     if (rc)
         return open_err(e, s, env, rc);
-    if (v.mv_size != 8)
-        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, store_env_names[env]);
-    uint64_t version = get_u64(v.mv_data);
-    if (version > FORMAT_VERSION)
+    if (*ret > FORMAT_VERSION)
         return err_set(e, ERR_VERSION,
                        "%s/%s was made by a newer snmpalertd: its format is %llu, this program "
                        "knows up to %d",
-                       s->path, store_env_names[env], (unsigned long long)version, FORMAT_VERSION);
+                       s->path, store_env_names[env], (unsigned long long)*ret, FORMAT_VERSION);
     return 0;
 }
 
@@ -221,8 +229,65 @@ static int open_own(struct store *s, MDB_txn *x)
     return rc;
 }
 
+static void seeds_make(struct store *s)
+{
+    char name[16];
+    s->meta_seed = sum_seed("meta");
+    s->changes_seed = sum_seed("changes");
+    for (int i = 0; i < KV_MAX; i++) {
+        snprintf(name, sizeof name, "kv.%d", i);
+        s->kv_seed[i] = sum_seed(name);
+    }
+}
+
+/* ---- from version 1: values get their sums; rows get theirs when they are next written --------*/
+
+/* LMDB moves what it is given when it lies in the page that it writes to: so key and value are
+ * copied. */
+static int upgrade_one(MDB_cursor *c, uint64_t seed, MDB_val k, MDB_val v, struct buf *b)
+{
+    buf_clear(b);
+    buf_bytes(b, k.mv_data, k.mv_size);
+    buf_u32(b, sum_of(seed, slice_of(k), slice_of(v)));
+    buf_bytes(b, v.mv_data, v.mv_size);
+    k.mv_data = b->data;
+    v = (MDB_val){b->len - k.mv_size, b->data + k.mv_size};
+    return b->err ? ENOMEM : mdb_cursor_put(c, &k, &v, MDB_CURRENT);
+}
+
+static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed)
+{
+    MDB_cursor *c;
+    MDB_val k, v;
+    struct buf b;
+    int rc = mdb_cursor_open(x, dbi, &c);
+    if (rc)
+        return rc;
+    buf_init(&b, 2 * ROW_MAX);
+    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
+        bool version =
+            k.mv_size == sizeof version_name - 1 && !memcmp(k.mv_data, version_name, k.mv_size);
+        if (!version && (rc = upgrade_one(c, seed, k, v, &b)))
+            break;
+    }
+    buf_release(&b);
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int upgrade(struct store *s, MDB_txn *x, int env)
+{
+    int rc = upgrade_values(x, s->meta[env], s->meta_seed);
+    if (!rc && env == ENV_STATE)
+        rc = upgrade_values(x, s->changes, s->changes_seed);
+    for (int i = 0; !rc && env == ENV_STATE && i < KV_MAX; i++)
+        rc = upgrade_values(x, s->kv[i], s->kv_seed[i]);
+    return rc ? rc : version_put(s, x, env);
+}
+
 static int open_databases(struct store *s, int env, struct err *e)
 {
+    uint64_t version;
     MDB_txn *x = NULL;
     int rc = mdb_txn_begin(s->env[env], NULL, 0, &x);
     if (!rc)
@@ -231,7 +296,7 @@ static int open_databases(struct store *s, int env, struct err *e)
         mdb_txn_abort(x);
         return open_err(e, s, env, rc);
     }
-    int code = version_check(s, x, env, e);
+    int code = version_check(s, x, env, &version, e);
     if (code) {
         mdb_txn_abort(x);
         return code;
@@ -239,6 +304,8 @@ static int open_databases(struct store *s, int env, struct err *e)
     rc = open_tables(s, x, env);
     if (!rc && env == ENV_STATE)
         rc = open_own(s, x);
+    if (!rc && version < FORMAT_VERSION)
+        rc = upgrade(s, x, env);
     if (rc)
         mdb_txn_abort(x);
     else
@@ -269,11 +336,18 @@ static int samples_wipe(struct store *s, struct err *e)
     return 0;
 }
 
+#define LITERAL(s) ((struct slice){(const uint8_t *)(s), sizeof(s) - 1})
+static const char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
+
+static int mark_put(struct store *s, MDB_txn *x, struct slice key, const void *p, size_t n)
+{
+    return sealed_put(x, s->meta[ENV_STATE], s->meta_seed, key, (struct slice){p, n}, 0);
+}
+
 /* Remembers in `state` whether and under which boot `samples` is open. */
 static int samples_mark(struct store *s, bool clean)
 {
     char boot[BOOT_LEN + 1];
-    static char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
     uint8_t flag = clean;
     MDB_txn *x;
     int code = boot_id(boot);
@@ -282,12 +356,9 @@ static int samples_mark(struct store *s, bool clean)
     int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, 0, &x);
     if (rc)
         return lmdb_code(rc);
-    MDB_val k = {sizeof boot_key - 1, boot_key}, v = {BOOT_LEN, boot};
-    rc = mdb_put(x, s->meta[ENV_STATE], &k, &v, 0);
-    k = (MDB_val){sizeof clean_key - 1, clean_key};
-    v = (MDB_val){1, &flag};
+    rc = mark_put(s, x, LITERAL(boot_key), boot, BOOT_LEN);
     if (!rc)
-        rc = mdb_put(x, s->meta[ENV_STATE], &k, &v, 0);
+        rc = mark_put(s, x, LITERAL(clean_key), &flag, 1);
     if (rc)
         mdb_txn_abort(x);
     else
@@ -295,12 +366,22 @@ static int samples_mark(struct store *s, bool clean)
     return lmdb_code(rc);
 }
 
+/* MDB_CORRUPTED: it is not what was written, and so says nothing. */
+static int mark_get(struct store *s, MDB_txn *x, struct slice key, struct slice *ret)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(x, s->meta[ENV_STATE], &k, &v);
+    if (rc)
+        return rc;
+    return sum_open(s->meta_seed, key, slice_of(v), ret) ? 0 : MDB_CORRUPTED;
+}
+
 /* Were the samples written under this boot, or closed cleanly, or are there none? The page cache
  * outlives killed processes, not the machine. */
 static int samples_trusted(struct store *s, bool *ret_trusted, bool *ret_marked)
 {
     char boot[BOOT_LEN + 1];
-    static char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
+    struct slice v;
     MDB_txn *x;
     int code = boot_id(boot);
     if (code)
@@ -308,13 +389,11 @@ static int samples_trusted(struct store *s, bool *ret_trusted, bool *ret_marked)
     int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, MDB_RDONLY, &x);
     if (rc)
         return lmdb_code(rc);
-    MDB_val k = {sizeof boot_key - 1, boot_key}, v;
-    rc = mdb_get(x, s->meta[ENV_STATE], &k, &v);
+    rc = mark_get(s, x, LITERAL(boot_key), &v);
     bool none = rc == MDB_NOTFOUND;
-    bool same = !rc && v.mv_size == BOOT_LEN && !memcmp(v.mv_data, boot, BOOT_LEN);
-    k = (MDB_val){sizeof clean_key - 1, clean_key};
-    rc = mdb_get(x, s->meta[ENV_STATE], &k, &v);
-    bool clean = !rc && v.mv_size == 1 && *(uint8_t *)v.mv_data == 1;
+    bool same = !rc && v.len == BOOT_LEN && !memcmp(v.data, boot, BOOT_LEN);
+    rc = mark_get(s, x, LITERAL(clean_key), &v);
+    bool clean = !rc && v.len == 1 && v.data[0] == 1;
     mdb_txn_abort(x);
     *ret_trusted = none || same || clean;
     *ret_marked = same && !clean;
@@ -413,6 +492,7 @@ int store_open(struct store **ret, const struct store_options *o, struct err *e)
     txn_init(s, &s->write, TXN_WRITE);
     txn_init(s, &s->samples, TXN_WRITE_SAMPLES);
     txn_init(s, &s->broken, TXN_READ);
+    seeds_make(s);
     int rc = slots_make(s, o);
     if (rc)
         err_set(e, rc, "opening the store: too many tables, or out of memory");

@@ -4,10 +4,11 @@
  * sub-identifier as four big-endian octets, so that byte order is OID order. A row's durable cells
  * are in `state`, its volatile ones under the same key in `samples`.
  *
- * Disk format, version 1. Row value: u8 format (1), then cells in ascending order of column number:
- * u8 number, u16 length, octets; integers are 8 octets, two's complement, big-endian. Unknown
- * numbers are kept by every edit. The folder's version, boot id and id counters are in the database
- * `meta`. (store/FORMAT.md shows one row in hex.) */
+ * Disk format, version 2. Row value: u8 format (2), u32 sum, then cells in ascending order of column
+ * number: u8 number, u16 length, octets; integers are 8 octets, two's complement, big-endian.
+ * Unknown numbers are kept by every edit. The folder's version, boot id and id counters are in the
+ * database `meta`. (store/FORMAT.md shows one row in hex.) Every value has a sum, which is looked at
+ * whenever it is read: what is not what was written is ERR_CORRUPT. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 

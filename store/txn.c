@@ -6,8 +6,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { GROWTH_EVERY = 512 }; /* growing writes between two looks at the size */
+#include "store/cells.h"
+
+enum {
+    GROWTH_EVERY = 512, /* growing writes between two looks at the size */
+    VALUE_MAX = ROW_MAX + 64,
+};
 
 int txn_env(const struct txn *t)
 {
@@ -209,6 +215,59 @@ struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot)
     return c;
 }
 
+/* ---- what is read is what was written ---------------------------------------------------------
+ */
+
+enum { WORDS_MAX = 128 };
+
+/* The key as an OID, as far as it fits. */
+static const char *key_words(struct slice key, char *ret)
+{
+    int n = 0;
+    ret[0] = 0;
+    for (size_t i = 0; i + 4 <= key.len && n < WORDS_MAX - 16; i += 4)
+        n += snprintf(ret + n, WORDS_MAX - (size_t)n, i ? ".%u" : "%u", get_u32(key.data + i));
+    return ret;
+}
+
+static int damaged(struct txn *t, const char *db, struct slice key)
+{
+    char words[WORDS_MAX];
+    return txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
+                          t->store->path, db, key_words(key, words));
+}
+
+int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct slice value,
+               unsigned flags)
+{
+    uint32_t sum = sum_of(seed, key, value);
+    MDB_val k = val_of(key), v = {SUM_LEN + value.len, NULL};
+    int rc = mdb_put(x, dbi, &k, &v, flags | MDB_RESERVE);
+    if (rc)
+        return rc;
+    uint8_t *p = v.mv_data;
+    if (value.len)
+        memmove(p + SUM_LEN, value.data, value.len);
+    put_u32(p, sum);
+    return 0;
+}
+
+int sealed_open(struct txn *t, const char *db, uint64_t seed, struct slice key, MDB_val v,
+                struct slice *ret)
+{
+    struct slice stored = slice_of(v);
+    if (stored.len > VALUE_MAX || !sum_open(seed, key, stored, ret))
+        return damaged(t, db, key);
+    return 0;
+}
+
+int part_check(struct txn *t, const struct slot *slot, struct slice key, struct slice value)
+{
+    if (key.len > SA_KEY_MAX || value.len > VALUE_MAX || !row_sound(slot->seed, key, value))
+        return damaged(t, slot->table->name, key);
+    return 0;
+}
+
 /* ---- parts of rows ----------------------------------------------------------------------------
  */
 
@@ -221,9 +280,29 @@ int part_get(struct txn *t, int env, const struct slot *slot, struct slice key, 
         return ERR_NOTFOUND;
     MDB_val k = val_of(key), v;
     int rc = mdb_get(x, slot->dbi[env], &k, &v);
-    if (!rc)
-        *ret = slice_of(v);
-    return rc == MDB_NOTFOUND ? ERR_NOTFOUND : txn_lmdb(t, rc, slot->table->name);
+    if (rc)
+        return rc == MDB_NOTFOUND ? ERR_NOTFOUND : txn_lmdb(t, rc, slot->table->name);
+    if (part_check(t, slot, key, slice_of(v)))
+        return t->err.code;
+    *ret = slice_of(v);
+    return 0;
+}
+
+/* VALUE's cells, in the format that has a sum. */
+static int put_summed(MDB_txn *x, int env, const struct slot *slot, struct slice key,
+                      struct slice cells)
+{
+    uint32_t sum = sum_of(slot->seed, key, cells);
+    MDB_val k = val_of(key), v = {ROW_HEAD_SUMMED + cells.len, NULL};
+    int rc = mdb_put(x, slot->dbi[env], &k, &v, MDB_RESERVE);
+    if (rc)
+        return rc;
+    uint8_t *p = v.mv_data;
+    if (cells.len)
+        memmove(p + ROW_HEAD_SUMMED, cells.data, cells.len);
+    p[0] = ROW_SUMMED;
+    put_u32(p + 1, sum);
+    return 0;
 }
 
 int part_put(struct txn *t, const struct slot *slot, struct slice key, struct slice value,
@@ -233,9 +312,11 @@ int part_put(struct txn *t, const struct slot *slot, struct slice key, struct sl
     MDB_txn *x = txn_mdb(t, env);
     if (!x || (grows && txn_growth(t)))
         return t->err.code;
-    MDB_val k = val_of(key), v = val_of(value);
+    struct cells c;
+    if (cells_open(&c, value))
+        return txn_fail_words(t, ERR_CORRUPT, "%s: a row that does not read", slot->table->name);
     t->writes++;
-    return txn_lmdb(t, mdb_put(x, slot->dbi[env], &k, &v, 0), slot->table->name);
+    return txn_lmdb(t, put_summed(x, env, slot, key, c.rest), slot->table->name);
 }
 
 int part_del(struct txn *t, const struct slot *slot, struct slice key)

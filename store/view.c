@@ -239,6 +239,8 @@ static int next_in_column(struct txn *t, const struct slot *slot, const struct p
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
     for (; !rc; rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT)) {
         *ret_key = slice_of(k);
+        if (part_check(t, slot, *ret_key, slice_of(v)))
+            return t->err.code;
         int code = cell_of(t, slot, slot->readable[p->column], *ret_key, slice_of(v), ret);
         if (code != ERR_NOTFOUND)
             return code;

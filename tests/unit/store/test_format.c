@@ -141,7 +141,10 @@ static void malformed_cells_are_seen(void **state)
         {BYTES("\1\2\0\1x"), 0, true},
         {BYTES("\1\2\0\0"), 0, true},
         {BYTES("\1\1\0\0\2\0\1x"), 0, true},
-        {BYTES("\2\2\0\1x"), ERR_CORRUPT, false},       /* format */
+        {BYTES("\3\2\0\1x"), ERR_CORRUPT, false}, /* format */
+        {BYTES("\2sum!\2\0\1x"), 0, true},
+        {BYTES("\2sum!"), 0, false},
+        {BYTES("\2sum"), ERR_CORRUPT, false},           /* truncated sum */
         {BYTES("\0"), ERR_CORRUPT, false},              /* format */
         {BYTES("\1\0\0\1x"), ERR_CORRUPT, false},       /* number 0 */
         {BYTES("\1\2"), ERR_CORRUPT, false},            /* truncated head */
@@ -174,7 +177,7 @@ static void random_bytes_do_no_harm(void **state)
         for (size_t j = 0; j < n; j++)
             p[j] = (uint8_t)(rand_r(&seed) >> 8) & (j % 3 == 2 ? 7 : 0xff);
         if (n)
-            p[0] = CELLS_FORMAT;
+            p[0] = i % 2 ? ROW_PLAIN : ROW_SUMMED;
         p = realloc(p, n ? n : 1);
         struct slice value = {p, n};
         struct cells c;
@@ -239,6 +242,43 @@ static void a_spoilt_row_is_not_written_over(void **state)
     assert_int_equal(row_delete(t, &thing_table, &k), 0);
     assert_int_equal(txn_commit(t, NULL), 0);
     world_release(&w);
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------
+ */
+
+/* Computed by another program, by what store/FORMAT.md says. */
+static void sums_are_as_documented(void **state)
+{
+    (void)state;
+    uint8_t p[133];
+    for (size_t i = 0; i < sizeof p; i++)
+        p[i] = (uint8_t)i;
+    assert_int_equal(sum_of(sum_seed("a"), BYTES(""), BYTES("")), 0x3fafec93);
+    assert_int_equal(sum_of(sum_seed("meta"), BYTES("abc"), BYTES("12345")), 0xc13c355);
+    assert_int_equal(sum_of(sum_seed("kv.0"), (struct slice){p, 40}, (struct slice){p + 100, 33}),
+                     0x199c7b7c);
+}
+
+static void every_bit_counts(void **state)
+{
+    (void)state;
+    enum { MOST = 70 };
+    uint8_t p[2 * MOST];
+    uint64_t seed = sum_seed("saThingTable");
+    for (size_t i = 0; i < sizeof p; i++)
+        p[i] = (uint8_t)(i * 7);
+    for (size_t n = 0; n <= MOST; n++) {
+        struct slice key = {p, n}, value = {p + MOST, MOST - n};
+        uint32_t sum = sum_of(seed, key, value);
+        for (size_t bit = 0; bit < 8 * (n + value.len); bit++) {
+            uint8_t *q = bit / 8 < n ? p + bit / 8 : p + MOST + (bit / 8 - n);
+            *q ^= (uint8_t)(1 << bit % 8);
+            assert_int_not_equal(sum_of(seed, key, value), sum);
+            *q ^= (uint8_t)(1 << bit % 8);
+        }
+        assert_int_not_equal(sum_of(sum_seed("saLinkTable"), key, value), sum);
+    }
 }
 
 /* ---- values -------------------------------------------------------------------------------------
@@ -376,6 +416,8 @@ int main(void)
         cmocka_unit_test(keys_do_not_overflow),
         cmocka_unit_test(subids_come_back),
         cmocka_unit_test(only_whole_indexes_are_valid),
+        cmocka_unit_test(sums_are_as_documented),
+        cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(malformed_cells_are_seen),
         cmocka_unit_test(random_bytes_do_no_harm),
         cmocka_unit_test(merging_keeps_what_it_does_not_know),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "store/cells.h"
+#include "store/impl.h"
 
 static int setup(void **state)
 {
@@ -723,23 +724,42 @@ static void kills_tear_nothing(void **state)
 /* ---- versions, boots, sizes -------------------------------------------------------------------
  */
 
-/* Writes one record of `meta` behind the store's back. */
-static void poke(const struct world *w, const char *env, const char *key, const void *p, size_t n)
-{
-    char path[128];
-    MDB_env *e;
+/* What is written behind the store's back. */
+struct raw {
+    MDB_env *env;
     MDB_txn *x;
     MDB_dbi dbi;
-    MDB_val k = {strlen(key), (void *)(uintptr_t)key}, v = {n, (void *)(uintptr_t)p};
+};
+
+static void raw_open(struct raw *r, const struct world *w, const char *env, const char *db)
+{
+    char path[128];
     snprintf(path, sizeof path, "%s/%s", w->path, env);
-    assert_int_equal(mdb_env_create(&e), 0);
-    mdb_env_set_maxdbs(e, 200);
-    assert_int_equal(mdb_env_open(e, path, 0, 0640), 0);
-    assert_int_equal(mdb_txn_begin(e, NULL, 0, &x), 0);
-    assert_int_equal(mdb_dbi_open(x, "meta", 0, &dbi), 0);
-    assert_int_equal(mdb_put(x, dbi, &k, &v, 0), 0);
-    assert_int_equal(mdb_txn_commit(x), 0);
-    mdb_env_close(e);
+    assert_int_equal(mdb_env_create(&r->env), 0);
+    mdb_env_set_maxdbs(r->env, 200);
+    assert_int_equal(mdb_env_open(r->env, path, 0, 0640), 0);
+    assert_int_equal(mdb_txn_begin(r->env, NULL, 0, &r->x), 0);
+    assert_int_equal(mdb_dbi_open(r->x, db, 0, &r->dbi), 0);
+}
+
+static void raw_close(struct raw *r)
+{
+    assert_int_equal(mdb_txn_commit(r->x), 0);
+    mdb_env_close(r->env);
+}
+
+/* One record of `meta`, as it is, or with its sum. */
+static void poke(const struct world *w, const char *env, const char *key, const void *p, size_t n)
+{
+    struct raw r;
+    struct slice k = text(key), v = {p, n};
+    MDB_val mk = val_of(k), mv = val_of(v);
+    raw_open(&r, w, env, "meta");
+    if (strcmp(key, "version"))
+        assert_int_equal(sealed_put(r.x, r.dbi, sum_seed("meta"), k, v, 0), 0);
+    else
+        assert_int_equal(mdb_put(r.x, r.dbi, &mk, &mv, 0), 0);
+    raw_close(&r);
 }
 
 static void a_newer_version_is_refused(void **state)
@@ -748,14 +768,84 @@ static void a_newer_version_is_refused(void **state)
     struct err e;
     struct store *s;
     struct store_options o = world_options(w);
-    static const uint8_t two[8] = {0, 0, 0, 0, 0, 0, 0, 2}, one[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    static const uint8_t next[8] = {0, 0, 0, 0, 0, 0, 0, 3}, now[8] = {0, 0, 0, 0, 0, 0, 0, 2};
     store_close(w->store);
     w->store = NULL;
-    poke(w, "state", "version", two, 8);
+    poke(w, "state", "version", next, 8);
     assert_int_equal(store_open(&s, &o, &e), ERR_VERSION);
     assert_non_null(strstr(e.text, "newer"));
-    poke(w, "state", "version", one, 8);
+    poke(w, "state", "version", now, 8);
     world_reopen(w);
+}
+
+/* Turns DB back into what version 1 wrote. */
+static void strip_sums(const struct world *w, const char *env, const char *db)
+{
+    struct raw r;
+    MDB_cursor *c;
+    MDB_val k, v;
+    uint8_t copy[512], key[512];
+    raw_open(&r, w, env, db);
+    assert_int_equal(mdb_cursor_open(r.x, r.dbi, &c), 0);
+    while (!mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+        bool row = !strncmp(db, "sa", 2);
+        if (k.mv_size == 7 && !memcmp(k.mv_data, "version", 7))
+            continue;
+        assert_true(v.mv_size >= SUM_LEN && v.mv_size <= sizeof copy);
+        memcpy(copy, (uint8_t *)v.mv_data + SUM_LEN, v.mv_size - SUM_LEN);
+        if (row)
+            copy[0] = ROW_PLAIN;
+        memcpy(key, k.mv_data, k.mv_size); /* LMDB moves the page under it */
+        k.mv_data = key;
+        v = (MDB_val){v.mv_size - SUM_LEN, copy};
+        assert_int_equal(mdb_cursor_put(c, &k, &v, MDB_CURRENT), 0);
+    }
+    mdb_cursor_close(c);
+    raw_close(&r);
+}
+
+static void version_1_is_taken_over(void **state)
+{
+    struct world *w = *state;
+    static const uint8_t one[8] = {0, 0, 0, 0, 0, 0, 0, 1};
+    static const char *const bare[] = {"meta", "changes", "kv.0", "kv.1", "saThingTable"};
+    struct key k = key_of_names("alice", "old");
+    struct change ch;
+    struct edit d;
+    struct row r;
+    struct slice v;
+    uint32_t id;
+    put_thing(w->store, "alice", "old", "kept");
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    assert_int_equal(id_next(t, &thing_table, &id), 0);
+    assert_int_equal(kv_put(t, "mine", text("key"), text("value")), 0);
+    assert_int_equal(changes_append(t, T_THING, CHANGE_CREATED, key_slice(&k), NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    store_close(w->store);
+    w->store = NULL;
+    for (size_t i = 0; i < sizeof bare / sizeof bare[0]; i++)
+        strip_sums(w, "state", bare[i]);
+    strip_sums(w, "samples", "meta");
+    poke(w, "state", "version", one, 8);
+    poke(w, "samples", "version", one, 8);
+
+    for (int again = 0; again < 2; again++) {
+        world_reopen(w);
+        t = txn_begin(w->store, TXN_WRITE);
+        assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+        assert_text(row_text(&r, THING_TEXT), "kept");
+        assert_int_equal(r.durable.data[0], again ? ROW_SUMMED : ROW_PLAIN);
+        assert_int_equal(kv_get(t, "mine", text("key"), &v), 0);
+        assert_text(v, "value");
+        assert_int_equal(changes_next(t, 0, &ch), 0);
+        assert_int_equal(ch.key.len, k.len);
+        assert_int_equal(id_next(t, &thing_table, &id), 0);
+        assert_int_equal(id, 2 + again);
+        edit_begin(&d, t, &thing_table, &k);
+        edit_int(&d, THING_NUMBER, 50 + again);
+        assert_int_equal(row_put(&d, NULL), 0);
+        assert_int_equal(txn_commit(t, NULL), 0);
+    }
 }
 
 static void put_sample(struct store *s)
@@ -767,6 +857,84 @@ static void put_sample(struct store *s)
     edit_int(&d, SAMPLE_VALUE, 42);
     assert_int_equal(row_put(&d, NULL), 0);
     assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+/* ---- what is not what was written -------------------------------------------------------------
+ */
+
+/* Flips a bit of the value of the first pair of DB, by its place from the end. */
+static void flip(const struct world *w, const char *env, const char *db, size_t from_end)
+{
+    struct raw r;
+    MDB_cursor *c;
+    MDB_val k, v;
+    uint8_t copy[512];
+    raw_open(&r, w, env, db);
+    assert_int_equal(mdb_cursor_open(r.x, r.dbi, &c), 0);
+    assert_int_equal(mdb_cursor_get(c, &k, &v, MDB_FIRST), 0);
+    assert_true(v.mv_size <= sizeof copy && from_end < v.mv_size);
+    memcpy(copy, v.mv_data, v.mv_size);
+    copy[v.mv_size - 1 - from_end] ^= 1;
+    v.mv_data = copy;
+    assert_int_equal(mdb_cursor_put(c, &k, &v, MDB_CURRENT), 0);
+    mdb_cursor_close(c);
+    raw_close(&r);
+}
+
+static void assert_damaged(struct txn *t, int got, const char *table, const char *words)
+{
+    struct err e;
+    assert_int_equal(got, ERR_CORRUPT);
+    assert_int_equal(txn_commit(t, &e), ERR_CORRUPT);
+    if (!strstr(e.text, table) || !strstr(e.text, words))
+        fail_msg("%s", e.text);
+}
+
+static void a_flipped_bit_is_told(void **state)
+{
+    struct world *w = *state;
+    struct key k = key_of_names("a", "b");
+    struct cursor c;
+    struct cell cell;
+    struct change ch;
+    struct slice key, v;
+    struct row r;
+    uint32_t subids[128];
+    size_t n;
+    put_thing(w->store, "a", "b", "text");
+    put_sample(w->store);
+    struct txn *t = txn_begin(w->store, TXN_WRITE);
+    kv_put(t, "mine", text("key"), text("value"));
+    changes_append(t, T_THING, CHANGE_CREATED, key_slice(&k), NULL);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    store_close(w->store);
+    w->store = NULL;
+    flip(w, "state", "saThingTable", 9);
+    flip(w, "samples", "saSampleTable", 0);
+    flip(w, "state", "kv.1", 0);
+    flip(w, "state", "changes", 0);
+    world_reopen(w);
+
+    struct store *s = w->store;
+    t = txn_begin(s, TXN_READ);
+    assert_damaged(t, row_get(t, &thing_table, &k, &r), "saThingTable", "1.97.1.98 ");
+    t = txn_begin(s, TXN_READ);
+    cursor_first(&c, t, &thing_table, NULL);
+    assert_false(cursor_row(&c, &r));
+    cursor_close(&c);
+    assert_damaged(t, txn_error(t), "saThingTable", "1.97.1.98 ");
+    t = txn_begin(s, TXN_READ);
+    assert_damaged(t, view_next(t, (const uint32_t[]){T_THING}, 1, subids, &n, &cell),
+                   "saThingTable", "1.97.1.98 ");
+    t = txn_begin(s, TXN_READ);
+    k = key_of_id("alice", 5);
+    assert_damaged(t, row_get(t, &sample_table, &k, &r), "saSampleTable", "97.108.105.99.101.5 ");
+    t = txn_begin(s, TXN_READ);
+    assert_damaged(t, kv_get(t, "mine", text("key"), &v), "mine", "damaged");
+    t = txn_begin(s, TXN_READ);
+    assert_damaged(t, kv_seek(t, "mine", text(""), false, &key, &v), "mine", "damaged");
+    t = txn_begin(s, TXN_READ);
+    assert_damaged(t, changes_next(t, 0, &ch), "changes", "damaged");
 }
 
 static bool sample_there(struct store *s)
@@ -1003,6 +1171,8 @@ int main(void)
         T(writers_may_be_killed),
         T(kills_tear_nothing),
         T(a_newer_version_is_refused),
+        T(version_1_is_taken_over),
+        T(a_flipped_bit_is_told),
         T(samples_go_with_the_boot),
         T(spoilt_files_are_said_or_thrown_away),
         T(folders_are_private),
