@@ -393,6 +393,7 @@ static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
     }
 }
 
+/* A set that is checked or committed again forgets what was before it: UNDO needs that. */
 static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
@@ -400,7 +401,7 @@ static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
     struct err e = {.code = ERR_OK};
     int tag = -1;
 
-    if (!p) {
+    if (!p || p->committed) {
         netsnmp_set_request_error(info, requests, SNMP_ERR_GENERR);
         return;
     }
@@ -417,7 +418,7 @@ static void on_action(struct agent_table *t, netsnmp_agent_request_info *info,
     struct err e = {.code = ERR_OK};
     int tag = -1;
 
-    if (!p) {
+    if (!p || p->committed) {
         netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
         return;
     }

@@ -26,8 +26,7 @@ struct call {
 };
 
 static struct agent_table *table;
-static oid range_end[MAX_OID_LEN];
-static size_t range_end_len;
+static oid root[MAX_OID_LEN], range_end[MAX_OID_LEN];
 
 /* What the store went through since the input began. */
 struct trace {
@@ -45,8 +44,7 @@ static void start(void)
     log_open("fuzz", LOG_LEVEL_ERROR);
     snmp_disable_log();
     for (size_t i = 0; i < sa_root_len; i++)
-        range_end[i] = sa_root[i];
-    range_end_len = sa_root_len;
+        root[i] = range_end[i] = sa_root[i];
     range_end[sa_root_len - 1]++;
     REQUIRE(agent_table_new(&table, &o, &e) == 0 && agent_table_register(table, &e) == 0);
 }
@@ -119,7 +117,7 @@ static void add_request(struct call *c, const uint8_t **p, size_t *left)
         return; /* net-snmp does not have such a value */
     r->index = c->n + 1;
     r->range_end = range_end;
-    r->range_end_len = range_end_len;
+    r->range_end_len = sa_root_len;
     r->agent_req_info = &c->info;
     if (c->n)
         c->requests[c->n - 1].next = r;
@@ -137,7 +135,7 @@ static void call_release(struct call *c)
 
 static bool run(struct call *c, int mode)
 {
-    netsnmp_subtree *at = netsnmp_subtree_find(range_end, range_end_len - 1, NULL, "");
+    netsnmp_subtree *at = netsnmp_subtree_find(root, sa_root_len, NULL, "");
     bool fine = true;
 
     REQUIRE(at);

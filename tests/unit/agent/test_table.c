@@ -370,6 +370,28 @@ static void set_is_undone(void **state)
     call_release(&c);
 }
 
+/* No master should, but what was committed is still to be undone. */
+static void phases_come_again(void **state)
+{
+    struct call c;
+
+    (void)state;
+    call_init(&c);
+    call_add_status(&c, ROW_DESTROY);
+    call_run(&c, MODE_SET_RESERVE1);
+    call_run(&c, MODE_SET_RESERVE2);
+    call_run(&c, MODE_SET_ACTION);
+    assert_false(group_exists());
+    call_run(&c, MODE_SET_RESERVE2);
+    assert_int_equal(call_status(&c), SNMP_ERR_GENERR);
+    c.requests[0].status = 0;
+    call_run(&c, MODE_SET_ACTION);
+    assert_int_equal(call_status(&c), SNMP_ERR_COMMITFAILED);
+    call_run(&c, MODE_SET_UNDO);
+    assert_true(group_exists());
+    call_release(&c);
+}
+
 static void session_dies_before_the_commit(void **state)
 {
     struct call c;
@@ -452,6 +474,7 @@ int main(void)
         cmocka_unit_test(next_outside_of_the_view),
         cmocka_unit_test(set_goes_through_its_phases),
         cmocka_unit_test(set_is_undone),
+        cmocka_unit_test(phases_come_again),
         cmocka_unit_test(session_dies_before_the_commit),
         cmocka_unit_test(session_dies_after_the_commit),
         cmocka_unit_test(two_sets_between_their_phases),
