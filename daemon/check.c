@@ -68,13 +68,20 @@ static int check_rows(struct core *c, const char *evaluator, bool unconfined, st
     return err;
 }
 
+int check_parsed(struct config *config, const char *evaluator, bool unconfined, struct err *e)
+{
+    struct core c = {.config = config, .checks = {.kinds = &daemon_kinds}};
+
+    return check_rows(&c, evaluator, unconfined, e);
+}
+
 int check_config(const char *file, const char *evaluator, bool unconfined, struct err *e)
 {
-    struct core c = {.checks = {.kinds = &daemon_kinds}};
-    int err = config_load(&c.config, file, &daemon_kinds, e);
+    struct config *config = NULL;
+    int err = config_load(&config, file, &daemon_kinds, e);
 
     if (!err)
-        err = check_rows(&c, evaluator, unconfined, e);
-    config_free(c.config);
+        err = check_parsed(config, evaluator, unconfined, e);
+    config_free(config);
     return err;
 }

@@ -11,6 +11,7 @@
 #include "alerts/computed.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/confile.h"
 #include "daemon/kinds.h"
 
 /* ---- one turn: one durable transaction, if there is anything durable to do ---- */
@@ -480,7 +481,7 @@ int core_main(struct stage_context *s)
 {
     struct core c = {.stage = s, .loop = s->loop, .checks = {.kinds = &daemon_kinds}};
     struct err e = {.text = ""};
-    int err = config_load(&c.config, s->config_file, &daemon_kinds, &e);
+    int err = confile_parse(&c.config, s->config.file, s->config_fd, &daemon_kinds, &e);
 
     if (!err)
         err = core_start(&c, &e);

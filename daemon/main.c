@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -39,7 +39,8 @@ enum {
     OPT_UNCONFINED,
     OPT_VERSION,
     OPT_HELP,
-    OPT_STAGE
+    OPT_STAGE,
+    OPT_VERIFY,
 };
 
 static const struct option options[] = {
@@ -51,6 +52,7 @@ static const struct option options[] = {
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {"stage", required_argument, NULL, OPT_STAGE}, /* how the parent starts its children */
+    {"verify-store", no_argument, NULL, OPT_VERIFY},
     {NULL, 0, NULL, 0},
 };
 
@@ -59,7 +61,7 @@ static const char *const level_names[] = {"error", "warning", "info", "debug", N
 struct command {
     struct parent_options parent;
     enum stage_id stage;
-    bool check;
+    bool check, verify_store;
     enum log_level level;
 };
 
@@ -102,6 +104,9 @@ static int take_option(struct command *c, int opt)
     case OPT_UNCONFINED:
         c->parent.unconfined = true;
         return -1;
+    case OPT_VERIFY:
+        c->verify_store = true;
+        return -1;
     case OPT_VERSION:
         print_version();
         return 0;
@@ -110,7 +115,7 @@ static int take_option(struct command *c, int opt)
         return 0;
     case OPT_STAGE:
         c->stage = stage_by_name(optarg);
-        if (c->stage && c->stage < STAGE_EVALUATOR)
+        if (c->stage && c->stage != STAGE_EVALUATOR && c->stage != STAGE_COMPILER)
             return -1;
         fprintf(stderr, "snmpalertd: unknown stage '%s'\n", optarg);
         return 64;
@@ -132,23 +137,12 @@ static int check_only(const struct command *c)
     return 0;
 }
 
-/* Everything foreign in the file is parsed in a process of its own, before the parent starts. */
-static int check_in_child(const struct command *c)
+static int run_stage(const struct command *c)
 {
-    int status;
-    pid_t pid = fork();
+    struct stage_options o = {c->parent.evaluator, c->parent.unconfined, c->verify_store};
 
-    if (!pid) {
-        struct err e = {.text = ""};
-
-        if (!check_config(c->parent.config_file, c->parent.evaluator, c->parent.unconfined, &e))
-            _exit(0);
-        log_error("config", "%s", e.text);
-        _exit(EXIT_CONFIG);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid)
-        return 1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    prctl(PR_SET_NAME, "snmpalertd"); /* whatever name it was run by */
+    return stage_main(c->stage, &o);
 }
 
 int main(int argc, char **argv)
@@ -176,7 +170,7 @@ int main(int argc, char **argv)
     }
     log_open(c.stage ? stage_name(c.stage) : "parent", c.level);
     if (c.stage)
-        return stage_main(c.stage, c.parent.config_file);
+        return run_stage(&c);
     if (c.check)
         return check_only(&c);
     if (n < 0) {
@@ -185,6 +179,5 @@ int main(int argc, char **argv)
     }
     exe[n] = 0;
     c.parent.exe = exe;
-    status = check_in_child(&c);
-    return status ? status : parent_main(&c.parent);
+    return parent_main(&c.parent);
 }

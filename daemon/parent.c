@@ -1,20 +1,17 @@
 /* The parent: forks, execs, reaps, links. It parses nothing foreign but the frames of its own
  * children, and touches nothing else. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/launch.h"
+#include "daemon/reload.h"
 #include "daemon/stage.h"
-#include "eval/spawn.h"
 
 #include "config.h"
 
@@ -59,7 +56,8 @@ struct child {
 };
 
 struct parent {
-    const struct parent_options *options;
+    struct launch launch;
+    struct reload *reload;
     struct loop *loop;
     struct child children[STAGE_LAST + 1];
     bool stopping;
@@ -173,6 +171,16 @@ static int on_child_frame(void *arg, uint16_t type, const uint8_t *payload, size
     rd_init(&r, payload, len);
     if (type == STAGE_READY) {
         set_state(c, PROCESS_RUNNING);
+        if (c->stage == STAGE_CORE)
+            reload_core_ready(c->parent->reload);
+        return 0;
+    }
+    if (type == STAGE_ALIVE)
+        return 0;
+    if (type == STAGE_RELOADED && c->stage == STAGE_CORE)
+        return reload_answered(c->parent->reload, payload, len);
+    if (type == STAGE_RELOAD_WANTED && c->stage == STAGE_CORE) {
+        reload_wish(c->parent->reload);
         return 0;
     }
     if (type != STAGE_HELLO || rd_u8(&r) != c->stage)
@@ -195,56 +203,34 @@ static void on_child_close(void *arg, int code)
 
     if (code == ERR_PROTOCOL && c->pid)
         kill(c->pid, SIGKILL);
+    if (c->stage == STAGE_CORE)
+        reload_core_ended(c->parent->reload);
     chan_free(c->chan);
     c->chan = NULL; /* its end is seen by the reaper */
-}
-
-/* In the child, between fork and exec: descriptor 3 is the channel, nothing else is handed down. */
-static void exec_stage(const struct parent_options *o, enum stage_id s, int fd)
-{
-    char stage[32], level[32];
-    const char *argv[] = {o->exe, stage, level, "-c", o->config_file, NULL};
-    sigset_t none;
-
-    snprintf(stage, sizeof stage, "--stage=%s", stage_name(s));
-    snprintf(level, sizeof level, "--log-level=%s", o->log_level);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-    if (fd == STAGE_PARENT_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, STAGE_PARENT_FD) < 0)
-        _exit(127);
-    close_range(STAGE_PARENT_FD + 1, ~0U, 0);
-    execv(o->exe, (char *const *)(uintptr_t)argv);
-    _exit(127);
 }
 
 static int spawn_stage(struct child *c)
 {
     struct chan_options o = {.on_frame = on_child_frame, .on_close = on_child_close, .arg = c};
-    int sv[2];
+    struct err e;
+    int fd, err = launch_stage(&c->parent->launch, c->stage, false, false, &fd, &c->pid, &e);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
-        return ERR_IO;
-    c->pid = fork();
-    if (!c->pid)
-        exec_stage(c->parent->options, c->stage, sv[1]);
-    close(sv[1]);
-    if (c->pid < 0) {
-        close(sv[0]);
-        c->pid = 0;
-        return ERR_IO;
+    if (err) {
+        log_error(stage_name(c->stage), "%s", e.text);
+        return err;
     }
-    c->chan = chan_new(c->parent->loop, sv[0], &o);
+    c->chan = chan_new(c->parent->loop, fd, &o);
     if (!c->chan)
-        close(sv[0]); /* it sees the end of file and ends */
+        close(fd); /* it sees the end of file and ends */
+    else if (c->stage == STAGE_CORE)
+        reload_core_started(c->parent->reload, c->chan);
     return 0;
 }
 
 static int spawn_evaluator(struct child *c)
 {
-    const struct parent_options *o = c->parent->options;
     struct err e;
-    int err = eval_spawn(o->evaluator, o->unconfined, &c->fd, &c->pidfd, &c->pid, &e);
+    int err = launch_evaluator(&c->parent->launch, &c->fd, &c->pidfd, &c->pid, &e);
 
     if (err)
         log_error(stage_name(c->stage), "%s", e.text);
@@ -345,19 +331,12 @@ static void stop_all(struct parent *p, int status)
     if (p->stopping)
         return;
     p->stopping = true;
+    reload_stop(p->reload);
     p->status = status;
     p->phase = 0;
     loop_timer_set(p->stop_timer, STOP_MS);
     if (!signal_phase(p, SIGTERM))
         advance_stop(p);
-}
-
-static void describe_exit(char *dst, size_t cap, int status)
-{
-    if (WIFSIGNALED(status))
-        snprintf(dst, cap, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(dst, cap, "exit %d", WEXITSTATUS(status));
 }
 
 static void on_exit_of(void *arg, pid_t pid, int status)
@@ -369,8 +348,10 @@ static void on_exit_of(void *arg, pid_t pid, int status)
                    WIFEXITED(status) && WEXITSTATUS(status);
 
     (void)pid;
-    describe_exit(c->last_exit, sizeof c->last_exit, status);
+    launch_describe_exit(c->last_exit, sizeof c->last_exit, status);
     c->pid = 0;
+    if (c->chan && c->stage == STAGE_CORE)
+        reload_core_ended(p->reload);
     chan_free(c->chan);
     c->chan = NULL;
     if (c->fd >= 0) {
@@ -399,20 +380,56 @@ static void on_stop_signal(void *arg, int signo)
 
 static void on_hangup(void *arg, int signo)
 {
-    (void)arg;
+    struct parent *p = arg;
+
     (void)signo;
-    log_warning(NULL, "SIGHUP changes nothing: the configuration is read when snmpalertd starts");
+    reload_wish(p->reload);
 }
 
-static int prepare(struct parent *p)
+static void on_first(void *arg, int status)
 {
+    struct parent *p = arg;
+
+    if (status) {
+        stop_all(p, status);
+        return;
+    }
+    for (size_t i = 0; i < sizeof start_list / sizeof *start_list; i++)
+        start(&p->children[start_list[i]]);
+}
+
+static void on_reloading(void *arg, bool busy)
+{
+    (void)arg;
+    (void)busy;
+}
+
+static void on_replaced(void *arg)
+{
+    struct parent *p = arg;
+
+    loop_timer_set(p->children[STAGE_CORE].restart, 0);
+}
+
+static int prepare(struct parent *p, const struct parent_options *o)
+{
+    struct reload_options reload = {.launch = &p->launch,
+                                    .file = o->config_file,
+                                    .on_first = on_first,
+                                    .on_busy = on_reloading,
+                                    .on_replaced = on_replaced,
+                                    .arg = p};
     int err;
+
+    launch_init(&p->launch, o);
 
     p->loop = loop_new();
     if (!p->loop)
         return ERR_NOMEM;
+    reload.loop = p->loop;
+    p->reload = reload_new(&reload);
     p->stop_timer = loop_timer_new(p->loop, stop_late, p);
-    if (!p->stop_timer)
+    if (!p->stop_timer || !p->reload)
         return ERR_NOMEM;
     for (unsigned i = STAGE_CORE; i <= STAGE_LAST; i++) {
         struct child *c = &p->children[i];
@@ -430,16 +447,17 @@ static int prepare(struct parent *p)
 
 int parent_main(const struct parent_options *o)
 {
-    struct parent p = {.options = o};
-    int err = prepare(&p);
+    struct parent p = {.status = 1};
+    int err = prepare(&p, o);
 
     if (err) {
         log_error(NULL, "cannot start: %s", err_name(err));
         return 1;
     }
-    for (size_t i = 0; i < sizeof start_list / sizeof *start_list; i++)
-        start(&p.children[start_list[i]]);
+    reload_first(p.reload);
     err = loop_run(p.loop);
+    reload_free(p.reload);
+    launch_release(&p.launch);
     loop_free(p.loop);
     return err < 0 ? 1 : err;
 }

@@ -17,6 +17,7 @@ enum stage_id {
     STAGE_EVALUATOR, /* the core's */
     STAGE_COMPILER,  /* the agent's: compile checks only */
     STAGE_LAST = STAGE_COMPILER,
+    STAGE_CHECKER, /* tries one configuration and ends; neither restarted nor in saProcessTable */
 };
 
 /* saProcessState */
@@ -24,6 +25,7 @@ enum process_state { PROCESS_STARTING = 1, PROCESS_RUNNING, PROCESS_STOPPED, PRO
 
 enum {
     STAGE_PARENT_FD = 3,
+    STAGE_ALIVE_MS = 2000,
     EXIT_CONFIG = 78,  /* EX_CONFIG: the configuration is refused */
     EXIT_CORRUPT = 65, /* EX_DATAERR: the store is damaged; the next core verifies and repairs it */
 };
@@ -37,9 +39,9 @@ enum {
     PARENT_LINK = 1,    /* struct stage_link; descriptors: socket, and a pidfd for evaluators */
     PARENT_PROCESS = 2, /* struct stage_process, to the core: for saProcessTable */
     /* To the core: struct stage_config; a descriptor if accepted: a sealed memfd with the file's
-     * text, read from its start. The first frame that a core gets has the configuration in force
+     * text (daemon/confile.h). The first frame that a core gets has the configuration in force
      * (accepted before, whatever the file holds by now); later ones are reloads, which it answers
-     * with STAGE_RELOADED. */
+     * with STAGE_RELOADED. To a checker: the first frame, what it is to check. */
     PARENT_CONFIG = 3,
     /* stage → parent */
     STAGE_HELLO = 16, /* u8 stage, str build id: first of all */
@@ -88,14 +90,27 @@ enum {
     CORE_AGENT_SET = 16,   /* agent → core: a SET was committed, look at the changes ring */
 };
 
+struct stage_options {
+    const char *evaluator; /* of the checker */
+    bool unconfined;       /* its evaluator */
+    bool verify_store;     /* of the core: it may be damaged */
+};
+
 /* What stages have in common: the loop, the channel to the parent, SIGTERM ends the loop. */
 struct stage_context {
     struct loop *loop;
     struct chan *parent;
-    const char *config_file; /* of the core */
+    const struct stage_options *options;
+    /* Of core and checker: the PARENT_CONFIG that came first, before the body was called, and its
+     * text, which stage_main() closes. */
+    struct stage_config config;
+    int config_fd;
+    struct loop_timer *alive;
     void *arg;
     /* A sibling's link; FD (and PIDFD, or -1) are the callee's. */
     void (*on_link)(void *arg, const struct stage_link *l, int fd, int pidfd);
+    /* A reload: a later PARENT_CONFIG. FD (-1 unless accepted) is the callee's. */
+    int (*on_config)(void *arg, const struct stage_config *c, int fd);
     /* Other frames of the parent. */
     int (*on_frame)(void *arg, uint16_t type, const uint8_t *payload, size_t len);
 };
@@ -105,9 +120,13 @@ int core_main(struct stage_context *c);
 int agent_main(struct stage_context *c);
 int poller_main(struct stage_context *c);
 int dispatcher_main(struct stage_context *c);
+int checker_main(struct stage_context *c);
 
 /* Tells the parent that it does its work now. */
 void stage_ready(struct stage_context *c);
+/* STAGE_RELOADED or STAGE_CHECKED: accepted, or why not. */
+void stage_answer(struct stage_context *c, uint16_t type, bool accepted, const char *why);
+int stage_answer_read(struct rd *r, bool *ret_accepted, char *ret_why, size_t cap);
 
 /* The parent: starts all, restarts what ends, stops all at SIGTERM or SIGINT, in the mirrored
  * order. EXE: this program's path. Returns the exit status: 0, EXIT_CONFIG if the core refused its
@@ -119,6 +138,6 @@ struct parent_options {
 };
 int parent_main(const struct parent_options *o);
 /* Entry of `snmpalertd --stage=NAME`. */
-int stage_main(enum stage_id s, const char *config_file);
+int stage_main(enum stage_id s, const struct stage_options *o);
 
 #endif
