@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alerts/instance.h"
+#include "alerts/retention.h"
 #include "base/text.h"
 
 enum { WALL = 5000000, MONO = 70000 };
@@ -403,6 +404,7 @@ static void test_disabling_closes_and_tells_nobody_of_each(void **state)
     assert_int_equal(close_all(t, REASON_DISABLED, 50), 2);
     assert_int_equal(rows_in(t, SA_ALERT), 3);
     assert_int_equal(rows_in(t, SA_HISTORY), 4);
+    assert_true(retention_complete(t, RETAINED_HISTORY));
     assert_int_equal(rows_in(t, SA_NOTICE), 2);
     /* What is on its way still arrives, and is forgotten then. */
     assert_int_equal(kv_count(t, "told"), 2);
@@ -417,6 +419,7 @@ static void test_disabling_closes_and_tells_nobody_of_each(void **state)
     assert_int_equal(cell_of(t, SA_HISTORY, history, HISTORY_OUT_TIME), WALL + 50);
     assert_int_equal(close_all(t, REASON_DISABLED, 60), 0); /* once is enough */
     assert_int_equal(rows_in(t, SA_HISTORY), 4);
+    assert_true(retention_complete(t, RETAINED_HISTORY));
     /* Enabled again: the same alert goes on, without the flag. */
     assert_int_equal(apply(t, "one", "a", &yes, 70).alert, 1);
     assert_int_equal(alert_cell(t, 1, ALERT_FLAGS), 0);

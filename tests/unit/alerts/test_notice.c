@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alerts/notice.h"
+#include "alerts/retention.h"
 
 enum { NOW = 1000000 };
 
@@ -1305,6 +1306,7 @@ static void compare_queues(struct txn *t)
     struct slice k, v;
     size_t i;
 
+    assert_true(retention_complete(t, RETAINED_NOTICES));
     qsort(model.live, model.nlive, sizeof *model.live, by_place);
     for (i = 0; next_pair(t, "pending", &k, &v, i == 0); i++) {
         assert_true(i < model.nlive && k.len == 12 && v.len == 5 && !memcmp(v.data, "alice", 5));
