@@ -12,6 +12,8 @@
 #include "daemon/kinds.h"
 #include "store/view.h"
 
+enum { CORE_JOB_BITS = 20 }; /* no core has so many jobs in a millisecond */
+
 /* ---- handlers ---- */
 
 static const struct config_handler *handler_of(struct core *c, const char *target_owner,
@@ -74,6 +76,15 @@ static struct core_job **job_bucket(struct core *c, uint64_t id)
     return &c->jobs[id % CORE_JOB_BUCKETS];
 }
 
+/* The dispatcher may outlive a core, and answer the next one for jobs of the last: ids go on with
+ * the clock, so that such an answer finds no job. */
+static uint64_t next_job(struct core *c)
+{
+    if (!c->next_job)
+        c->next_job = (uint64_t)clock_mono_ms() << CORE_JOB_BITS;
+    return ++c->next_job;
+}
+
 static struct core_job *job_new(struct core *c, const struct notice_ref *refs, size_t n)
 {
     struct core_job *j = calloc(1, sizeof *j);
@@ -82,7 +93,7 @@ static struct core_job *job_new(struct core *c, const struct notice_ref *refs, s
         free(j);
         return NULL;
     }
-    j->id = ++c->next_job;
+    j->id = next_job(c);
     j->nrefs = n;
     memcpy(j->refs, refs, n * sizeof *refs);
     return j;
