@@ -282,7 +282,7 @@ static pid_t fork_child(const char *log)
 
 static void exec_daemon(void)
 {
-    char self[PATH_MAX] = "", exe[PATH_MAX + 16], evaluator[PATH_MAX + 48], config[128];
+    char self[PATH_MAX] = "", exe[PATH_MAX + 16], evaluator[PATH_MAX + 48], config[128], user[32];
     char *build;
 
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
@@ -291,7 +291,8 @@ static void exec_daemon(void)
     snprintf(exe, sizeof exe, "%s/snmpalertd", build);
     snprintf(evaluator, sizeof evaluator, "--evaluator=%s/snmpalertd-evaluator", build);
     snprintf(config, sizeof config, "%s/snmpalertd.xml", site.folder);
-    execl(exe, exe, "-c", config, evaluator, (char *)NULL);
+    snprintf(user, sizeof user, "--user=%u", (unsigned)geteuid()); /* stays who we are */
+    execl(exe, exe, "-c", config, evaluator, user, (char *)NULL);
     perror(exe);
     _exit(127);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/confine.h"
 #include "eval/spawn.h"
 
 enum {
@@ -90,20 +91,25 @@ static void exec_stage(const struct launch *l, enum stage_id s, bool verify, boo
     const char *path = name_of(&l->exe, name), *argv[8] = {l->exe.path, stage, level};
     size_t n = 3;
     sigset_t none;
+    struct err e;
 
     snprintf(stage, sizeof stage, "--stage=%s", stage_name(s));
     snprintf(level, sizeof level, "--log-level=%s", l->options->log_level);
     if (s == STAGE_CHECKER) {
         snprintf(evaluator, sizeof evaluator, "--evaluator=%s", l->evaluator.path);
         argv[n++] = evaluator;
-        if (l->options->unconfined)
-            argv[n++] = "--unconfined";
     }
+    if (l->options->unconfined)
+        argv[n++] = "--unconfined";
     if (verify)
         argv[n++] = "--verify-store";
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    if (confine_become(l->options->confine, s, &e)) {
+        log_error(stage_name(s), "%s", e.text);
+        _exit(EXIT_NO_EXEC);
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0); /* which the change of user would have undone */
     if (fd == STAGE_PARENT_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, STAGE_PARENT_FD) < 0)
         _exit(EXIT_NO_EXEC);
     close_rest(l->exe.fd);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/check.h"
+#include "daemon/confine.h"
 #include "daemon/stage.h"
 #include "mibs/schema.h"
 
@@ -26,11 +27,17 @@ static const char usage[] =
     "      --log-level=LEVEL  error, warning, info (default) or debug\n"
     "      --evaluator=FILE   program that runs conditions (default %s;\n"
     "                         the environment's SNMPALERTD_EVALUATOR goes before that)\n"
-    "      --unconfined       run it without its sandbox, for valgrind and sanitizers\n"
+    "      --user=USER        started by root: run as USER (default %s)\n"
+    "      --network-user=USER\n"
+    "                         run what touches the network as USER (default %s, or as\n"
+    "                         --user says)\n"
+    "      --unconfined       without sandbox and filters of system calls, for valgrind and\n"
+    "                         sanitizers\n"
     "      --version          print the version and end\n"
     "      --help             print this and end\n"
     "\n"
-    "Exit status: 0, 78 if the configuration is refused, 1 for other failures.\n";
+    "Exit status: 0, 78 if the configuration is refused, 67 if there is no such user, 1 for other\n"
+    "failures.\n";
 
 enum {
     OPT_CHECK = 256,
@@ -41,6 +48,8 @@ enum {
     OPT_HELP,
     OPT_STAGE,
     OPT_VERIFY,
+    OPT_USER,
+    OPT_NETWORK_USER,
 };
 
 static const struct option options[] = {
@@ -48,6 +57,8 @@ static const struct option options[] = {
     {"check-config", no_argument, NULL, OPT_CHECK},
     {"log-level", required_argument, NULL, OPT_LEVEL},
     {"evaluator", required_argument, NULL, OPT_EVALUATOR},
+    {"user", required_argument, NULL, OPT_USER},
+    {"network-user", required_argument, NULL, OPT_NETWORK_USER},
     {"unconfined", no_argument, NULL, OPT_UNCONFINED},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -62,6 +73,8 @@ struct command {
     struct parent_options parent;
     enum stage_id stage;
     bool check, verify_store;
+    const char *user, *network_user;
+    struct confine confine;
     enum log_level level;
 };
 
@@ -104,6 +117,12 @@ static int take_option(struct command *c, int opt)
     case OPT_UNCONFINED:
         c->parent.unconfined = true;
         return -1;
+    case OPT_USER:
+        c->user = optarg;
+        return -1;
+    case OPT_NETWORK_USER:
+        c->network_user = optarg;
+        return -1;
     case OPT_VERIFY:
         c->verify_store = true;
         return -1;
@@ -111,7 +130,7 @@ static int take_option(struct command *c, int opt)
         print_version();
         return 0;
     case OPT_HELP:
-        printf(usage, default_config, default_evaluator);
+        printf(usage, default_config, default_evaluator, SA_SERVICE_USER, SA_NETWORK_USER);
         return 0;
     case OPT_STAGE:
         c->stage = stage_by_name(optarg);
@@ -125,10 +144,32 @@ static int take_option(struct command *c, int opt)
     }
 }
 
+/* 0, or the exit status. */
+static int become_service(struct command *c)
+{
+    struct err e = {.text = ""};
+
+    switch (confine_parent(&c->confine, c->user, c->network_user, c->parent.unconfined, &e)) {
+    case 0:
+        c->parent.confine = &c->confine;
+        return 0;
+    case ERR_NOTFOUND:
+        log_error(NULL, "%s", e.text);
+        return EXIT_USER;
+    default:
+        log_error(NULL, "%s", e.text);
+        return 1;
+    }
+}
+
 static int check_only(const struct command *c)
 {
     struct err e = {.text = ""};
 
+    if (confine_become(&c->confine, STAGE_CHECKER, &e)) {
+        fprintf(stderr, "snmpalertd: %s\n", e.text);
+        return 1;
+    }
     if (check_config(c->parent.config_file, c->parent.evaluator, c->parent.unconfined, &e)) {
         fprintf(stderr, "snmpalertd: %s\n", e.text);
         return EXIT_CONFIG;
@@ -171,6 +212,9 @@ int main(int argc, char **argv)
     log_open(c.stage ? stage_name(c.stage) : "parent", c.level);
     if (c.stage)
         return run_stage(&c);
+    status = become_service(&c);
+    if (status)
+        return status;
     if (c.check)
         return check_only(&c);
     if (n < 0) {

@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/confine.h"
 
 #include "config.h"
 
@@ -296,11 +296,14 @@ static int greet(struct stage_context *c, enum stage_id s)
 static int prepare(struct stage_context *c, enum stage_id s)
 {
     struct chan_options o = {.on_frame = on_frame, .on_close = on_close, .arg = c};
+    struct err e;
     int err;
 
-    /* Nothing here ever needs more rights than it has, and no secret may be read out of it. */
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    err = confine_stage(s, c->options->unconfined, &e);
+    if (err) {
+        log_error(NULL, "%s", e.text);
+        return err;
+    }
     if (s == STAGE_CORE || s == STAGE_CHECKER) {
         err = receive_config(c);
         if (err)

@@ -27,6 +27,7 @@ enum {
     STAGE_PARENT_FD = 3,
     STAGE_ALIVE_MS = 2000,
     EXIT_CONFIG = 78,  /* EX_CONFIG: the configuration is refused */
+    EXIT_USER = 67,    /* EX_NOUSER: the user that it should become is missing */
     EXIT_CORRUPT = 65, /* EX_DATAERR: the store is damaged; the next core verifies and repairs it */
 };
 
@@ -92,7 +93,7 @@ enum {
 
 struct stage_options {
     const char *evaluator; /* of the checker */
-    bool unconfined;       /* its evaluator */
+    bool unconfined;       /* without a filter; so is the checker's evaluator */
     bool verify_store;     /* of the core: it may be damaged */
 };
 
@@ -134,7 +135,8 @@ int stage_answer_read(struct rd *r, bool *ret_accepted, char *ret_why, size_t ca
 struct parent_options {
     const char *exe, *evaluator, *config_file;
     const char *log_level;
-    bool unconfined; /* the evaluators without sandbox (valgrind) */
+    bool unconfined;               /* no sandbox for the evaluators, no filters (valgrind) */
+    const struct confine *confine; /* whom the stages run as */
 };
 int parent_main(const struct parent_options *o);
 /* Entry of `snmpalertd --stage=NAME`. */

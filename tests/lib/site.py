@@ -63,7 +63,8 @@ class Snmpalertd:
 
     def argv(self, *options):
         return [str(build_folder() / "snmpalertd"), "-c", self.file,
-                f"--evaluator={build_folder()}/snmpalertd-evaluator", *self.options, *options]
+                f"--evaluator={build_folder()}/snmpalertd-evaluator",
+                f"--user={os.geteuid()}", *self.options, *options]  # stays who we are
 
     def launch(self):
         """Start it and do not wait."""

@@ -243,6 +243,7 @@ def test_bad_configuration_is_refused_with_place_and_reason(make_site, spoil, sa
 
 def check_config(file):
     return subprocess.run([str(build_folder() / "snmpalertd"), "-c", str(file), "--check-config",
+                           f"--user={os.geteuid()}",
                            f"--evaluator={build_folder()}/snmpalertd-evaluator"],
                           capture_output=True, text=True, timeout=30)
 

@@ -21,7 +21,7 @@ jansson.h        base/json.c
 net-snmp/        snmp agent
 net-snmp/agent/  agent
 ucd-snmp/        agent
-seccomp.h        eval
+seccomp.h        eval daemon/confine.c
 "
 
 top=${top_srcdir:-$(dirname "$0")/../../..}
