@@ -91,7 +91,8 @@ class Snmpalertd:
     def pid_of(self, name):
         """Of the process that saProcessTable calls NAME."""
         names = self.manager.column("saProcessName")
-        index = next(i for i, n in names.items() if n == name)
+        index = next((i for i, n in names.items() if n == name), None)
+        assert index is not None, f"no process {name} among {names}"
         return int(self.manager.column("saProcessPid")[index])
 
     def stop(self, *args, **kwargs):

@@ -62,7 +62,8 @@ def test_no_secret_is_printed(secretive_site):
     with pytest.raises(SetRefused):
         site.manager.set(('saDefinitionCondition."admin"."busy"', "s",
                           "'not a secret' +"))
-    walk = site.manager.run("snmpbulkwalk", "saMIBObjects", options=("-Oq",)).stdout
+    walk = site.manager.run("snmpbulkwalk", "saObjects", options=("-Oq",)).stdout
+    assert "saHandlerPropertyValue" in walk
     site.daemon.stop()
     out = site.daemon.process.output()
     assert "level=debug" in out
