@@ -28,6 +28,8 @@ struct entry {
     char source[33];
     char (*readers)[33];
     size_t nreaders;
+    char (*former)[33]; /* who may not read it any more, but has rows of it */
+    size_t nformer;
     struct path *paths;
     size_t npaths, cap_paths, next_path; /* next_path: where the last one was found, plus one */
     uint32_t next_metric, flushes;
@@ -72,6 +74,7 @@ static void entry_free(struct entry *e)
         free(e->paths[i].text);
     free(e->paths);
     free(e->readers);
+    free(e->former);
     free(e->topic.name);
     free(e->topic.json);
     free(e);
@@ -278,6 +281,37 @@ struct topic *topics_sample(struct topics *x, const struct topic_source *s, cons
     return &e->topic;
 }
 
+/* Rows under all who had them are dropped, and written for those who have them now. */
+int topics_set_readers(struct topics *x, uint32_t id, const struct topic_source *s)
+{
+    struct entry *e = id && id < x->next_id ? x->by_id[id - 1] : NULL;
+    size_t n = e ? e->nformer + e->nreaders : 0;
+    char(*former)[33], (*readers)[33];
+
+    if (!e)
+        return ERR_NOTFOUND;
+    former = calloc(n + 1, sizeof *former);
+    readers = calloc(s->nreaders + 1, sizeof *readers);
+    if (!former || !readers) {
+        free(former);
+        free(readers);
+        return ERR_NOMEM;
+    }
+    if (e->nformer)
+        memcpy(former, e->former, e->nformer * sizeof *former);
+    memcpy(former + e->nformer, e->readers, e->nreaders * sizeof *former);
+    memcpy(readers, s->readers, s->nreaders * sizeof *readers);
+    free(e->former);
+    free(e->readers);
+    e->former = former;
+    e->nformer = n;
+    e->readers = readers;
+    e->nreaders = s->nreaders;
+    e->changed = true;
+    make_dirty(x, e);
+    return 0;
+}
+
 uint32_t topics_gone(struct topics *x, uint32_t source, const char *name)
 {
     struct entry **slot = slot_of(x->slots, x->cap, name), *e = *slot;
@@ -439,12 +473,12 @@ static int delete_below(struct txn *t, unsigned table, const struct key *prefix)
     return txn_error(t);
 }
 
-static int delete_rows(struct txn *t, const struct entry *e)
+static int delete_rows(struct txn *t, const struct entry *e, char (*readers)[33], size_t n)
 {
     int err = 0;
 
-    for (size_t i = 0; i < e->nreaders && e->row && !err; i++) {
-        struct key k = topic_key(e->readers[i], e->row);
+    for (size_t i = 0; i < n && e->row && !err; i++) {
+        struct key k = topic_key(readers[i], e->row);
 
         err = delete_below(t, SA_METRIC, &k);
         if (!err)
@@ -582,12 +616,21 @@ static int write_topic(struct txn *t, struct entry *e)
     return err;
 }
 
+static int flush_entry(struct txn *t, struct entry *e)
+{
+    int err = delete_rows(t, e, e->former, e->nformer);
+
+    if (err)
+        return err;
+    return e->gone ? delete_rows(t, e, e->readers, e->nreaders) : write_topic(t, e);
+}
+
 int topics_flush(struct topics *x, struct txn *t)
 {
     int err = 0;
 
     for (struct entry *e = x->dirty; e && !err; e = e->next_dirty)
-        err = e->gone ? delete_rows(t, e) : write_topic(t, e);
+        err = flush_entry(t, e);
     return err;
 }
 
@@ -595,6 +638,9 @@ int topics_flush(struct topics *x, struct txn *t)
 static void written(struct entry *e)
 {
     e->dirty = e->changed = e->rewrite = e->row_given = false;
+    free(e->former);
+    e->former = NULL;
+    e->nformer = 0;
     if (e->gone)
         entry_free(e);
 }

@@ -39,6 +39,9 @@ int topics_load(struct topics *x, struct txn *t);
 enum { TOPICS_MAX = 100000 };
 struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
                             int64_t wall_ms, const void *json, size_t len);
+/* Others may read the topic from now on: the readers of S, its source. Its id stays; rows come and
+ * go with the next flush. ERR_NOMEM: nothing has changed. */
+int topics_set_readers(struct topics *x, uint32_t id, const struct topic_source *s);
 /* The topic is no more (a row that vanished from its table). Returns its id, 0 if unknown. */
 uint32_t topics_gone(struct topics *x, uint32_t source, const char *name);
 const struct topic *topics_find(const struct topics *x, const char *name);

@@ -37,7 +37,7 @@ static int check_in(struct core *c, const char *folder, struct err *e)
     if (!err)
         err = checks_register(c->store, &c->checks);
     if (!err)
-        err = core_config_apply(c, e);
+        err = core_config_apply(c, c->config, e);
     store_close(c->store);
     return err;
 }

@@ -28,21 +28,28 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
 
 static void reload_touched(struct core *c, const struct core_touched *x)
 {
-    struct txn *t;
+    struct txn *t = txn_begin(c->store, TXN_READ);
     int err = 0;
 
-    if (x->all) {
+    for (size_t i = 0; i < x->n && !err; i++)
+        err = core_def_reload(c, t, x->items[i].owner, x->items[i].name);
+    txn_abort(t);
+    if (x->all && !err) /* all that there are; those that went were among the others */
         err = core_defs_load(c);
-    } else {
-        t = txn_begin(c->store, TXN_READ);
-        for (size_t i = 0; i < x->n && !err; i++)
-            err = core_def_reload(c, t, x->items[i].owner, x->items[i].name);
-        txn_abort(t);
-    }
     if (err)
         log_error(NULL, "definitions cannot be read again: %s", err_name(err));
     if (x->n || x->all)
         eval_client_flush(c->eval);
+}
+
+/* Told before the change is consumed: a core that is killed in between lets the next one tell. */
+static void ask_for_reload(struct core *c, const struct core_touched *x)
+{
+    if (!x->reload || x->reload == c->reload_asked || !c->stage || !c->stage->parent)
+        return;
+    log_info("config", "a manager asks for a reload");
+    if (!chan_send(c->stage->parent, STAGE_RELOAD_WANTED, NULL, 0))
+        c->reload_asked = x->reload;
 }
 
 static int write_turn(struct core *c, size_t napply, const struct judge_now *now,
@@ -54,6 +61,7 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
     txn_allow_growth(t); /* the last tenth of the store is for alerts; SETs and files do without */
     err = core_changes_apply(c, t, now, touched);
 
+    ask_for_reload(c, touched);
     if (!err)
         err = core_outcomes_apply(c, t, now->wall_ms);
     if (!err)
@@ -230,7 +238,7 @@ static int on_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size
     return type == CORE_AGENT_SET && !len && !nfds ? 0 : ERR_PROTOCOL;
 }
 
-static void agent_greet(struct core *c)
+void core_agent_greet(struct core *c)
 {
     struct buf b;
 
@@ -302,7 +310,7 @@ static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
         close(pidfd);
     if (l->peer == STAGE_AGENT) {
         if (open_link(c, &c->agent, fd, on_agent_frame, on_agent_close))
-            agent_greet(c);
+            core_agent_greet(c);
     } else if (l->peer == STAGE_POLLER) {
         if (open_link(c, &c->poller, fd, core_poller_frame, on_poller_close))
             core_poller_greet(c);
@@ -418,6 +426,19 @@ static int start_eval(struct core *c)
     return c->eval && c->topics && c->tick && c->due ? 0 : ERR_NOMEM;
 }
 
+/* Sources and handlers of the file: nobody is there yet to be told. */
+static int start_parts(struct core *c)
+{
+    struct core_parts parts;
+    int err = core_parts_prepare(c, c->config, &parts);
+
+    if (err)
+        return err;
+    core_parts_install(c, &parts);
+    core_parts_release(&parts);
+    return 0;
+}
+
 static int core_start(struct core *c, struct err *e)
 {
     int err = start_eval(c);
@@ -425,14 +446,9 @@ static int core_start(struct core *c, struct err *e)
     if (!err)
         err = open_store(c, e);
     if (!err)
-        err = core_config_apply(c, e);
-    c->queues = calloc(c->config->nhandlers + 1, sizeof *c->queues);
-    if (!err && !c->queues)
-        err = ERR_NOMEM;
-    for (size_t i = 0; !err && i < c->config->nhandlers; i++)
-        c->queues[i].shown = UINT32_MAX; /* what an earlier core left there is not known */
+        err = core_config_apply(c, c->config, e);
     if (!err)
-        err = core_sources_init(c);
+        err = start_parts(c);
     if (!err)
         err = resume(c, e);
     if (!err)
@@ -467,13 +483,12 @@ static void core_stop(struct core *c)
     loop_timer_del(c->tick);
     topics_free(c->topics);
     eval_client_free(c->eval);
-    core_sources_free(c);
+    core_parts_free(c);
     store_close(c->store);
     free(c->verdicts);
     free(c->to_apply);
     free(c->outcomes);
     free(c->lost);
-    free(c->queues);
     config_free(c->config);
 }
 
@@ -495,6 +510,7 @@ int core_main(struct stage_context *s)
     c.started = true;
     s->arg = &c;
     s->on_link = on_link;
+    s->on_config = core_on_config;
     s->on_frame = on_parent_frame;
     loop_timer_set(c.tick, 0);
     stage_ready(s);

@@ -52,10 +52,24 @@ struct core_source {
     const struct config_source *config;
     char (*readers)[33];
     size_t nreaders;
-    uint32_t *reader_ids; /* of owners, for the evaluator */
+    uint32_t *reader_ids; /* of owners, for the evaluator; the same order */
     struct poll_status status;
     uint32_t samples, failures;
     bool dirty;
+};
+
+struct core_handler {
+    const struct config_handler *config;
+    uint32_t now, shown; /* notices in flight; as saHandlerQueue shows them */
+};
+
+/* What a file names, to be found: owners (whose owner is ""), sources or handlers. */
+struct core_names {
+    struct core_name_ref {
+        const char *owner, *name; /* of the file */
+        uint32_t at;              /* position in the file, from 0 */
+    } * items;                    /* sorted */
+    size_t n;
 };
 
 struct core_job { /* one message that is with the dispatcher */
@@ -91,7 +105,15 @@ struct core {
     size_t *to_apply; /* of verdicts: those that change something durable */
 
     struct topics *topics;
-    struct core_source *sources; /* by id - 1 */
+    /* Ids are never given again while a core lives: what is on its way, from a poll or to a
+     * handler, names what it was meant for. */
+    char (*owners)[33]; /* by id - 1, those that are gone too: one that comes back is the same */
+    size_t nowners, cap_owners;
+    struct core_source **sources; /* by id - 1; NULL: gone */
+    size_t nsources;
+    struct core_handler **handlers; /* likewise */
+    size_t nhandlers;
+    uint64_t reload_asked; /* the last change that asked for a reload, as the parent was told */
     bool flush_needed;
     int64_t next_flush_mono;
 
@@ -100,9 +122,6 @@ struct core {
     struct core_job *jobs[CORE_JOB_BUCKETS]; /* by id */
     size_t njobs;
     uint64_t next_job;
-    struct core_queue { /* notices in flight, by handler id - 1 */
-        uint32_t now, shown;
-    } * queues;
     struct notice_ref *lost; /* of a dispatcher that died: due again */
     size_t nlost, cap_lost;
 
@@ -113,20 +132,51 @@ struct core {
     struct eval_stats flushed;               /* what the counters had at the last flush */
 };
 
-/* core_config.c: what the file says, into the store. ERR_INVALID with file and line. */
-int core_config_apply(struct core *c, struct err *e);
-uint32_t core_owner_id(const struct core *c, const char *name); /* 0: unknown */
-uint32_t core_handler_id(const struct core *c, const char *owner, const char *name);
+/* core_config.c: what the file says, into the store, in one transaction: all of it or, with file
+ * and line, nothing. */
+int core_config_apply(struct core *c, const struct config *f, struct err *e);
 
-/* core_eval.c: definitions, sources, topics, verdicts. */
+/* core_names.c. ERR_NOMEM; find: its position in the file plus one, 0: it is not there. */
+int core_names_of_owners(struct core_names *ret, const struct config *f);
+int core_names_of_sources(struct core_names *ret, const struct config *f);
+int core_names_of_handlers(struct core_names *ret, const struct config *f);
+uint32_t core_names_find(const struct core_names *x, const char *owner, const char *name);
+void core_names_release(struct core_names *x);
+/* Ids of owners: that of NAME, which is given one; 0: out of memory. */
+uint32_t core_owner_intern(struct core *c, const char *name);
+uint32_t core_owner_id(const struct core *c, const char *name); /* 0: unknown */
+
+/* core_parts.c: what a file makes of owners, sources and handlers in memory, made before and put
+ * into force after the store has it. */
+struct core_parts {
+    struct core_source **sources;
+    size_t nsources;
+    struct core_handler **handlers;
+    size_t nhandlers;
+    size_t added, changed, gone; /* of both, after core_parts_install */
+};
+int core_parts_prepare(struct core *c, const struct config *f, struct core_parts *ret);
+/* Takes what is in X; poller, dispatcher and evaluator are told. */
+void core_parts_install(struct core *c, struct core_parts *x);
+void core_parts_release(struct core_parts *x);
+void core_parts_free(struct core *c);
+struct core_source *core_source_at(const struct core *c, uint32_t id);   /* NULL: unknown or gone */
+struct core_handler *core_handler_at(const struct core *c, uint32_t id); /* likewise */
+uint32_t core_handler_id(const struct core *c, const char *owner, const char *name);
+void core_poller_greet(struct core *c);     /* a new poller: its sources */
+void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
+
+/* core_reload.c. F is taken over: in force, or freed when it is refused and nothing has changed. */
+int core_reload(struct core *c, struct config *f, struct err *e);
+int core_on_config(void *arg, const struct stage_config *s, int fd); /* PARENT_CONFIG */
+void core_agent_greet(struct core *c); /* core.c: where its store and its master are */
+
+/* core_eval.c: definitions, topics, verdicts. */
 int core_defs_load(struct core *c);
 void core_defs_free(struct core *c);
 int core_def_reload(struct core *c, struct txn *t, const char *owner, const char *name);
-int core_sources_init(struct core *c);
-void core_sources_free(struct core *c);
 int core_poller_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                       int nfds);
-void core_poller_greet(struct core *c); /* a new poller: its sources */
 void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v);
 /* Which verdicts change something durable: to_apply, their number returned. */
 size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now *now);
@@ -138,7 +188,6 @@ int core_flush_sources(struct core *c, struct txn *t);
 
 /* core_notice.c: handing out and taking back. */
 int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);
-void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
 void core_dispatcher_lost(struct core *c);  /* what it had is due again */
 int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                           const int *fds, int nfds);
@@ -164,7 +213,8 @@ struct core_touched { /* definitions to be looked at again after the commit */
         char owner[33], name[33];
     } * items;
     size_t n, cap;
-    bool all; /* a script changed: every one */
+    bool all;        /* a script changed: every one */
+    uint64_t reload; /* the change by which a manager asked for a reload, 0 */
 };
 bool core_changes_waiting(struct txn *t);
 int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,

@@ -176,6 +176,8 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
             err = touch(touched, owner, name);
     } else if (ch->table == SA_SCRIPT || ch->table == SA_SCRIPT_TEXT) {
         touched->all = true;
+    } else if (ch->table == SA_SYSTEM && has_column(ch, SYSTEM_RELOAD)) {
+        touched->reload = ch->seq;
     }
     if (!err)
         err = index_apply(t, ch);

@@ -15,27 +15,25 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-enum { BATCH_VARBINDS = 3000 };
+enum { BATCH_VARBINDS = 3000, STALE_MAX = 512 << 20 };
 
-uint32_t core_owner_id(const struct core *c, const char *name)
-{
-    for (size_t i = 0; i < c->config->nowners; i++) {
-        if (!strcmp(c->config->owners[i].name, name))
-            return (uint32_t)i + 1;
-    }
-    return 0;
-}
-
-uint32_t core_handler_id(const struct core *c, const char *owner, const char *name)
-{
-    for (size_t i = 0; i < c->config->nhandlers; i++) {
-        const struct config_handler *h = &c->config->handlers[i];
-
-        if (!strcmp(h->owner, owner) && !strcmp(h->name, name))
-            return (uint32_t)i + 1;
-    }
-    return 0;
-}
+/* A file on its way into the store: one transaction, so that all of it is there or nothing. */
+struct apply {
+    struct core *core;
+    const struct config *file;
+    struct txn *txn;
+    struct buf stale; /* volatile parts that go with it */
+    struct core_names owners, sources, handlers;
+    struct row_index { /* keys of the file's rows, sorted, by table */
+        struct row_name {
+            unsigned table;
+            struct key key;
+            bool override;
+        } * items;
+        size_t n;
+    } index;
+    const struct config_row **order; /* what is referred to comes first */
+};
 
 /* ---- owners, sources, handlers ---- */
 
@@ -89,52 +87,46 @@ static int put_handler(struct txn *t, const struct config_handler *h)
 }
 
 /* Is the row with these names in the file? */
-static bool still_there(const struct core *c, unsigned table, const struct slice *key)
+static bool still_there(const struct apply *a, unsigned table, const struct slice *key)
 {
-    char n[2][33] = {"", ""};
+    char n[2][33] = {"", ""}, property[33];
+    const struct kind *kind;
     size_t pos = 0;
+    uint32_t at;
 
     if (!key_read_name(key, &pos, n[0]))
         return false;
     if (table == SA_OWNER)
-        return core_owner_id(c, n[0]);
+        return core_names_find(&a->owners, "", n[0]);
     if (!key_read_name(key, &pos, n[1]))
         return false;
-    if (table == SA_HANDLER)
-        return core_handler_id(c, n[0], n[1]);
-    if (table == SA_HANDLER_PROPERTY) {
-        uint32_t id = core_handler_id(c, n[0], n[1]);
-        const struct kind *kind = id ? c->config->handlers[id - 1].kind : NULL;
-        char property[33];
-
-        return kind && key_read_name(key, &pos, property) &&
-               property_find(kind->properties, kind->nproperties, property);
-    }
-    for (size_t i = 0; i < c->config->nsources; i++) {
-        const struct config_source *s = &c->config->sources[i];
-
-        if (!strcmp(s->owner, n[0]) && !strcmp(s->name, n[1]))
-            return true;
-    }
-    return false;
+    if (table == SA_SOURCE)
+        return core_names_find(&a->sources, n[0], n[1]);
+    at = core_names_find(&a->handlers, n[0], n[1]);
+    if (table == SA_HANDLER || !at)
+        return at;
+    kind = a->file->handlers[at - 1].kind;
+    return key_read_name(key, &pos, property) &&
+           property_find(kind->properties, kind->nproperties, property);
 }
 
-static int drop_gone(struct core *c, struct txn *t, unsigned table)
+static int drop_gone(struct apply *a, unsigned table)
 {
     struct cursor cur;
     struct row r;
 
-    for (cursor_first(&cur, t, sa_table_by_id(table), NULL); cursor_row(&cur, &r);
+    for (cursor_first(&cur, a->txn, sa_table_by_id(table), NULL); cursor_row(&cur, &r);
          cursor_next(&cur)) {
         struct key k = key_copy(r.key);
 
-        if (still_there(c, table, &r.key))
+        if (still_there(a, table, &r.key))
             continue;
-        if (row_delete(t, sa_table_by_id(table), &k))
+        stale_add(&a->stale, sa_table_by_id(table), key_slice(&k));
+        if (row_delete(a->txn, sa_table_by_id(table), &k))
             break;
     }
     cursor_close(&cur);
-    return txn_error(t);
+    return txn_error(a->txn);
 }
 
 /* ---- the file's rows by their keys ---- */
@@ -149,15 +141,6 @@ static void row_key(const struct config_row *r, struct key *k)
             key_u32(k, r->ids[i]);
     }
 }
-
-struct row_index { /* keys of the file's rows, sorted, by table */
-    struct row_name {
-        unsigned table;
-        struct key key;
-        bool override;
-    } * items;
-    size_t n;
-};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -204,28 +187,28 @@ static bool stays(const struct row_index *index, const struct row *r)
     return storage < STORAGE_PERMANENT || (name && name->override);
 }
 
-static int check_row(const struct core *c, const struct row *r, struct err *e)
+static int check_row(const struct apply *a, const struct row *r, struct err *e)
 {
     char owner[33], name[33], handler[33];
     size_t pos = 0;
 
     if (!key_read_name(&r->key, &pos, owner) || !key_read_name(&r->key, &pos, name))
         return 0;
-    if (!core_owner_id(c, owner))
-        return err_set(e, ERR_INVALID, "%s: owner '%s' is gone, but has %s '%s'", c->config->file,
+    if (!core_names_find(&a->owners, "", owner))
+        return err_set(e, ERR_INVALID, "%s: owner '%s' is gone, but has %s '%s'", a->file->file,
                        owner, r->table->xml, name);
     if (r->table->id != SA_TARGET)
         return 0;
     row_str(r, TARGET_HANDLER, handler, sizeof handler);
-    if (handler[0] && !core_handler_id(c, owner, handler) && !core_handler_id(c, "admin", handler))
+    if (handler[0] && !core_names_find(&a->handlers, owner, handler) &&
+        !core_names_find(&a->handlers, "admin", handler))
         return err_set(e, ERR_INVALID, "%s: handler '%s' is gone, but target %s/%s uses it",
-                       c->config->file, handler, owner, name);
+                       a->file->file, handler, owner, name);
     return 0;
 }
 
 /* A file is refused that drops what rows which stay refer to: owners, and handlers of targets. */
-static int check_dangling(struct core *c, struct txn *t, const struct row_index *index,
-                          struct err *e)
+static int check_dangling(struct apply *a, struct err *e)
 {
     static const unsigned tables[] = {SA_DEFINITION, SA_SCRIPT, SA_GROUP, SA_TARGET};
     int err = 0;
@@ -234,15 +217,15 @@ static int check_dangling(struct core *c, struct txn *t, const struct row_index 
         struct cursor cur;
         struct row r;
 
-        for (cursor_first(&cur, t, sa_table_by_id(tables[i]), NULL); cursor_row(&cur, &r) && !err;
-             cursor_next(&cur))
-            err = stays(index, &r) ? check_row(c, &r, e) : 0;
+        for (cursor_first(&cur, a->txn, sa_table_by_id(tables[i]), NULL);
+             cursor_row(&cur, &r) && !err; cursor_next(&cur))
+            err = stays(&a->index, &r) ? check_row(a, &r, e) : 0;
         cursor_close(&cur);
     }
-    return err;
+    return err ? err : txn_error(a->txn);
 }
 
-static int put_system(struct core *c, struct txn *t)
+static int put_system(const struct apply *a)
 {
     struct key k;
     struct edit d;
@@ -250,21 +233,28 @@ static int put_system(struct core *c, struct txn *t)
 
     key_init(&k);
     key_u32(&k, 0);
-    edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
-    edit_str(&d, SYSTEM_VERSION, PACKAGE_VERSION);
-    edit_int(&d, SYSTEM_STARTED, now);
-    edit_str(&d, SYSTEM_CONFIG_FILE, c->config->file);
+    edit_begin(&d, a->txn, sa_table_by_id(SA_SYSTEM), &k);
+    if (!a->core->started) {
+        edit_str(&d, SYSTEM_VERSION, PACKAGE_VERSION);
+        edit_int(&d, SYSTEM_STARTED, now);
+    }
+    edit_str(&d, SYSTEM_CONFIG_FILE, a->file->file);
     edit_int(&d, SYSTEM_CONFIG_LOADED, now);
     edit_int(&d, SYSTEM_CONFIG_STATUS, 1);
     edit_str(&d, SYSTEM_CONFIG_ERROR, "");
     return row_put(&d, NULL);
 }
 
-static int put_all(struct core *c, struct txn *t)
+/* Owners, sources and handlers, once nothing is left dangling by them. */
+static int put_parts(struct apply *a, struct err *e)
 {
     static const unsigned tables[] = {SA_OWNER, SA_SOURCE, SA_HANDLER_PROPERTY, SA_HANDLER};
-    const struct config *f = c->config;
-    int err = put_system(c, t);
+    const struct config *f = a->file;
+    struct txn *t = a->txn;
+    int err = check_dangling(a, e);
+
+    if (!err)
+        err = put_system(a);
 
     for (size_t i = 0; i < f->nowners && !err; i++)
         err = put_owner(t, &f->owners[i]);
@@ -273,7 +263,7 @@ static int put_all(struct core *c, struct txn *t)
     for (size_t i = 0; i < f->nhandlers && !err; i++)
         err = put_handler(t, &f->handlers[i]);
     for (size_t i = 0; i < COUNT(tables) && !err; i++)
-        err = drop_gone(c, t, tables[i]);
+        err = drop_gone(a, tables[i]);
     return err;
 }
 
@@ -315,17 +305,17 @@ static int add_cell(struct set *x, int tag, const struct sa_table *table, const 
 }
 
 /* Errors of the store get the place in the file. */
-static int at_row(const struct core *c, const struct config_row *r, struct err *e)
+static int at_row(const struct apply *a, const struct config_row *r, struct err *e)
 {
     char where[ERR_TEXT_MAX];
 
-    config_where(c->config, r, where, sizeof where);
+    config_where(a->file, r, where, sizeof where);
     err_prefix(e, "%s", where);
     return ERR_INVALID;
 }
 
-static int stage_row(struct core *c, struct txn *t, struct set *x, int tag,
-                     const struct config_row *r, bool *ret_staged, struct err *e)
+static int stage_row(struct apply *a, struct set *x, int tag, const struct config_row *r,
+                     bool *ret_staged, struct err *e)
 {
     const struct sa_column *status = sa_column_by_number(r->table, r->table->row_status);
     struct row before;
@@ -334,7 +324,7 @@ static int stage_row(struct core *c, struct txn *t, struct set *x, int tag,
     int err = 0;
 
     row_key(r, &k);
-    exists = !row_get(t, r->table, &k, &before);
+    exists = !row_get(a->txn, r->table, &k, &before);
     /* What managers changed in a permanent row stays changed. */
     *ret_staged = !(exists && r->override && r->table->storage_type &&
                     row_int(&before, r->table->storage_type) == STORAGE_PERMANENT);
@@ -348,35 +338,30 @@ static int stage_row(struct core *c, struct txn *t, struct set *x, int tag,
     if (!err && status)
         err = add_cell(x, tag, r->table, &k, status, exists ? ROW_ACTIVE : ROW_CREATE_AND_GO, NULL,
                        0, e);
-    return err ? at_row(c, r, e) : 0;
+    return err ? at_row(a, r, e) : 0;
 }
 
-/* Rows [from, to) of ORDER as one set. */
-static int commit_rows(struct core *c, const struct config_row *const *order, size_t from,
-                       size_t to, struct err *e)
+/* Rows [from, to) in their order as one set. */
+static int write_rows(struct apply *a, size_t from, size_t to, struct err *e)
 {
-    struct set *x = set_new(c->store, SET_XML);
-    struct txn *t = txn_begin(c->store, TXN_READ);
+    struct set *x = set_new(a->core->store, SET_XML);
     int err = x ? 0 : err_set(e, ERR_NOMEM, "out of memory"), tag = -1;
     bool any = false;
 
     if (!err) {
         set_whole_rows(x);
-        set_storage(x, order[from]->override ? STORAGE_PERMANENT : STORAGE_READ_ONLY);
+        set_storage(x, a->order[from]->override ? STORAGE_PERMANENT : STORAGE_READ_ONLY);
     }
     for (size_t i = from; i < to && !err; i++) {
         bool staged;
 
-        err = stage_row(c, t, x, (int)i, order[i], &staged, e);
+        err = stage_row(a, x, (int)i, a->order[i], &staged, e);
         any |= staged;
     }
-    txn_abort(t);
     if (!err && any)
-        err = set_check(x, &tag, e);
-    if (!err && any)
-        err = set_commit(x, &tag, e);
+        err = set_write(x, a->txn, &a->stale, &tag, e);
     if (err && tag >= 0 && (size_t)tag < to)
-        err = at_row(c, order[tag], e);
+        err = at_row(a, a->order[tag], e);
     set_free(x);
     return err;
 }
@@ -406,9 +391,10 @@ static int compare_rows(const void *a, const void *b)
     return d ? d : x->line - y->line;
 }
 
-static int put_rows(struct core *c, const struct config_row **order, size_t n, struct err *e)
+static int put_rows(struct apply *a, struct err *e)
 {
-    size_t from = 0, varbinds = 0;
+    const struct config_row *const *order = a->order;
+    size_t from = 0, varbinds = 0, n = a->file->nrows;
     int err = 0;
 
     for (size_t i = 0; i <= n && !err; i++) {
@@ -416,7 +402,7 @@ static int put_rows(struct core *c, const struct config_row **order, size_t n, s
                                            order[i]->table != order[from]->table ||
                                            varbinds + order[i]->ncells + 1 > BATCH_VARBINDS));
         if (cut && i > from) {
-            err = commit_rows(c, order, from, i, e);
+            err = write_rows(a, from, i, e);
             from = i;
             varbinds = 0;
         }
@@ -450,33 +436,28 @@ static bool from_file(struct txn *t, const struct row *r)
            row_int(&group, GROUP_DEFAULT) != TRUTH_TRUE;
 }
 
-static int drop_table_rows(struct core *c, const struct sa_table *table,
-                           const struct row_index *index, struct err *e)
+static int drop_table_rows(struct apply *a, const struct sa_table *table, struct err *e)
 {
     const struct sa_column *status = sa_column_by_number(table, table->row_status);
-    struct set *x = set_new(c->store, SET_XML);
-    struct txn *t = txn_begin(c->store, TXN_READ);
+    struct set *x = set_new(a->core->store, SET_XML);
     struct cursor cur;
     struct row r;
     int err = x ? 0 : ERR_NOMEM, tag, n = 0;
 
-    for (cursor_first(&cur, t, table, NULL); cursor_row(&cur, &r) && !err && n < BATCH_VARBINDS;
-         cursor_next(&cur)) {
+    for (cursor_first(&cur, a->txn, table, NULL);
+         cursor_row(&cur, &r) && !err && n < BATCH_VARBINDS; cursor_next(&cur)) {
         struct key k = key_copy(r.key);
 
-        if (!from_file(t, &r) || in_file(index, &r))
+        if (!from_file(a->txn, &r) || in_file(&a->index, &r))
             continue;
         err = add_cell(x, n++, table, &k, status, ROW_DESTROY, NULL, 0, e);
     }
     cursor_close(&cur);
-    txn_abort(t);
     if (!err && n)
-        err = set_check(x, &tag, e);
-    if (!err && n)
-        err = set_commit(x, &tag, e);
+        err = set_write(x, a->txn, &a->stale, &tag, e);
     set_free(x);
     if (err)
-        err_prefix(e, "%s: a row that is no longer in it", c->config->file);
+        err_prefix(e, "%s: a row that is no longer in it", a->file->file);
     return err ? err : n == BATCH_VARBINDS; /* 1: once more */
 }
 
@@ -486,57 +467,95 @@ static const unsigned dropped_before[] = {
     SA_GROUP_TARGET, SA_GROUP_DEFINITION, SA_TARGET_PROPERTY, SA_TARGET, SA_GROUP, SA_DEFINITION};
 static const unsigned dropped_after[] = {SA_SCRIPT_TEXT, SA_SCRIPT};
 
-static int drop_rows(struct core *c, const struct row_index *index, const unsigned *tables,
-                     size_t n, struct err *e)
+static int drop_rows(struct apply *a, const unsigned *tables, size_t n, struct err *e)
 {
     int err = 0;
 
     for (size_t i = 0; i < n && !err; i++) {
         do {
-            err = drop_table_rows(c, sa_table_by_id(tables[i]), index, e);
+            err = drop_table_rows(a, sa_table_by_id(tables[i]), e);
         } while (err == 1);
     }
     return err;
 }
 
-/* Owners, sources and handlers, once nothing is left dangling by them. */
-static int put_parts(struct core *c, const struct row_index *index, struct err *e)
-{
-    struct txn *t = txn_begin(c->store, TXN_WRITE);
-    int err = check_dangling(c, t, index, e);
+/* ---- the whole ---- */
 
-    if (err) {
-        txn_abort(t);
-        return err;
-    }
-    err = put_all(c, t);
-    if (err)
-        txn_fail(t, err);
-    return txn_commit(t, e);
+static int apply_init(struct apply *a)
+{
+    const struct config *f = a->file;
+    int err = core_names_of_owners(&a->owners, f);
+
+    buf_init(&a->stale, STALE_MAX);
+    if (!err)
+        err = core_names_of_sources(&a->sources, f);
+    if (!err)
+        err = core_names_of_handlers(&a->handlers, f);
+    if (!err)
+        err = index_rows(f, &a->index);
+    a->order = calloc(f->nrows + 1, sizeof *a->order);
+    if (err || !a->order)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < f->nrows; i++)
+        a->order[i] = &f->rows[i];
+    qsort(a->order, f->nrows, sizeof *a->order, compare_rows);
+    return 0;
 }
 
-int core_config_apply(struct core *c, struct err *e)
+static void apply_release(struct apply *a)
 {
-    const struct config *f = c->config;
-    const struct config_row **order = calloc(f->nrows ? f->nrows : 1, sizeof *order);
-    struct row_index index;
-    int err = order ? index_rows(f, &index) : ERR_NOMEM;
+    core_names_release(&a->owners);
+    core_names_release(&a->sources);
+    core_names_release(&a->handlers);
+    buf_release(&a->stale);
+    free(a->index.items);
+    free(a->order);
+}
 
-    if (err) {
-        free(order);
-        return err_set(e, err, "out of memory");
+static int write_all(struct apply *a, struct err *e)
+{
+    int err = put_parts(a, e);
+
+    if (!err)
+        err = drop_rows(a, dropped_before, COUNT(dropped_before), e);
+    if (!err)
+        err = put_rows(a, e);
+    if (!err)
+        err = drop_rows(a, dropped_after, COUNT(dropped_after), e);
+    return err ? err : a->stale.err;
+}
+
+/* Rows that grow are refused by their sets when the store is nearly full; what else there is to
+ * write must not keep a core from starting. */
+static int apply_commit(struct apply *a, struct err *e)
+{
+    int err;
+
+    a->txn = txn_begin(a->core->store, TXN_WRITE);
+    txn_allow_growth(a->txn);
+    err = write_all(a, e);
+    if (err && e->text[0] && !txn_error(a->txn)) {
+        txn_abort(a->txn);
+        return err;
     }
-    for (size_t i = 0; i < f->nrows; i++)
-        order[i] = &f->rows[i];
-    qsort(order, f->nrows, sizeof *order, compare_rows);
-    err = put_parts(c, &index, e);
-    if (!err)
-        err = drop_rows(c, &index, dropped_before, COUNT(dropped_before), e);
-    if (!err)
-        err = put_rows(c, order, f->nrows, e);
-    if (!err)
-        err = drop_rows(c, &index, dropped_after, COUNT(dropped_after), e);
-    free(index.items);
-    free(order);
+    if (err)
+        txn_fail(a->txn, err);
+    return txn_commit(a->txn, e);
+}
+
+int core_config_apply(struct core *c, const struct config *f, struct err *e)
+{
+    struct apply a = {.core = c, .file = f};
+    struct err why;
+    int err = apply_init(&a);
+
+    *e = (struct err){.text = ""};
+    if (err)
+        err_set(e, err, "out of memory");
+    else
+        err = apply_commit(&a, e);
+    if (!err && stale_drop(c->store, &a.stale, &why))
+        log_error("store", "cannot drop samples: %s", why.text);
+    apply_release(&a);
     return err;
 }

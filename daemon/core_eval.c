@@ -104,11 +104,12 @@ static void take_reading(void *arg, uint32_t topic_id)
 {
     struct reading *x = arg;
     const struct topic *topic = topics_by_id(x->c->topics, topic_id);
+    const struct core_source *s = topic ? core_source_at(x->c, topic->source) : NULL;
     int64_t allowed, at;
 
-    if (!topic)
+    if (!s)
         return;
-    allowed = x->multiplier * x->c->config->sources[topic->source - 1].interval_ms;
+    allowed = x->multiplier * s->config->interval_ms;
     at = topic->updated_ms + allowed;
     if (!x->longest_ms || at < x->stale_at_ms)
         x->stale_at_ms = at;
@@ -321,100 +322,10 @@ void core_defs_free(struct core *c)
 
 /* ---- sources ---- */
 
-static bool add_reader(struct core *c, struct core_source *s, const char *name)
+/* Of a source that is gone, something may still be on its way. */
+static int no_source(const struct core *c, uint32_t id)
 {
-    uint32_t id = core_owner_id(c, name);
-
-    for (size_t i = 0; i < s->nreaders; i++) {
-        if (s->reader_ids[i] == id)
-            return true;
-    }
-    if (!id)
-        return false;
-    snprintf(s->readers[s->nreaders], 33, "%s", name);
-    s->reader_ids[s->nreaders++] = id;
-    return true;
-}
-
-static int source_init(struct core *c, struct core_source *s, const struct config_source *config)
-{
-    s->config = config;
-    s->readers = calloc(c->config->nowners + 1, sizeof *s->readers);
-    s->reader_ids = calloc(c->config->nowners + 1, sizeof *s->reader_ids);
-    if (!s->readers || !s->reader_ids)
-        return ERR_NOMEM;
-    add_reader(c, s, config->owner);
-    add_reader(c, s, "admin");
-    for (size_t i = 0; i < config->nreaders; i++)
-        add_reader(c, s, config->readers[i]);
-    for (size_t i = 0; config->all_readers && i < c->config->nowners; i++)
-        add_reader(c, s, c->config->owners[i].name);
-    return 0;
-}
-
-int core_sources_init(struct core *c)
-{
-    int err = 0;
-
-    c->sources = calloc(c->config->nsources + 1, sizeof *c->sources);
-    if (!c->sources)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < c->config->nsources && !err; i++)
-        err = source_init(c, &c->sources[i], &c->config->sources[i]);
-    return err;
-}
-
-void core_sources_free(struct core *c)
-{
-    for (size_t i = 0; c->sources && i < c->config->nsources; i++) {
-        free(c->sources[i].readers);
-        free(c->sources[i].reader_ids);
-    }
-    free(c->sources);
-    c->sources = NULL;
-}
-
-static int send_source(struct core *c, uint32_t id)
-{
-    const struct config_source *s = &c->config->sources[id - 1];
-    struct poll_source p = {.id = id,
-                            .kind = s->kind,
-                            .interval_ms = s->interval_ms,
-                            .values = s->values,
-                            .nchildren = s->nchildren};
-    struct buf b;
-    int err;
-
-    snprintf(p.name, sizeof p.name, "%s", s->name);
-    p.children = calloc(s->nchildren + 1, sizeof *p.children);
-    if (!p.children)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < s->nchildren; i++) {
-        p.children[i].element = s->children[i].element;
-        p.children[i].values = s->children[i].values;
-    }
-    buf_init(&b, FRAME_PAYLOAD_MAX);
-    poll_source_write(&p, &b);
-    err = b.err ? b.err : chan_send(c->poller, POLL_SOURCE, b.data, b.len);
-    buf_release(&b);
-    free(p.children);
-    return err;
-}
-
-void core_poller_greet(struct core *c)
-{
-    for (uint32_t i = 1; i <= c->config->nsources; i++) {
-        int err = send_source(c, i);
-
-        if (err)
-            log_error(c->config->sources[i - 1].name, "cannot be given to the poller: %s",
-                      err_name(err));
-    }
-}
-
-static struct core_source *source_at(struct core *c, uint32_t id)
-{
-    return id && id <= c->config->nsources ? &c->sources[id - 1] : NULL;
+    return id && id <= c->nsources ? 0 : ERR_PROTOCOL;
 }
 
 static int take_sample(struct core *c, struct rd *r)
@@ -427,9 +338,9 @@ static int take_sample(struct core *c, struct rd *r)
 
     if (err)
         return err;
-    s = source_at(c, p.source);
+    s = core_source_at(c, p.source);
     if (!s)
-        return ERR_PROTOCOL;
+        return no_source(c, p.source);
     from = (struct topic_source){p.source, s->config->name, s->readers, s->nreaders};
     topic = topics_sample(c->topics, &from, p.topic, p.wall_ms, p.json.data, p.json.len);
     if (!topic) {
@@ -456,8 +367,8 @@ static int take_gone(struct core *c, struct rd *r)
 
     if (err)
         return err;
-    if (!source_at(c, p.source))
-        return ERR_PROTOCOL;
+    if (!core_source_at(c, p.source))
+        return no_source(c, p.source);
     id = topics_gone(c->topics, p.source, p.topic);
     if (id)
         eval_client_topic_del(c->eval, id);
@@ -473,9 +384,9 @@ static int take_status(struct core *c, struct rd *r)
 
     if (err)
         return err;
-    s = source_at(c, p.source);
+    s = core_source_at(c, p.source);
     if (!s)
-        return ERR_PROTOCOL;
+        return no_source(c, p.source);
     if (p.status != s->status.status) {
         if (p.status == STATUS_UP)
             log_info(s->config->name, "source is up");
@@ -517,13 +428,14 @@ int core_flush_sources(struct core *c, struct txn *t)
 {
     int err = 0;
 
-    for (size_t i = 0; i < c->config->nsources && !err; i++) {
-        struct core_source *s = &c->sources[i];
-        struct key k = key_of_names(s->config->owner, s->config->name);
+    for (size_t i = 0; i < c->nsources && !err; i++) {
+        struct core_source *s = c->sources[i];
+        struct key k;
         struct edit d;
 
-        if (!s->dirty)
+        if (!s || !s->dirty)
             continue;
+        k = key_of_names(s->config->owner, s->config->name);
         edit_begin(&d, t, sa_table_by_id(SA_SOURCE), &k);
         edit_int(&d, SOURCE_STATUS, s->status.status);
         edit_int(&d, SOURCE_LAST_POLL, s->status.wall_ms);

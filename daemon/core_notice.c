@@ -22,7 +22,7 @@ static const struct config_handler *handler_of(struct core *c, const char *targe
     *ret_id = core_handler_id(c, target_owner, name);
     if (!*ret_id)
         *ret_id = core_handler_id(c, "admin", name);
-    return *ret_id ? &c->config->handlers[*ret_id - 1] : NULL;
+    return *ret_id ? core_handler_at(c, *ret_id)->config : NULL;
 }
 
 int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target)
@@ -37,25 +37,6 @@ int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target)
         return 0;
     h = handler_of(arg, owner, row_str(target, TARGET_HANDLER, name, sizeof name), &id);
     return h ? h->kind->digest_ms : 0;
-}
-
-void core_dispatcher_greet(struct core *c)
-{
-    for (uint32_t i = 0; i < c->config->nhandlers; i++) {
-        const struct config_handler *from = &c->config->handlers[i];
-        struct dispatch_handler h = {.id = i + 1, .kind = from->kind, .values = from->values};
-        struct buf b;
-        int err;
-
-        snprintf(h.owner, sizeof h.owner, "%s", from->owner);
-        snprintf(h.name, sizeof h.name, "%s", from->name);
-        buf_init(&b, FRAME_PAYLOAD_MAX);
-        dispatch_handler_write(&h, &b);
-        err = b.err ? b.err : chan_send(c->dispatcher, DISPATCH_HANDLER, b.data, b.len);
-        buf_release(&b);
-        if (err)
-            log_error(from->name, "cannot be given to the dispatcher: %s", err_name(err));
-    }
 }
 
 /* ---- jobs ---- */
@@ -369,6 +350,19 @@ static int newest_first(const void *a, const void *b)
     return x->notice_id > y->notice_id ? -1 : x->notice_id < y->notice_id;
 }
 
+/* The handler that the target of a notice has now; "" when it is gone or another one. */
+static const char *target_handler(struct txn *t, const struct job *j, const struct row *notice,
+                                  char ret[33])
+{
+    struct key k = key_of_names(j->target_owner, j->target);
+    struct row target;
+
+    if (row_get(t, sa_table_by_id(SA_TARGET), &k, &target) ||
+        row_int(&target, TARGET_INCARNATION) != row_int(notice, NOTICE_INCARNATION))
+        return "";
+    return row_str(&target, TARGET_HANDLER, ret, 33);
+}
+
 static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct job *j,
                      struct err *e)
 {
@@ -384,6 +378,8 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
     row_str(&r, NOTICE_TARGET, j->target, sizeof j->target);
     row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
     h = handler_of(c, j->target_owner, handler, &cj->handler);
+    if (!h) /* it is gone from the file; its target may have another one by now */
+        h = handler_of(c, j->target_owner, target_handler(t, j, &r, handler), &cj->handler);
     if (!h)
         return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
     j->id = cj->id;
@@ -514,14 +510,13 @@ static struct core_job *take_job(struct core *c, struct core_job **slot)
 static int count_handler(struct core *c, struct txn *t, const struct core_job *j,
                          const struct outcome *o)
 {
-    const struct config_handler *h;
+    const struct core_handler *h = core_handler_at(c, j->handler);
     struct key k;
     struct edit d;
 
-    if (!j->handler || j->handler > c->config->nhandlers)
+    if (!h) /* it never was, or has gone meanwhile */
         return 0;
-    h = &c->config->handlers[j->handler - 1];
-    k = key_of_names(h->owner, h->name);
+    k = key_of_names(h->config->owner, h->config->name);
     edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
     edit_int(&d, HANDLER_STATUS, o->result == OUTCOME_DELIVERED ? STATUS_UP : STATUS_FAILING);
     edit_str(&d, HANDLER_LAST_MESSAGE, o->result == OUTCOME_DELIVERED ? "delivered" : o->error);
@@ -557,29 +552,39 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
     return err ? err : count_handler(c, t, j, o);
 }
 
+static void count_queues(struct core *c)
+{
+    for (size_t i = 0; i < c->nhandlers; i++) {
+        if (c->handlers[i])
+            c->handlers[i]->now = 0;
+    }
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++) {
+        for (const struct core_job *j = c->jobs[i]; j; j = j->next) {
+            struct core_handler *h = core_handler_at(c, j->handler);
+
+            if (h)
+                h->now += (uint32_t)j->nrefs;
+        }
+    }
+}
+
 int core_flush_handlers(struct core *c, struct txn *t)
 {
     int err = 0;
 
-    for (size_t i = 0; i < c->config->nhandlers; i++)
-        c->queues[i].now = 0;
-    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++) {
-        for (const struct core_job *j = c->jobs[i]; j; j = j->next) {
-            if (j->handler && j->handler <= c->config->nhandlers)
-                c->queues[j->handler - 1].now += (uint32_t)j->nrefs;
-        }
-    }
-    for (size_t i = 0; i < c->config->nhandlers && !err; i++) {
-        const struct config_handler *h = &c->config->handlers[i];
-        struct key k = key_of_names(h->owner, h->name);
+    count_queues(c);
+    for (size_t i = 0; i < c->nhandlers && !err; i++) {
+        struct core_handler *h = c->handlers[i];
+        struct key k;
         struct edit d;
 
-        if (c->queues[i].now == c->queues[i].shown)
+        if (!h || h->now == h->shown)
             continue;
+        k = key_of_names(h->config->owner, h->config->name);
         edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
-        edit_int(&d, HANDLER_QUEUE, c->queues[i].now);
+        edit_int(&d, HANDLER_QUEUE, h->now);
         err = row_put(&d, NULL);
-        c->queues[i].shown = c->queues[i].now;
+        h->shown = h->now;
     }
     return err;
 }

@@ -9,6 +9,8 @@
 #include "store/cells.h"
 #include "store/set_impl.h"
 
+enum { STALE_MAX = SET_XML_VARBINDS_MAX * (SA_KEY_MAX + 8) }; /* octets: a row each */
+
 /* Own database: u8 table, key -> u64 ms since 1970 when the row was made. */
 static const char unready_db[] = "set.unready";
 
@@ -274,43 +276,85 @@ static void write_row(struct txn *t, const struct set_row *r)
     changes_append(t, r->slot->table->id, op, key, columns);
 }
 
-/* A row that is made or deleted takes nothing volatile from a former life of its name. */
-static void forget_volatile(const struct set *x)
+/* ---- what is volatile -------------------------------------------------------------------------
+ */
+
+/* A row that is made or deleted takes nothing volatile from a former life of its name. As: u8
+ * table, blob key. */
+void stale_add(struct buf *stale, const struct sa_table *table, struct slice key)
+{
+    buf_u8(stale, table->id);
+    buf_blob(stale, key.data, key.len);
+}
+
+int stale_drop(struct store *s, struct buf *stale, struct err *e)
 {
     struct txn *t = NULL;
-    for (size_t i = 0; i < x->nrows; i++) {
-        const struct set_row *r = x->rows[i];
-        if (r->existed == r->exists || !r->slot->in[ENV_SAMPLES])
+    struct rd r;
+    rd_init(&r, stale->data, stale->len);
+    while (r.left && !r.err) {
+        const struct slot *slot = s->by_id[rd_u8(&r)];
+        struct slice key = rd_blob(&r);
+        if (!slot || !slot->in[ENV_SAMPLES])
             continue;
         if (!t)
-            t = txn_begin(x->store, TXN_WRITE_SAMPLES);
-        part_del(t, r->slot, key_slice(&r->key));
+            t = txn_begin(s, TXN_WRITE_SAMPLES);
+        part_del(t, slot, key);
     }
-    if (t)
-        txn_commit(t, NULL);
+    buf_clear(stale);
+    return t ? txn_commit(t, e) : 0;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+static int write_rows(struct set *x, struct txn *t, bool final, struct buf *stale, int *ret_tag,
+                      struct err *e)
+{
+    int rc = set_evaluate(x, t, final, ret_tag, e);
+    for (size_t i = 0; i < x->nrows && !rc; i++) {
+        const struct set_row *r = x->rows[i];
+        write_row(t, r);
+        if (r->existed != r->exists)
+            stale_add(stale, r->slot->table, key_slice(&r->key));
+    }
+    return rc;
+}
+
+int set_write(struct set *x, struct txn *t, struct buf *stale, int *ret_tag, struct err *e)
+{
+    int rc = write_rows(x, t, false, stale, ret_tag, e);
+    if (!rc && stale->err)
+        rc = txn_fail(t, stale->err);
+    if (!rc && txn_error(t))
+        rc = err_set(e, ERR_COMMIT_FAILED, "%s", t->err.text);
+    return rc;
 }
 
 int set_commit(struct set *x, int *ret_tag, struct err *e)
 {
     struct err why;
+    struct buf stale;
     struct txn *t = txn_begin(x->store, TXN_WRITE);
     txn_allow_growth(t); /* the evaluation refuses it, deletes go through */
-    int rc = set_evaluate(x, t, true, ret_tag, e);
+    buf_init(&stale, STALE_MAX);
+    int rc = write_rows(x, t, true, &stale, ret_tag, e);
     if (rc) {
         txn_abort(t);
-        return rc;
+        goto out;
     }
-    for (size_t i = 0; i < x->nrows; i++)
-        write_row(t, x->rows[i]);
     rc = txn_commit(t, &why);
     x->committed = !rc;
     if (!rc) {
-        forget_volatile(x);
-        return 0;
+        stale_drop(x->store, &stale, NULL);
+        goto out;
     }
     if (x->nrows)
         *ret_tag = x->rows[0]->varbinds->tag;
-    return err_set(e, ERR_COMMIT_FAILED, "%s", why.text);
+    rc = err_set(e, ERR_COMMIT_FAILED, "%s", why.text);
+out:
+    buf_release(&stale);
+    return rc;
 }
 
 /* ---- undo --------------------------------------------------------------------------------------

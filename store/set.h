@@ -83,6 +83,16 @@ int set_commit(struct set *x, int *ret_tag, struct err *e);
 /* After a commit: puts back, in one transaction, every cell that still holds what this set wrote,
  * rows it made go, rows it deleted come back; appends to the changes ring. */
 int set_undo(struct set *x, struct err *e);
+/* set_check and set_commit in one, as a part of T, a TXN_WRITE of the caller's, who commits or
+ * aborts it: several sets become one, each of which sees those before it. Checks are asked once, as
+ * by set_check. Nothing can be undone. The rows that were made or deleted are added to STALE. */
+int set_write(struct set *x, struct txn *t, struct buf *stale, int *ret_tag, struct err *e);
+
+/* Rows whose volatile part is of an earlier life of their name: noted in a transaction that makes
+ * or deletes them, dropped when it has been committed. STALE is a buffer of the caller's. */
+void stale_add(struct buf *stale, const struct sa_table *table, struct slice key);
+int stale_drop(struct store *s, struct buf *stale, struct err *e);
+
 /* How many rows it touches, and the owner of the first (for saOwnerLastError; "" when none). */
 size_t set_rows(const struct set *x);
 const char *set_owner(const struct set *x);

@@ -32,7 +32,7 @@ static int start(struct world *w, const char *xml)
     err = config_parse(&c.config, "the.xml", xml, strlen(xml), &daemon_kinds, &e);
     if (err)
         fail_msg("%s", e.text);
-    err = core_config_apply(&c, &e);
+    err = core_config_apply(&c, c.config, &e);
     config_free(c.config);
     snprintf(said, sizeof said, "%s", e.text);
     if (!err) { /* what its first turn does */
@@ -198,7 +198,7 @@ static void test_nothing_changes_when_the_file_does_not(void **state)
     assert_int_equal(
         config_parse(&c.config, "the.xml", FILE_OF(ROWS), strlen(FILE_OF(ROWS)), &daemon_kinds, &e),
         0);
-    assert_int_equal(core_config_apply(&c, &e), 0);
+    assert_int_equal(core_config_apply(&c, c.config, &e), 0);
     config_free(c.config);
     t = begin(w);
     assert_int_equal(changes_next(t, changes_consumed(t), &ch), ERR_NOTFOUND);
