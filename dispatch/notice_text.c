@@ -122,11 +122,12 @@ static void put_duration(struct buf *b, const struct job_event *v)
         int64_t seconds;
         char unit;
     } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-    int64_t left = (v->at_ms - v->active_since_ms) / 1000;
     bool begun = false;
+    int64_t left;
 
-    if (v->active_since_ms <= 0 || left < 0)
+    if (v->active_since_ms <= 0 || v->at_ms < v->active_since_ms)
         return;
+    left = (v->at_ms - v->active_since_ms) / 1000;
     buf_printf(b, "%-13s", "Duration:");
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         int64_t n = left / units[i].seconds;
