@@ -25,12 +25,12 @@ static int ask(int fd, uint32_t tag, const void *text, size_t len)
 
 /* 1: B holds the answer of TAG; 0: read on. */
 static int is_answer(uint16_t type, const struct buf *b, uint32_t tag, bool *ret_ok,
-                     struct slice *ret_text)
+                     struct slice *ret_text, struct err *e)
 {
     uint32_t its_tag;
 
     if (type == EVAL_HELLO)
-        return eval_get_hello(b->data, b->len, NULL);
+        return eval_get_hello(b->data, b->len, e);
     if (type != EVAL_COMPILED || eval_get_compiled(b->data, b->len, &its_tag, ret_ok, ret_text))
         return ERR_PROTOCOL;
     return its_tag == tag;
@@ -38,6 +38,7 @@ static int is_answer(uint16_t type, const struct buf *b, uint32_t tag, bool *ret
 
 static int answer(int fd, uint32_t tag, int64_t deadline_ms, struct err *e)
 {
+    struct err build = {.text = ""};
     struct slice text;
     struct buf b;
     uint16_t type;
@@ -48,9 +49,11 @@ static int answer(int fd, uint32_t tag, int64_t deadline_ms, struct err *e)
     do {
         r = frame_read_until(fd, &type, &b, EVAL_REPLY_MAX, deadline_ms);
         if (!r)
-            r = is_answer(type, &b, tag, &ok, &text);
+            r = is_answer(type, &b, tag, &ok, &text, &build);
     } while (!r);
-    if (r < 0)
+    if (r == ERR_VERSION)
+        r = err_set(e, ERR_RESOURCE_UNAVAILABLE, "%s", build.text);
+    else if (r < 0)
         r = unavailable(e, r);
     else
         r = ok ? 0 : err_set(e, ERR_WRONG_VALUE, "%.*s", (int)text.len, (const char *)text.data);
@@ -68,5 +71,6 @@ int eval_compile(int fd, const void *text, size_t len, int deadline_ms, struct e
     if (err)
         return err;
     err = ask(fd, tag, text, len);
-    return err ? unavailable(e, err) : answer(fd, tag, deadline, e);
+    /* One that is gone may have left a greeting that says why. */
+    return err && err != ERR_CLOSED ? unavailable(e, err) : answer(fd, tag, deadline, e);
 }

@@ -258,6 +258,16 @@ static void stop(void)
     engine_close();
 }
 
+/* Who starts it may say of which build it has to be. */
+static bool is_other_build(int argc, char **argv)
+{
+    static const char option[] = "--build=";
+    const char *last = argc > 1 ? argv[argc - 1] : "";
+
+    return !strncmp(last, option, sizeof option - 1) &&
+           strcmp(last + sizeof option - 1, eval_build_id()) != 0;
+}
+
 int main(int argc, char **argv)
 {
     bool confined = argc < 2 || strcmp(argv[1], "--unconfined");
@@ -266,6 +276,11 @@ int main(int argc, char **argv)
 #ifdef SA_SANITIZERS
     confined = false; /* they need what the sandbox takes away */
 #endif
+    if (is_other_build(argc, argv)) {
+        if (!wire_init(&wire, EVAL_FD))
+            send_hello();
+        return EX_CONFIG;
+    }
     if (start(confined, &e)) {
         fprintf(stderr, "snmpalertd-evaluator: %s\n", e.text);
         return EX_SOFTWARE;

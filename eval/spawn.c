@@ -24,13 +24,14 @@ static void make_environment(char *text, size_t cap, char *ret_env[2])
 
 static int spawn_on(const char *path, bool unconfined, int fd, pid_t *ret_pid)
 {
-    char *argv[] = {(char *)"snmpalertd-evaluator", unconfined ? (char *)"--unconfined" : NULL,
-                    NULL};
-    char tz[256], *env[2];
+    char tz[256], build[160], *env[2];
+    char *argv[] = {(char *)"snmpalertd-evaluator", unconfined ? (char *)"--unconfined" : build,
+                    unconfined ? build : NULL, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t none;
 
+    snprintf(build, sizeof build, "--build=%s", eval_build_id());
     make_environment(tz, sizeof tz, env);
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
