@@ -12,6 +12,8 @@
 
 #include "config.h"
 
+enum { SILENCE_LEAST_MS = 400 };
+
 static const char *const names[] = {
     [STAGE_CORE] = "core",           [STAGE_AGENT] = "agent",
     [STAGE_POLLER] = "poller",       [STAGE_DISPATCHER] = "dispatcher",
@@ -270,6 +272,21 @@ void stage_answer(struct stage_context *c, uint16_t type, bool accepted, const c
     buf_release(&b);
 }
 
+unsigned stage_silence_ms(void)
+{
+    const char *text = getenv("SNMPALERTD_SILENCE_MS");
+    unsigned long ms = text ? strtoul(text, NULL, 10) : 0;
+
+    return ms >= SILENCE_LEAST_MS && ms < STAGE_SILENCE_MS ? (unsigned)ms : STAGE_SILENCE_MS;
+}
+
+unsigned stage_alive_ms(void)
+{
+    unsigned ms = stage_silence_ms() / 4;
+
+    return ms < STAGE_ALIVE_MS ? ms : STAGE_ALIVE_MS;
+}
+
 /* A loop that turns says so: the parent ends one that does not. */
 static void say_alive(void *arg)
 {
@@ -277,7 +294,7 @@ static void say_alive(void *arg)
 
     if (c->parent)
         chan_send(c->parent, STAGE_ALIVE, NULL, 0);
-    loop_timer_set(c->alive, STAGE_ALIVE_MS);
+    loop_timer_set(c->alive, stage_alive_ms());
 }
 
 static int greet(struct stage_context *c, enum stage_id s)
@@ -316,7 +333,7 @@ static int prepare(struct stage_context *c, enum stage_id s)
     c->parent = chan_new(c->loop, STAGE_PARENT_FD, &o);
     if (!c->parent || !c->alive)
         return ERR_NOMEM;
-    loop_timer_set(c->alive, STAGE_ALIVE_MS);
+    loop_timer_set(c->alive, stage_alive_ms());
     err = loop_signal(c->loop, SIGTERM, on_signal, c);
     if (!err)
         err = loop_signal(c->loop, SIGHUP, on_interrupt, c);

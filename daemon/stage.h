@@ -26,8 +26,10 @@ enum process_state { PROCESS_STARTING = 1, PROCESS_RUNNING, PROCESS_STOPPED, PRO
 enum {
     STAGE_PARENT_FD = 3,
     STAGE_ALIVE_MS = 2000,
+    STAGE_SILENCE_MS = 60 * 1000, /* a stage that is silent longer is killed and started again */
     EXIT_CONFIG = 78,  /* EX_CONFIG: the configuration is refused */
     EXIT_USER = 67,    /* EX_NOUSER: the user that it should become is missing */
+    EXIT_BUILD = 75,   /* EX_TEMPFAIL: the programs are of two builds; to be started again */
     EXIT_CORRUPT = 65, /* EX_DATAERR: the store is damaged; the next core verifies and repairs it */
 };
 
@@ -122,6 +124,10 @@ int agent_main(struct stage_context *c);
 int poller_main(struct stage_context *c);
 int dispatcher_main(struct stage_context *c);
 int checker_main(struct stage_context *c);
+
+/* STAGE_SILENCE_MS and STAGE_ALIVE_MS, or what $SNMPALERTD_SILENCE_MS makes of them (tests). */
+unsigned stage_silence_ms(void);
+unsigned stage_alive_ms(void);
 
 /* Tells the parent that it does its work now. */
 void stage_ready(struct stage_context *c);
