@@ -53,6 +53,9 @@ class Snmpalertd:
 
     def __init__(self, folder, xml, manager, options=()):
         self.folder, self.manager, self.options = folder, manager, list(options)
+        self.programs = build_folder()
+        self.users = [f"--user={os.geteuid()}"]  # stays who we are
+        self.prefix = []  # a program that runs it
         self.file = os.path.join(folder, "snmpalertd.xml")
         self.process = None
         self.configure(xml)
@@ -62,13 +65,13 @@ class Snmpalertd:
             f.write(xml)
 
     def argv(self, *options):
-        return [str(build_folder() / "snmpalertd"), "-c", self.file,
-                f"--evaluator={build_folder()}/snmpalertd-evaluator",
-                f"--user={os.geteuid()}", *self.options, *options]  # stays who we are
+        return [*self.prefix, str(self.programs / "snmpalertd"), "-c", self.file,
+                f"--evaluator={self.programs}/snmpalertd-evaluator", *self.users, *self.options,
+                *options]
 
     def launch(self):
         """Start it and do not wait."""
-        self.process = Process(self.argv())
+        self.process = Process(self.argv(), name="snmpalertd")
         return self.process
 
     def start(self):
@@ -168,16 +171,19 @@ def _parts(index):
 
 class Site:
     """XML: a function that gets the site, with everything but the daemon running, and says what
-    the configuration is. Ports and the store stay the same when parts are stopped and started."""
+    the configuration is. SNMPD: more lines of snmpd.conf. Ports and the store stay the same when
+    parts are stopped and started."""
 
-    def __init__(self, xml, prefix="snmpalert-live-", trap_options=("-OQ",), mail=None):
+    def __init__(self, xml, prefix="snmpalert-live-", trap_options=("-OQ",), mail=None,
+                 snmpd=""):
         self.folder = tempfile.mkdtemp(prefix=prefix)
         self.snmpd = self.snmptrapd = self.mail = self.web = self.daemon = None
         try:
             self.documents = os.path.join(self.folder, "documents")
             os.mkdir(self.documents)
             self.snmpd = Snmpd(self._subfolder("snmpd"),
-                               config="sysName demo.example.net\nsysLocation On this machine\n")
+                               config="sysName demo.example.net\nsysLocation On this machine\n"
+                                      + snmpd)
             self.snmpd.start()
             self.snmptrapd = Snmptrapd(self._subfolder("snmptrapd"), options=(
                 "-m", MIBS, "-M", mib_folders(), "-Lf", self.path("traps.log"), *trap_options))

@@ -1,0 +1,252 @@
+"""Who the daemon's processes are and what they may do, as the kernel tells it."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from lib.mainjob import (MAILS, STAGES, TRAPS, alerts, apps_run, configuration, definition,
+                         wait_alert, wait_notice, wait_trap)
+from lib.site import Site, adopt_orphans, build_folder, children
+from lib.smtpd import Smtpd
+from lib.wait import wait_for
+
+# Users that every system has, in the roles of those that an installation makes.
+SERVICE, NETWORK = "daemon", "nobody"
+KILL, SETGID, SETUID, SETPCAP = (1 << n for n in (5, 6, 7, 8))
+PASSWORD = "only for the group"
+
+# What /proc/PID/status says: the user, whether the user's own groups are there, capabilities.
+OWNER = dict.fromkeys(("core", "agent", "evaluator", "compiler"), (SERVICE, True, 0))
+TABLE = {"parent": (SERVICE, True, KILL | SETGID | SETUID), **OWNER,
+         "poller": (NETWORK, False, 0), "dispatcher": (NETWORK, False, 0)}
+
+
+def status(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def pids(site):
+    return {"parent": site.daemon.process.pid, **{s: site.daemon.pid_of(s) for s in STAGES}}
+
+
+def as_user(user, code, gid=None):
+    """Run Python's CODE as USER; its output."""
+    r = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, timeout=30,
+                       user=user, group=gid, extra_groups=[], cwd="/")
+    return (r.stdout + r.stderr).strip()
+
+
+def needs_root():
+    if os.geteuid():
+        pytest.skip("only root can start the daemon as other users")
+    for user in (SERVICE, NETWORK):
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            pytest.skip(f"this system has no user {user}")
+
+
+def private(site):
+    """The configuration: a password that the service's group can read, and no user beside."""
+    secret = pathlib.Path(site.path("mail.secret"))
+    secret.write_text(PASSWORD + "\n")
+    os.chown(secret, 0, pwd.getpwnam(SERVICE).pw_gid)
+    secret.chmod(0o640)
+    return configuration(
+        definition("busy", override="yes") + definition("endless", "for (;;);") + TRAPS + MAILS,
+        mail=f'auth="password" username="alerts" passwordFile="{secret}" allowPlainAuth="yes"')(site)
+
+
+def install(site):
+    """Programs, a configuration and a folder for the store as an installation has them."""
+    os.chmod(site.folder, 0o755)
+    programs = pathlib.Path(site.path("bin"))
+    programs.mkdir(mode=0o755)
+    for name in ("snmpalertd", "snmpalertd-evaluator"):
+        shutil.copy(build_folder() / name, programs)
+    os.mkdir(site.path("store"), 0o700)
+    owner = pwd.getpwnam(SERVICE)
+    os.chown(site.path("store"), owner.pw_uid, owner.pw_gid)
+    os.chown(site.daemon.file, 0, owner.pw_gid)
+    os.chmod(site.daemon.file, 0o640)
+    site.daemon.programs = programs
+
+
+# As root, and as a service manager starts it that knows the user and lends it four capabilities.
+def by_root(site):
+    site.daemon.users = [f"--user={SERVICE}", f"--network-user={NETWORK}"]
+
+
+def by_service_manager(site):
+    caps = "+kill,+setgid,+setuid,+setpcap"
+    site.daemon.users = [f"--network-user={NETWORK}"]
+    site.daemon.prefix = ["setpriv", f"--reuid={SERVICE}", f"--regid={SERVICE}", "--init-groups",
+                          f"--bounding-set=-all,{caps}", f"--inh-caps=-all,{caps}",
+                          f"--ambient-caps=-all,{caps}", "--"]
+
+
+@pytest.fixture
+def service():
+    """service(START): a daemon that was installed and started so."""
+    needs_root()
+    made = []
+    adopt_orphans()
+    before = children()
+
+    def make(start):
+        site = Site(private, mail=Smtpd(users={"alerts": PASSWORD}),
+                    snmpd=f"agentXPerms 0600 0755 {SERVICE}\n")
+        made.append(site)
+        install(site)
+        start(site)
+        apps_run(site, 3)
+        site.daemon.start()
+        return site
+
+    yield make
+    for site in made:
+        site.close()
+    wait_for(lambda: children().keys() <= before.keys(), "all of its processes to be gone")
+
+
+def check_process(name, pid, table):
+    user, has_groups, caps = table[name]
+    entry, group = pwd.getpwnam(user), pwd.getpwnam(SERVICE).pw_gid
+    s = status(pid)
+    own_groups = sorted(map(str, os.getgrouplist(SERVICE, group)), key=int)
+    assert s["Uid"] == [str(entry.pw_uid)] * 4, name
+    assert s["Gid"] == [str(group)] * 4, name
+    assert s["Groups"] == (own_groups if has_groups else []), name
+    for line, wanted in (("CapPrm", caps), ("CapEff", caps), ("CapInh", 0), ("CapAmb", 0),
+                         ("CapBnd", 0)):
+        assert int(s[line][0], 16) == wanted, f"{line} of {name}"
+    check_walls(name, s)
+
+
+def check_walls(name, s):
+    assert s["NoNewPrivs"] == ["1"], name
+    assert s["Seccomp"] == ["2"], f"no filter: {name}"
+    assert s["Umask"] == ["0077"], name
+
+
+@pytest.mark.parametrize("start", (by_root, by_service_manager))
+def test_each_process_is_whom_it_should_be(service, start):
+    site = service(start)
+    for name, pid in pids(site).items():
+        check_process(name, pid, TABLE)
+
+
+def test_processes_of_one_user_have_their_walls_too():
+    adopt_orphans()
+    site = Site(configuration(definition("busy")))
+    try:
+        apps_run(site, 3)
+        site.daemon.start()
+        for name, pid in pids(site).items():
+            s = status(pid)
+            check_walls(name, s)
+            assert s["Uid"] == [str(os.geteuid())] * 4
+            for line in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+                assert int(s[line][0], 16) == 0, f"{line} of {name}"
+    finally:
+        site.close()
+
+
+def test_whole_job_without_roots_rights(service):
+    site = service(by_root)
+    m = site.manager
+    assert alerts(site)["busy"] == ("ok", "inactive")
+    apps_run(site, 7)
+    wait_trap(site, "saAlertRaised", saDefinitionName="busy")
+    wait_notice(site, Target="operators", Definition="busy", Kind="raise", State="delivered")
+    assert len(site.mail.mails) >= 1
+    m.set(('saDefinitionCondition."admin"."busy"', "s", "false"))
+    wait_alert(site, "busy", "ok", "inactive")
+    wait_trap(site, "saAlertCleared", saDefinitionName="busy")
+    # What those of the other user use can be seen.
+    used = wait_for(lambda: m.column("saProcessMemory"), "how much memory the processes use")
+    assert all(int(used[i].split()[0]) > 0 for i in m.column("saProcessName")), used
+
+
+def by_root_with_deaf_evaluators(site):
+    """What tells an evaluator that a condition has had its time does not reach it."""
+    by_root(site)
+    program = site.daemon.programs / "snmpalertd-evaluator"
+    program.rename(site.daemon.programs / "hearing")
+    program.write_text(f'#!/bin/sh\nexec env --block-signal=ALRM {site.daemon.programs}/hearing "$@"\n')
+    program.chmod(0o755)
+
+
+def test_core_can_end_an_evaluator(service):
+    site = service(by_root_with_deaf_evaluators)
+    endless = wait_trap(site, "saAlertRaised", saDefinitionName="endless")
+    assert "CPU time" in endless["saAlertMessage"]
+    assert int(site.manager.get("saSystemKills.0")) > 0
+    apps_run(site, 7)
+    wait_alert(site, "busy", "critical", "active")
+    check_process("evaluator", site.daemon.pid_of("evaluator"), TABLE)
+
+
+def test_parent_starts_and_ends_both_users_processes(service):
+    site = service(by_root)
+    killed = pids(site)["poller"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: site.daemon.pid_of("poller") not in (killed, 0), "a new poller")
+    check_process("poller", site.daemon.pid_of("poller"), TABLE)
+    running = pids(site)
+    assert site.daemon.stop() == 0
+    assert not [name for name, pid in running.items() if pid in children()]
+
+
+def test_none_outlives_a_killed_parent(service):
+    site = service(by_root)
+    running = pids(site)
+    site.daemon.process.kill()
+    wait_for(lambda: not any(pid in children() for pid in running.values()),
+             "the stages to end with their parent")
+
+
+def test_users_cannot_reach_what_is_not_theirs(service):
+    site = service(by_root)
+    group = pwd.getpwnam(SERVICE).pw_gid
+    running = pids(site)
+    trying = "\n".join((
+        "import os, socket",
+        "def t(what, *a):",
+        "    try: print('done', what(*a))",
+        "    except OSError as e: print(type(e).__name__)",
+        "store, secret, agentx, others = {!r}, {!r}, {!r}, {!r}",
+    )).format(site.path("store"), site.path("mail.secret"), site.snmpd.agentx.partition(":")[2],
+              running)
+    network = as_user(NETWORK, trying + "\n" + "\n".join((
+        "t(os.listdir, store)",
+        "t(os.open, store + '/state/data.mdb', os.O_RDONLY)",
+        "t(os.open, store + '/new', os.O_WRONLY | os.O_CREAT)",
+        "t(socket.socket(socket.AF_UNIX).connect, agentx)",
+        "t(lambda: open(secret).read())")), gid=group)
+    assert network.splitlines() == ["PermissionError"] * 4 + [f"done {PASSWORD}"], network
+    # Neither the same user nor the other can look into a process or end it, but for one's own.
+    look = trying + """
+for name, pid in others.items():
+    for part in ('mem', 'environ', 'maps'):
+        t(lambda: (name, part, open(f'/proc/{pid}/{part}', 'rb').read(1)))
+"""
+    for user in (SERVICE, NETWORK):
+        assert set(as_user(user, look, gid=group).splitlines()) == {"PermissionError"}, user
+    kill = "\nfor name in ('parent', 'core', 'agent'): t(os.kill, others[name], 0)\n"
+    assert as_user(NETWORK, trying + kill).splitlines() == ["PermissionError"] * 3
+
+
+def test_missing_user_is_told():
+    if os.geteuid():
+        pytest.skip("only root becomes another user")
+    r = subprocess.run([build_folder() / "snmpalertd", "-c", "/nonexistent", "--user=no-such-user"],
+                       capture_output=True, text=True, timeout=30)
+    assert r.returncode == 67
+    assert "there is no user 'no-such-user'" in r.stderr and "'u no-such-user -'" in r.stderr
