@@ -1,239 +1,293 @@
 #!/usr/bin/env python3
-"""snmpalertd under load, whose processes are killed at random instants; checker.py judges what is
-left after each death and in the end.
+"""snmpalertd under load, whose processes are killed at random instants; checker.py judges what the
+store and the receivers have after each death and in the end.
 
-    crash.py [--kills N] [--seed N] [--keep]
+    crash.py [--kills N] [--worlds N] [--seed N] [--keep]
 
-Alerts flap, definitions, groups and targets are made, changed, disabled and destroyed by SET, and
-traps, informs, mails and digests are under way all the while. Exit status 1 and the list of what is
+Alerts flap, definitions, groups and targets are made, changed, disabled and destroyed by SET, rows
+are purged, and traps, informs, mails and digests are under way all the while. Each world is an
+installation of its own; the kills are divided among them. Exit status 1 and the list of what is
 wrong if anything is."""
 
 import argparse
 import collections
+import json
 import os
 import pathlib
 import random
-import re
 import shutil
+import subprocess
 import sys
+import threading
 import time
+import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from checker import DISPATCHED, Checks, Store  # noqa: E402
+from checker import DISPATCHED, Checks, read_store  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, adopt_orphans, build_folder  # noqa: E402
+from lib.snmpclient import Client  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
-from load import HOLD, HOLD_SLACK, MAP_BYTES, Publisher, Setter, configuration  # noqa: E402
+from load import (HOLD, HOLD_SLACK, MAP_BYTES, Limits, Load, Publisher,  # noqa: E402
+                  SlowSmtpd, configuration)
+from receivers import Receivers  # noqa: E402
 from tree import Tree, kill, reap  # noqa: E402
 
+STAGES = {"core": 4, "agent": 2, "dispatcher": 2, "poller": 1, "evaluator": 1,
+          "checker": 1}  # how often
+PASSING = ("checker",)  # they come and go
+CALM = 25         # deaths; then nothing is killed until holds have run out
+MASTER_SILENT = 20  # seconds without an acknowledged SET, and it is asked whether it lives
 
-class Crash:
+
+class World:
     def __init__(self, kills, seed):
         self.wanted, self.rng = kills, random.Random(seed)
-        self.kills = collections.Counter()
-        self.site = Site(configuration, prefix="snmpalert-crash-")
+        self.kills, self.kicked = collections.Counter(), 0
+        self.site = Site(configuration, prefix="snmpalert-crash-", mail=SlowSmtpd())
         self.tree = Tree()
-        self.setter = Setter(self.site, random.Random(seed + 1))
+        self.load = Load(self.site, random.Random(seed + 1))
         self.publisher = Publisher(self.site, random.Random(seed + 2))
-        program = str(build_folder() / "tests/crash/storedump")
-        self.store = Store(program, self.site.path("store"), MAP_BYTES)
-        self.checks = Checks(self.store, self.setter)
+        self.checks = Checks(self.load, (Limits.LEAST, Limits.LEAST + 1))
+        self.receivers = Receivers(self.site.path("traps.log"), self.site.mail.mails)
+        self.program = str(build_folder() / "tests/crash/storedump")
         self.deaths = []  # of the master agent
+        self.heard_of_master = time.monotonic(), 0
+        self.late = []  # hold timers, in seconds
+
+    # ---- what is killed, and when ----
 
     def launch(self):
         self.tree.parent = self.site.daemon.launch().pid
 
-    def everything_up(self):
-        """All six run, and the core has judged something since it was started."""
+    def everything_up(self, timeout=90):
         def up():
             assert self.site.daemon.process.running(), self.site.daemon.process.output()
-            return len(self.tree.look()) == 6
-        wait_for(up, "six processes", 90)
+            return self.lasting() == 6
+        wait_for(up, "six processes", timeout)
+
+    def lasting(self):
+        return sum(stage not in PASSING for stage in self.tree.look().values())
+
+    def kill(self, pid):
+        self.kicked += 1
+        kill(pid)
+        self.tree.killed(pid)
 
     def kill_all(self):
         pids = set(self.tree.look())
         order = [*pids, self.tree.parent]
         self.rng.shuffle(order)
         for pid in order:
-            kill(pid)
-            self.tree.killed(pid)
+            self.kill(pid)
         pids |= set(self.tree.children())  # what the parent had just started
         for pid in pids:
             kill(pid)
         self.site.daemon.process.wait()
         wait_for(lambda: reap(pids), "the dead to be gone")
+        judged = self.rng.random() < 0.5
+        if judged:
+            self.judge()
+        self.launch()
+        if not judged:
+            self.judge()
 
     def kill_parent(self):
         pids = set(self.tree.look())
-        kill(self.tree.parent)
+        self.kill(self.tree.parent)
         self.site.daemon.process.wait()
         if self.rng.random() < 0.5:
             wait_for(lambda: reap(pids), "the stages without a parent to end", 15)
             self.judge()
-            pids = set()
         self.launch()
         wait_for(lambda: reap(pids), "the stages without a parent to end", 15)
+        self.judge()
 
-    def kill_one(self):
-        """False: nobody was there."""
+    def kill_some(self, most):
+        """The stages that were killed: 1 to MOST of those that live."""
         living = self.tree.look()
-        if not living:
-            return None
-        pid = self.rng.choice(sorted(living))
-        kill(pid)
-        self.tree.killed(pid)
-        return living[pid]
+        chosen = []
+        while living and len(chosen) < most:
+            pid = self.rng.choices(list(living), [STAGES[s] for s in living.values()])[0]
+            chosen.append(living.pop(pid))
+            self.kill(pid)
+        if chosen:
+            self.judge()
+        return chosen
 
-    def judge(self):
-        snapshot = self.setter.snapshot()
-        self.store.read()
-        self.checks.at_rest(snapshot)
-        if self.store.problems:
-            raise Violated
+    def wait_for_life(self):
+        """What was started last has shown life. Back-off may be long by now: wait a little only."""
+        wanted = self.rng.choice((1, 6, 6, 6))
+        end = time.monotonic() + 2.5
+        wait_for(lambda: self.lasting() >= wanted or time.monotonic() > end, "processes", 10)
 
-    def master_is_well(self):
-        """The master agent is not under test. Now and then it does not survive the death of its
-        subagent (net-snmp issue 69): it is started again, and that is said."""
-        snmpd = self.site.snmpd
-        if not snmpd.process.running():
-            self.deaths.append(f"snmpd ended with {snmpd.process.wait()}: "
-                               f"{snmpd.process.output()[-500:]}")
-            snmpd.start()
+    def wait_for_instant(self):
+        """Any, or just after something happened."""
+        if self.rng.random() < 0.5:
+            self.publisher.stopped.wait(self.rng.uniform(0, 0.7))
+            return
+        log = self.site.path("traps.log")
+        signs = (lambda: self.load.sent, lambda: self.site.mail.begun,
+                 lambda: os.stat(log).st_size, lambda: self.publisher.document["n"])
+        sign = self.rng.choice(signs)
+        was, end = sign(), time.monotonic() + 1
+        while sign() == was and time.monotonic() < end:
+            time.sleep(0.002)
+        self.publisher.stopped.wait(self.rng.uniform(0, 0.02))
 
     def one(self):
-        """One more death."""
-        self.setter_is_well()
+        """One more death, or several at once."""
+        self.load_is_well()
         self.master_is_well()
-        if self.rng.random() < 0.75:
-            self.everything_up_or_not()
-        self.publisher.stopped.wait(self.rng.uniform(0, 1.2))
+        self.wait_for_life()
+        self.wait_for_instant()
         x = self.rng.random()
-        if x < 0.5:
-            stage = self.kill_one()
-            if stage:
+        if x < 0.55:
+            for stage in self.kill_some(1):
                 self.kills[stage] += 1
-        elif x < 0.6:
+        elif x < 0.65:
+            self.kills["several at once"] += bool(self.kill_some(self.rng.randint(2, 4)))
+        elif x < 0.75:
             self.kill_parent()
             self.kills["parent"] += 1
         else:
             self.kill_all()
-            self.kills["all"] += 1
-            self.judge()
-            self.launch()
+            self.kills["all at once"] += 1
 
-    def everything_up_or_not(self):
-        """Back-off may be long by now: wait a little only."""
-        end = time.monotonic() + 3
-        wait_for(lambda: len(self.tree.look()) == 6 or time.monotonic() > end, "processes", 10)
+    # ---- what is judged ----
 
-    def setter_is_well(self):
-        if self.setter.failure:
-            self.store.say(f"setting: {self.setter.failure}")
+    def dump(self):
+        return read_store(self.program, self.site.path("store"), MAP_BYTES)
+
+    def judge(self):
+        """What a dump says was delivered has arrived, or is about to be logged."""
+        self.checks.arrive(self.receivers.read())
+        begun = self.load.begin()
+        dump = self.dump()
+        self.checks.look(dump, self.load.states(begun))
+        end = time.monotonic() + 10
+        while self.checks.unheard and time.monotonic() < end:
+            time.sleep(0.005)
+            self.checks.arrive(self.receivers.read())
+        for uuid, i in self.checks.unheard.items():
+            self.checks.say(f"notice {i} is delivered, but nobody got it: {uuid}")
+        if self.checks.problems:
             raise Violated
+        return dump
+
+    def load_is_well(self):
+        failure = self.load.failure()
+        if failure:
+            self.checks.say(f"setting: {failure}")
+            raise Violated
+
+    def master_is_well(self):
+        """The master agent is not under test. Now and then it does not survive the death of its
+        subagent (net-snmp issue 69), or answers no more: it is started again, and that is said."""
+        snmpd, done = self.site.snmpd, self.load.counts["acknowledged"]
+        since, before = self.heard_of_master
+        if done != before or time.monotonic() < since + MASTER_SILENT:
+            if done != before:
+                self.heard_of_master = time.monotonic(), done
+            if snmpd.process.running():
+                return
+        elif snmpd.process.running():
+            self.heard_of_master = time.monotonic(), done
+            if self.master_answers():
+                return
+            self.deaths.append("snmpd answered no more")
+            snmpd.process.kill()
+        self.deaths.append(f"snmpd ended with {snmpd.process.wait()}: "
+                           f"{snmpd.process.output()[-500:]}")
+        snmpd.start()
+
+    def master_answers(self):
+        client = Client(self.site.snmpd.port)
+        try:
+            client.get((1, 3, 6, 1, 2, 1, 1, 3, 0), timeout=10)
+            return True
+        except AssertionError:
+            return False
+        finally:
+            client.close()
+
+    # ---- from the start to the end ----
 
     def run(self):
         self.launch()
         self.everything_up()
         wait_for(lambda: self.site.manager.get("saSystemVersion.0"), "the MIB", 20)
         self.publisher.start()
-        self.setter.start()
-        shown = time.monotonic()
+        self.load.start()
+        shown, calm = time.monotonic(), CALM
         while self.kills.total() < self.wanted:
             self.one()
+            if self.kills.total() >= calm:
+                calm += CALM
+                self.calm()
             if time.monotonic() > shown + 30:
                 shown = time.monotonic()
-                print(f"# {self.kills.total()} kills, {len(self.store.history)} transitions, "
-                      f"{len(self.store.notices)} notices", flush=True)
+                print(f"# {self.kills.total()} kills, {self.checks.counts['transitions']} "
+                      f"transitions, {self.checks.last['notice']} notices", flush=True)
         self.finish()
+
+    def calm(self):
+        self.publisher.stopped.wait(self.rng.uniform(HOLD + 1, HOLD + 2))
+        self.judge()
 
     def finish(self):
         """Nothing more is killed or set: all that waits is delivered."""
         self.kill_all()  # so that nobody waits for a long back-off
-        self.judge()
-        self.launch()
         self.everything_up()
         wait_for(self.something_under_way, "notices under way", 30)
         for pid, stage in self.tree.look().items():
             if stage != "core":  # which must get over it without being started again
-                kill(pid)
-                self.tree.killed(pid)
+                self.kill(pid)
         self.everything_up()
-        self.setter.stopped.set()
-        wait_for(self.setter_has_ended, "the last SET", 150)
-        self.setter_is_well()
+        self.load.stopped.set()
+        wait_for(self.load_has_ended, "the last SET", 150)
+        self.load_is_well()
         expected = self.publisher.rest()
-        deadline = time.time()
-
-        def quiet():
-            self.store.read()
-            levels = {a["definition"]: a["level"]
-                      for a in self.store.tables["saAlertTable"].values()}
-            return not self.store.ring and not self.store.db["pending"] and \
-                all(levels.get(d) == level for d, level in expected.items())
-        try:
-            wait_for(quiet, "all to be told", 60)
-        except AssertionError:
-            self.store.say(f"not all is told {time.time() - deadline:.0f} s after the last change: "
-                           f"ring {self.store.ring}, {len(self.store.db['pending'])} pending")
+        self.wait_until_quiet(expected)
         self.site.daemon.stop()
         self.tree.stop()
-        snapshot = self.setter.snapshot()
-        self.store.read(everything=True)
-        self.checks.checked_history = 0
-        self.checks.at_rest(snapshot)
-        self.checks.at_the_end(self.arrivals(), self.setter.tests, expected)
+        dump = self.judge()
+        self.checks.at_the_end(dump, expected)
         outages = self.tree.gaps("poller") + self.tree.gaps("evaluator", 2)
-        self.checks.holds(self.publisher.hold_runs, self.tree.spans("core"), outages, HOLD,
-                          HOLD_SLACK)
-        if self.store.problems:
+        self.late = self.checks.holds(self.publisher.hold_runs, self.tree.spans("core"), outages,
+                                      HOLD, HOLD_SLACK)
+        if self.checks.problems:
             raise Violated
 
-    def setter_has_ended(self):
+    def wait_until_quiet(self, expected, timeout=60):
+        begun = time.monotonic()
+        while why := self.unrest(self.judge(), expected):
+            if time.monotonic() > begun + timeout:
+                self.checks.say(f"not all is told {timeout} s after the last change: {why}")
+                raise Violated
+            time.sleep(0.1)
+
+    def unrest(self, dump, expected):
+        """What has still to be done; "" for nothing."""
+        levels = {a["definition"]: a["level"] for a in dump.tables["saAlertTable"].values()}
+        left = {"changes": dump.ring, "pending": len(dump.db["pending"]),
+                "levels": {d: levels.get(d) for d, x in expected.items() if levels.get(d) != x},
+                "history": len(dump.history) > Limits.MOST and len(dump.history),
+                "notices": len(dump.notices) > Limits.MOST + 1 and len(dump.notices)}
+        return ", ".join(f"{what}: {x}" for what, x in left.items() if x)
+
+    def load_has_ended(self):
         self.master_is_well()
-        return not self.setter.is_alive()
+        return not self.load.running()
 
     def something_under_way(self):
-        self.store.read()
-        return any(n["state"] == DISPATCHED for n in self.store.notices.values())
-
-    def arrivals(self):
-        """{uuid: Arrival} of traps, informs and mails."""
-        found = {}
-
-        def add(uuid, at, level):
-            found.setdefault(uuid, Arrival(at, level))
-        for n, line in enumerate(self.site.traps().splitlines()):
-            uuid = re.search(r"saNoticeUuid\S* = \"?([0-9a-f-]{36})", line)
-            level = re.search(r"saAlertLevel\S* = (\w+)", line)
-            if uuid:
-                add(uuid[1], n, level[1] if level else None)
-        for n, mail in enumerate(self.site.mail.mails):
-            text = mail.raw.decode() + "".join(p.get_content() for p in mail.message.walk()
-                                               if p.get_content_type() == "text/plain")
-            level = mail.message["X-SNMPAlert-Level"]
-            uuids = set(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-                                   text))
-            digest = re.match(r"<([0-9a-f-]{36})@", mail.message["Message-ID"])[1]
-            if len(uuids) > 1:
-                uuids.discard(digest)
-            for uuid in uuids:
-                add(uuid, n, level.lower() if level and len(uuids) == 1 else None)
-        return found
-
-    def report(self, out=sys.stdout):
-        print(f"{self.kills.total()} kills: " +
-              ", ".join(f"{n} {k}" for k, n in sorted(self.kills.items())), file=out)
-        print(f"{len(self.store.history)} transitions, {len(self.store.notices)} notices; "
-              f"SETs: {dict(self.setter.counts)}, tests {self.setter.tests}", file=out)
-        for death in self.deaths:
-            print(death, file=out)
-        for what, n in sorted(self.checks.counts.items()):
-            print(f"  {n} {what}", file=out)
+        dump = self.judge()
+        return any(n["state"] == DISPATCHED for n in dump.notices.values())
 
     def close(self):
         self.publisher.stopped.set()
-        self.setter.stopped.set()
+        self.load.stopped.set()
         self.tree.stop()
         pids = set(self.tree.children())
         if self.site.daemon.process and self.site.daemon.process.running():
@@ -242,52 +296,128 @@ class Crash:
             kill(pid)
         wait_for(lambda: reap(pids), "the processes to be gone")
 
-
-class Arrival:
-    """The first time: which line or mail it was, and the level that it said."""
-
-    def __init__(self, first, level):
-        self.first, self.level = first, level
+    def result(self):
+        c = self.checks
+        counts = c.counts + collections.Counter({
+            "looks at the store": c.looks, "rows looked at": c.rows, "SIGKILLs": self.kicked,
+            "history rows purged": c.past.gone, "notices purged": c.finished.gone,
+            "notices": c.last["notice"], "test notices": c.tests})
+        counts += {f"SETs: {k}": n for k, n in self.load.counts.items()}
+        return {"kills": self.kills, "counts": counts, "problems": c.problems,
+                "deaths": self.deaths, "late": self.late}
 
 
 class Violated(Exception):
     pass
 
 
+def keep(world):
+    with open(world.site.path("daemon.log"), "w") as f:
+        f.writelines(p.output() for p in process.started if p.name == "snmpalertd")
+    kept = world.site.folder + "-kept"
+    shutil.copytree(world.site.folder, kept, ignore=shutil.ignore_patterns("agentx"))
+    print(f"# kept: {kept}", flush=True)
+
+
+def run_world(o):
+    """One world; what became of it as the last line, in JSON."""
+    adopt_orphans()
+    world = World(o.kills, o.seed)
+    try:
+        world.run()
+    except Violated:
+        pass
+    except Exception:
+        world.checks.say(traceback.format_exc())
+    finally:
+        world.close()
+    if o.keep and world.checks.problems:
+        keep(world)
+    world.receivers.close()
+    world.site.close()
+    print(json.dumps(world.result()))
+
+
+class Worlds:
+    """A process for each world; their lines are shown as they come."""
+
+    def __init__(self, o):
+        self.report = Report()
+        self._lock = threading.Lock()
+        share, more = divmod(o.kills, o.worlds)
+        self._running = [self._start(o, n, share + (n < more)) for n in range(o.worlds)]
+
+    def _start(self, o, n, kills):
+        argv = [sys.executable, __file__, "--inside", f"--kills={kills}",
+                f"--seed={o.seed * 100 + n}"] + ["--keep"] * o.keep
+        world = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                 preexec_fn=process.die_with_parent)
+        thread = threading.Thread(target=self._read, args=(f"world {n}", world))
+        thread.start()
+        return thread
+
+    def _read(self, name, world):
+        result = None
+        for line in world.stdout:
+            if line.startswith("{"):
+                result = json.loads(line)
+            else:
+                print(f"# {name}: {line.lstrip('# ').rstrip()}", flush=True)
+        status = world.wait()
+        with self._lock:
+            self.report.add(name, result or {"problems": [f"ended with {status}"]})
+
+    def join(self):
+        for thread in self._running:
+            thread.join()
+
+
+class Report:
+    """Of all worlds together."""
+
+    def __init__(self):
+        self.kills, self.counts = collections.Counter(), collections.Counter()
+        self.problems, self.deaths, self.late = [], [], []
+
+    def add(self, name, result):
+        self.kills += collections.Counter(result.get("kills"))
+        self.counts += collections.Counter(result.get("counts"))
+        self.problems += [f"{name}: {p}" for p in result["problems"]]
+        self.deaths += [f"{name}: {d}" for d in result.get("deaths", ())]
+        self.late += result.get("late", ())
+
+    def show(self, seconds):
+        print(f"{self.kills.total()} kills in {seconds:.0f} s: " +
+              ", ".join(f"{n} {k}" for k, n in sorted(self.kills.items())))
+        for what, n in sorted(self.counts.items()):
+            print(f"  {n} {what}")
+        if self.late:
+            print(f"  holds without a death of the core: {len(self.late)}, late by "
+                  f"{min(self.late):.2f} to {max(self.late):.2f} s")
+        for death in self.deaths:
+            print(death)
+        for problem in self.problems[:50]:
+            print(f"WRONG: {problem}")
+        if len(self.problems) > 50:
+            print(f"... and {len(self.problems) - 50} more")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    p.add_argument("--kills", type=int, default=25)
+    p.add_argument("--kills", type=int, default=500)
+    p.add_argument("--worlds", type=int, default=3, help="installations side by side")
     p.add_argument("--seed", type=int, default=int(time.time()))
-    p.add_argument("--keep", action="store_true", help="keep the folder and show all output")
+    p.add_argument("--keep", action="store_true", help="keep the folder if something is wrong")
+    p.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     o = p.parse_args()
+    if o.inside:
+        return run_world(o)
     print(f"# seed {o.seed}", flush=True)
-    adopt_orphans()
-    crash = Crash(o.kills, o.seed)
-    try:
-        crash.run()
-        bad = False
-    except Violated:
-        bad = True
-    except AssertionError as e:
-        crash.store.say(str(e))
-        bad = True
-    finally:
-        crash.close()
-    crash.report()
-    for problem in crash.store.problems[:50]:
-        print(f"WRONG: {problem}")
-    if len(crash.store.problems) > 50:
-        print(f"... and {len(crash.store.problems) - 50} more")
-    if o.keep:
-        with open(crash.site.path("daemon.log"), "w") as f:
-            f.writelines(p.output() for p in process.started if p.name == "snmpalertd")
-        with open(crash.site.path("trapd.log"), "w") as f:
-            f.write(crash.site.traps())
-        kept = crash.site.folder + "-kept"
-        shutil.copytree(crash.site.folder, kept, ignore=shutil.ignore_patterns("agentx"))
-        print(f"# kept: {kept}")
-    crash.site.close()
-    return bad
+    begun = time.monotonic()
+    worlds = Worlds(o)
+    worlds.join()
+    worlds.report.show(time.monotonic() - begun)
+    return bool(worlds.report.problems)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,28 @@
 """What keeps snmpalertd busy in the crash test: its configuration, the documents that it polls, and
 the SETs that it gets. Each remembers what it did, for the checker."""
 
+import asyncio
 import collections
+import random
+import subprocess
 import threading
 import time
 
 from checker import COMMIT_LAG
+from lib import smtpd
+from lib.process import find_program
+from lib.site import mib_folders
 from lib.snmp import SetRefused
+from lib.snmpclient import INTEGER, Client, index, text, tlv, unsigned
 from lib.wait import wait_for
 
 MAP_BYTES = 256 << 20
-FLAPPING, LEVELLED, HELD, FAMILIES = 5, 2, 3, 3
+FLAPPING, LEVELLED, HELD, FAMILIES, STEADY = 5, 2, 3, 3, 2
 HOLD = 2.0          # seconds
-HOLD_SLACK = 1.5    # from published to polled and judged, on a busy machine
+HOLD_SLACK = 1.0    # a hold timer is right within a second
 STABLE = ("manager", "noc", "operators", "digest")
+WARNING, CRITICAL = 3, 4
+RUN, CREATE, DESTROY = 2, 4, 6
 
 
 # ---- the installation ----
@@ -29,6 +38,7 @@ def rows():
     found += [definition(f"level{i}", f"_topic['load'].l[{i}]") for i in range(LEVELLED)]
     found += [definition(f"hold{i}", f"_topic['load'].h[{i}] > 0",
                          timeThresholdMillis=f"{int(HOLD * 1000)}ms") for i in range(HELD)]
+    found += [definition("kept", "_topic['load'].n < 0", override="true")]
     return "".join(found)
 
 
@@ -56,6 +66,22 @@ def configuration(s):
 """
 
 
+class _SlowHandler(smtpd.Smtpd.handler):
+    """Takes its time before a mail is there, and before it says so, so that mails are under way."""
+
+    async def handle_DATA(self, smtp, session, envelope):
+        self.server.begun += 1
+        await asyncio.sleep(random.uniform(0, 0.04))
+        answer = await super().handle_DATA(smtp, session, envelope)
+        await asyncio.sleep(random.uniform(0, 0.04))
+        return answer
+
+
+class SlowSmtpd(smtpd.Smtpd):
+    handler = _SlowHandler
+    begun = 0
+
+
 # ---- what is published ----
 
 class Publisher(threading.Thread):
@@ -65,7 +91,7 @@ class Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.site, self.rng, self.stopped = site, rng, threading.Event()
         self.document = {"n": 0, "v": [0] * FLAPPING, "l": ["OK"] * LEVELLED, "h": [0] * HELD,
-                         "f": [0] * FAMILIES}
+                         "f": [0] * (FAMILIES + STEADY)}
         self.hold_runs, self._on = [], {}
         self._until = [0.0] * HELD
         self.publish()
@@ -106,7 +132,8 @@ class Publisher(threading.Thread):
         self.stopped.set()
         self.join()
         d = self.document
-        d.update(v=[i % 2 for i in range(FLAPPING)], l=["WARNING", "OK"], f=[1] * FAMILIES)
+        d.update(v=[i % 2 for i in range(FLAPPING)], l=["WARNING", "OK"],
+                 f=[1] * (FAMILIES + STEADY))
         for i in range(HELD):
             if i != 1 and not d["h"][i]:
                 self._hold(i, True)
@@ -115,10 +142,47 @@ class Publisher(threading.Thread):
         self.publish()
         levels = {f"flap{i}": 4 if i % 2 else 1 for i in range(FLAPPING)}
         levels |= {f"hold{i}": 1 if i == 1 else 4 for i in range(HELD)}
-        return levels | {"level0": 3, "level1": 1}
+        return levels | {"level0": 3, "level1": 1, "kept": 1}
 
 
 # ---- what is set ----
+
+COLUMNS = ("saTargetTest", "saSystemVersion", "saDefinitionStatus", "saDefinitionCondition",
+           "saDefinitionStaleMultiplier", "saDefinitionDescription", "saDefinitionDisable",
+           "saDefinitionSeverity", "saTargetStatus", "saTargetHandler", "saTargetDescription",
+           "saGroupStatus", "saGroupDescription", "saGroupDefinitionStatus",
+           "saGroupTargetStatus", "saSystemHistoryMaxRows", "saSystemNoticeMaxRows")
+
+
+def numbers():
+    """{column: sub-identifiers}, as net-snmp reads the MIB."""
+    r = subprocess.run([find_program("snmptranslate"), "-On", "-M", mib_folders(), "-m",
+                        "SNMPALERT-MIB", *(f"SNMPALERT-MIB::{c}" for c in COLUMNS)],
+                       capture_output=True, text=True, check=True, timeout=60)
+    return {c: tuple(map(int, line.strip(".").split(".")))
+            for c, line in zip(COLUMNS, r.stdout.split(), strict=True)}
+
+
+class State:
+    """What rows hold: {(table, key): {cell: value}, or None where there is no row}. LATE: rows
+    that may be there a little longer, until the core has dealt with the SET. ROUTED: do
+    notices of the definition go to its own target?"""
+
+    def __init__(self, cells, late=(), routed=False):
+        self.cells, self.late, self.routed = cells, late, routed
+
+    def holds(self, dump):
+        return all(self._row_holds(dump, key, cells) for key, cells in self.cells.items())
+
+    def _row_holds(self, dump, key, cells):
+        row = dump.tables[key[0]].get(key[1])
+        if cells is None:
+            return row is None or (key in self.late and dump.ring)
+        return row is not None and all(row[c] == v for c, v in cells.items())
+
+    def __repr__(self):
+        return repr(self.cells)
+
 
 class Op:
     """One SET: sent, known to have happened (or not) by `known`; None: still under way."""
@@ -128,151 +192,299 @@ class Op:
         self.sent, self.known, self.happened = time.time(), None, None
 
 
-class Setter(threading.Thread):
-    """Makes, changes, disables and destroys families: a definition, its group and its target, all
-    of one name and with one generation as description. State: None or (generation, disabled)."""
+class Thing:
+    """What is set as a whole by single SETs, and what the store may hold of it now."""
 
-    def __init__(self, site, rng):
-        super().__init__(daemon=True)
-        self.manager, self.rng, self.stopped = site.manager, rng, threading.Event()
-        self.lock = threading.Lock()
-        self.names = [f"family{i}" for i in range(FAMILIES)]
-        self.state = dict.fromkeys(self.names)
-        self.ops = {n: [] for n in self.names}
+    REMEMBERED = 60  # operations
+
+    def __init__(self, name, rng):
+        self.name, self.rng, self.lock = name, rng, threading.Lock()
+        self.state, self.ops, self.forgotten = self.first(), [], 0
         self.generation = 0
-        self.tests = [0, 0]  # least and most that were made
-        self.counts = collections.Counter()
-        self.failure = None
 
-    # -- what the checker asks --
+    def first(self):
+        return State({})
 
-    stable_targets = STABLE
-
-    def family_target(self, definition):
-        return definition if definition in self.ops else None
-
-    def routed(self, name, at):
-        """Was the family's target routed at AT? None: that was being set."""
-        state = None
+    def begin(self):
+        """Now, before a dump; for states()."""
         with self.lock:
-            for op in self.ops[name]:
-                if op.sent - COMMIT_LAG <= at and (op.known is None or at <= op.known + 0.05):
+            pending = len(self.ops) - (bool(self.ops) and self.ops[-1].known is None)
+            return self.state, self.forgotten + pending
+
+    def states(self, begun):
+        """(name, what a dump that was taken since then may show, what was before)"""
+        state, n = begun
+        with self.lock:
+            n -= self.forgotten
+            return (self.name, [state] + [op.after for op in self.ops[n:]],
+                    [op.before for op in self.ops[:n]] + [op.after for op in self.ops[:n]])
+
+    def started(self, after):
+        op = Op(self.state, after)
+        with self.lock:
+            self.ops.append(op)
+            if len(self.ops) > 2 * self.REMEMBERED:
+                del self.ops[:self.REMEMBERED]
+                self.forgotten += self.REMEMBERED
+        return op
+
+    def ended(self, op, happened):
+        with self.lock:
+            op.happened, op.known = happened, time.time()
+            if happened:
+                self.state = op.after
+
+    def routed(self, at):
+        """Were notices routed to the own target at AT? None: that was being set."""
+        with self.lock:
+            state = self.ops[0].before if self.ops else self.state
+            for op in self.ops:
+                near = op.sent - COMMIT_LAG <= at and (op.known is None or at <= op.known + 0.05)
+                if near and op.before.routed != op.after.routed:
                     return None
                 if op.sent <= at and op.happened:
                     state = op.after
-        return state is not None and not state[1]
+        return state.routed
 
-    def deaths_of(self, name):
-        """[(sent, known)]: when it was destroyed, and until when it was made again."""
-        done = [op for op in self.ops.get(name, ()) if op.happened]
-        return [(a.sent, b.known) for a, b in zip(done, done[1:]) if a.after is None]
 
-    def snapshot(self):
-        """{family: states that the store may be in}"""
-        with self.lock:
-            return {n: [self.state[n]] + [op.after for op in self.ops[n][-1:] if op.known is None]
-                    for n in self.names}
+class Family(Thing):
+    """A definition, its group and its target, all of one name and with one generation as
+    description; made, changed, disabled and destroyed, or (STEADY) only made and changed."""
 
-    # -- setting --
+    def __init__(self, name, rng, topic, steady=False):
+        self.rows = [(f"sa{t}Table", ("admin", name)) for t in ("Definition", "Target", "Group")]
+        self.links = [(f"sa{t}Table", ("admin", name, name))
+                      for t in ("GroupDefinition", "GroupTarget")]
+        self.condition = f"_topic['load'].f[{topic}] > 0"
+        self.steady, self.deaths = steady, []  # of the definition: [sent, known to be made again]
+        super().__init__(name, rng)
+
+    def first(self):
+        return State(dict.fromkeys(self.rows + self.links), late=self.links)
+
+    def _made(self, disabled, severity, handler):
+        what = {k: {"description": str(self.generation), "status": 1} for k in self.rows}
+        what |= {k: {"status": 1} for k in self.links}
+        what[self.rows[0]] |= {"condition": self.condition, "disabled": 1 if disabled else 2,
+                               "severity": severity}
+        what[self.rows[1]]["handler"] = handler
+        state = State(what, routed=not disabled)
+        state.facts = disabled, severity, handler
+        return state
+
+    def probe(self):
+        return "saDefinitionDescription", ("admin", self.name)
+
+    def probed(self, state):
+        row = state.cells[self.rows[0]]
+        return row and row["description"]
+
+    def change(self):
+        """(assignments, the state after them)"""
+        self.generation += 1
+        if not self.state.cells[self.rows[0]]:
+            after = self._made(False, self.rng.choice((WARNING, CRITICAL)),
+                               self.rng.choice(("traps", "informs")))
+            return self._create(after), after
+        if not self.steady and self.rng.random() < 0.25:
+            return self._destroy(), self.first()
+        disabled = self.state.facts[0]
+        if not self.steady and self.rng.random() < 0.35:
+            disabled = not disabled
+        after = self._made(disabled, self.rng.choice((WARNING, CRITICAL)), self.state.facts[2])
+        return self._edit(after), after
+
+    def _names(self, tables):
+        for t in tables:
+            link = t in ("GroupDefinition", "GroupTarget")
+            yield t, ("admin", self.name, self.name) if link else ("admin", self.name)
+
+    def _create(self, after):
+        _, severity, handler = after.facts
+        what = [(f"sa{t}Status", key, tlv(INTEGER, bytes([CREATE])))
+                for t, key in self._names(("Definition", "Target", "Group", "GroupDefinition",
+                                           "GroupTarget"))]
+        key = ("admin", self.name)
+        what += [("saDefinitionCondition", key, text(self.condition)),
+                 ("saDefinitionStaleMultiplier", key, unsigned(1000)),
+                 ("saDefinitionDisable", key, tlv(INTEGER, b"\2")),
+                 ("saTargetHandler", key, text(handler))]
+        return self._described(what, severity)
+
+    def _destroy(self):
+        tables = ["Definition", "Target", "Group"]
+        if self.rng.random() < 0.5:  # else they go with their ends
+            tables += ["GroupDefinition", "GroupTarget"]
+        return [(f"sa{t}Status", key, tlv(INTEGER, bytes([DESTROY])))
+                for t, key in self._names(tables)]
+
+    def _edit(self, after):
+        disabled, severity, _ = after.facts
+        return self._described([("saDefinitionDisable", ("admin", self.name),
+                                 tlv(INTEGER, b"\1" if disabled else b"\2"))], severity)
+
+    def _described(self, what, severity):
+        what += [(f"sa{t}Description", key, text(str(self.generation)))
+                 for t, key in self._names(("Definition", "Target", "Group"))]
+        return what + [("saDefinitionSeverity", ("admin", self.name),
+                        tlv(INTEGER, bytes([severity])))]
+
+    def ended(self, op, happened):
+        super().ended(op, happened)
+        if happened and op.after.cells[self.rows[0]] is None:
+            self.deaths.append([op.sent, None])
+        elif happened and self.deaths and self.deaths[-1][1] is None:
+            self.deaths[-1][1] = op.known
+
+
+class Kept(Thing):
+    """A row of the configuration that may be overridden: what was set survives every start."""
+
+    KEY = "saDefinitionTable", ("admin", "kept")
+
+    def change(self):
+        self.generation += 1
+        severity = self.rng.choice((WARNING, CRITICAL))
+        after = State({self.KEY: {"description": str(self.generation), "severity": severity}})
+        return [("saDefinitionDescription", self.KEY[1], text(str(self.generation))),
+                ("saDefinitionSeverity", self.KEY[1], tlv(INTEGER, bytes([severity])))], after
+
+    def probe(self):
+        return "saDefinitionDescription", self.KEY[1]
+
+    def probed(self, state):
+        return state.cells[self.KEY]["description"] if state.cells else ""
+
+
+class Limits(Thing):
+    """Scalars: how much history and how many notices are kept."""
+
+    KEY = "saSystem", (0,)
+    LEAST, MOST = 300, 400
+
+    def change(self):
+        self.generation += 1
+        n = self.LEAST + (self.generation + self.rng.randrange(2, 40)) % (self.MOST - self.LEAST)
+        after = State({self.KEY: {"historyRows": n, "noticeRows": n + 1}})
+        return [("saSystemHistoryMaxRows", (0,), unsigned(n)),
+                ("saSystemNoticeMaxRows", (0,), unsigned(n + 1))], after
+
+    def probe(self):
+        return "saSystemHistoryMaxRows", (0,)
+
+    def probed(self, state):
+        return state.cells[self.KEY]["historyRows"] if state.cells else 100000
+
+
+class Setter(threading.Thread):
+    """Changes its things, one after the other and at random."""
+
+    def __init__(self, load, things, rng):
+        super().__init__(daemon=True)
+        self.load, self.things, self.rng = load, things, rng
+        self.client = Client(load.site.snmpd.port)
+        self.failure = None
 
     def run(self):
         try:
-            while not self.stopped.wait(self.rng.uniform(0.1, 0.6)):
-                if self.rng.random() < 0.2:
-                    self._test()
+            while not self.load.stopped.wait(self.rng.uniform(0.02, 0.35)):
+                if self.rng.random() < 0.1:
+                    self.test()
                 else:
-                    self._change(self.rng.choice(self.names))
+                    self.change(self.rng.choice(self.things))
         except Exception as e:  # shown by whoever joins
             self.failure = e
 
-    def _try(self, *assignments):
+    def try_(self, *assignments):
         """True: acknowledged. False: refused. None: nobody knows."""
+        what = [(self.load.numbers[column] + index(*key), value)
+                for column, key, value in assignments]
+        self.load.sent += 1
         try:
-            self.manager.set(*assignments)
+            self.client.set(*what)
             return True
         except SetRefused as e:
-            self.counts[e.error] += 1
+            self.load.counts[e.error] += 1
             return False if e.error in ("inconsistentValue", "noSuchName", "noCreation",
                                         "notWritable") else None
         except AssertionError:  # no answer in time
-            self.counts["no answer"] += 1
+            self.load.counts["no answer"] += 1
             return None
 
-    def _test(self):
-        done = self._try(('saTargetTest."admin"."manager"', "i", "run"))
-        self.tests[0] += done is True
-        self.tests[1] += done is not False
+    def test(self):
+        self.load.tests[1] += 1
+        done = self.try_(("saTargetTest", ("admin", "manager"), tlv(INTEGER, bytes([RUN]))))
+        self.load.tests[0] += done is True
+        self.load.tests[1] -= done is False
 
-    def _change(self, name):
-        before = self.state[name]
-        self.generation += 1
-        if before is None:
-            after, what = (self.generation, False), self._create(name)
-        elif self.rng.random() < 0.4:
-            after, what = None, self._destroy(name)
-        else:
-            disabled = before[1] != (self.rng.random() < 0.5)
-            after, what = (self.generation, disabled), self._edit(name, disabled)
-        op = Op(before, after)
-        with self.lock:
-            self.ops[name].append(op)
-        done = self._try(*what)
+    def change(self, thing):
+        assignments, after = thing.change()
+        self.rng.shuffle(assignments)
+        op = thing.started(after)
+        done = self.try_(*assignments)
         if done is None:
-            done = self._look(name, op)
-        with self.lock:
-            op.happened, op.known = done, time.time()
-            if done:
-                self.state[name] = after
-        self.counts["acknowledged" if done else "not done"] += 1
+            done = self.look(thing, op)
+        thing.ended(op, done)
+        self.load.counts["acknowledged" if done else "not done"] += 1
 
-    def _create(self, name):
-        text = str(self.generation)
-        make = ("i", "createAndGo")
-        what = [(f'saDefinitionStatus."admin"."{name}"', *make),
-                (f'saDefinitionCondition."admin"."{name}"', "s",
-                 f"_topic['load'].f[{self.names.index(name)}] > 0"),
-                (f'saDefinitionStaleMultiplier."admin"."{name}"', "u", 1000),
-                (f'saTargetStatus."admin"."{name}"', *make),
-                (f'saTargetHandler."admin"."{name}"', "s",
-                 self.rng.choice(("traps", "informs"))),
-                (f'saGroupStatus."admin"."{name}"', *make),
-                (f'saGroupDefinitionStatus."admin"."{name}"."{name}"', *make),
-                (f'saGroupTargetStatus."admin"."{name}"."{name}"', *make)]
-        what += [(f'sa{t}Description."admin"."{name}"', "s", text)
-                 for t in ("Definition", "Target", "Group")]
-        return self._shuffled(what)
-
-    def _destroy(self, name):
-        what = [(f'sa{t}Status."admin"."{name}"', "i", "destroy")
-                for t in ("Definition", "Target", "Group")]
-        if self.rng.random() < 0.5:  # else they go with their ends
-            what += [(f'sa{t}Status."admin"."{name}"."{name}"', "i", "destroy")
-                     for t in ("GroupDefinition", "GroupTarget")]
-        return self._shuffled(what)
-
-    def _edit(self, name, disabled):
-        what = [(f'sa{t}Description."admin"."{name}"', "s", str(self.generation))
-                for t in ("Definition", "Target", "Group")]
-        what += [(f'saDefinitionDisable."admin"."{name}"', "i", 1 if disabled else 2),
-                 (f'saDefinitionSeverity."admin"."{name}"', "i",
-                  self.rng.choice(("warning", "critical")))]
-        return self._shuffled(what)
-
-    def _shuffled(self, what):
-        self.rng.shuffle(what)
-        return what
-
-    def _look(self, name, op):
+    def look(self, thing, op):
         """Nobody answered: has it happened? Once the agent is there it can tell."""
+        version = self.load.numbers["saSystemVersion"] + (0,)
+        column, key = thing.probe()
+        name = self.load.numbers[column] + index(*key)
+
         def answer():
-            version = self.manager.get("saSystemVersion.0")
-            if version is None:
+            if self.client.get(version)[0] is None:
                 return None
-            text = self.manager.get(f'saDefinitionDescription."admin"."{name}"')
-            return ("is", text) if self.manager.get("saSystemVersion.0") else None
-        _, text = wait_for(answer, "an answer of the agent", 120)
-        generation = int(text) if text else None
-        was, now = (s[0] if s else None for s in (op.before, op.after))
-        if generation not in (was, now):
-            raise AssertionError(f"{name} is at {generation}, should be at {was} or {now}")
-        return generation == now
+            value = self.client.get(name)[0]
+            return (value,) if self.client.get(version)[0] is not None else None
+        value, = wait_for(answer, "an answer of the agent", 120)
+        was, now = thing.probed(op.before), thing.probed(op.after)
+        if value not in (was, now):
+            raise AssertionError(f"{thing.name} is at {value!r}, should be at {was!r} or {now!r}")
+        return value == now
+
+
+class Load:
+    """All that is set, and what the checker asks of it."""
+
+    stable_targets = STABLE
+
+    def __init__(self, site, rng):
+        self.site, self.numbers, self.stopped = site, numbers(), threading.Event()
+        self.families = {f"family{i}": Family(f"family{i}", rng, i) for i in range(FAMILIES)}
+        self.families |= {f"steady{i}": Family(f"steady{i}", rng, FAMILIES + i, steady=True)
+                          for i in range(STEADY)}
+        others = [Kept("kept", rng), Limits("limits", rng)]
+        self.things = [*self.families.values(), *others]
+        self.tests = [0, 0]  # least and most that were made
+        self.counts, self.sent = collections.Counter(), 0
+        self.setters = [Setter(self, x, random.Random(rng.random())) for x in
+                        (self.things[:2], self.things[2:4], self.things[4:])]
+
+    def start(self):
+        for s in self.setters:
+            s.start()
+
+    def failure(self):
+        return next((s.failure for s in self.setters if s.failure), None)
+
+    def running(self):
+        return any(s.is_alive() for s in self.setters)
+
+    # -- what the checker asks --
+
+    def begin(self):
+        return [t.begin() for t in self.things]
+
+    def states(self, begun):
+        return [t.states(b) for t, b in zip(self.things, begun)]
+
+    def family_target(self, definition):
+        return definition if definition in self.families else None
+
+    def routed(self, name, at):
+        return self.families[name].routed(at)
+
+    def deaths_of(self, name):
+        return self.families[name].deaths if name in self.families else ()

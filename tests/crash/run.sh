@@ -1,10 +1,13 @@
 #!/bin/sh
-# Kills processes of the build folder's snmpalertd under load: a few, or as many as --kills says.
+# Tries the checker, then kills processes of the build folder's snmpalertd under load, and checks.
 python=${PYTHON:-/usr/bin/python3}
-if ! "$python" -c 'import aiosmtpd' 2>/dev/null; then
-    echo "FAILED: the crash test needs aiosmtpd (Debian package: python3-aiosmtpd)" >&2
+if ! "$python" -c 'import aiosmtpd, pytest' 2>/dev/null; then
+    echo "FAILED: the crash test needs aiosmtpd and pytest" \
+        "(Debian packages: python3-aiosmtpd python3-pytest)" >&2
     exit 1
 fi
 SNMPALERT_BUILD=$(cd "${top_builddir:-.}" && pwd) || exit 1
 export SNMPALERT_BUILD PYTHONDONTWRITEBYTECODE=1
-exec "$python" "${top_srcdir:-.}/tests/crash/crash.py" "$@"
+crash=$(cd "${top_srcdir:-.}/tests/crash" && pwd) || exit 1
+"$python" -m pytest -q -p no:cacheprovider "$crash/test_checker.py" || exit 1
+exec "$python" "$crash/crash.py" "$@"

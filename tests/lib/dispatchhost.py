@@ -17,7 +17,7 @@ class Host:
     def __init__(self, program):
         self.name, self._errors = "dispatchhost", []
         self._popen = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, preexec_fn=process._die_with_parent)
+                                       stderr=subprocess.PIPE, preexec_fn=process.die_with_parent)
         process.started.append(self)
         self._answers = queue.Queue()
         self._ids = itertools.count(1)

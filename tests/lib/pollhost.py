@@ -26,7 +26,7 @@ class PollHost:
         self._changed = threading.Condition()
         self._popen = subprocess.Popen([program, *args], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-                                       preexec_fn=process._die_with_parent)
+                                       preexec_fn=process.die_with_parent)
         process.started.append(self)
         self._threads = [threading.Thread(target=f, daemon=True)
                          for f in (self._read_messages, self._read_errors)]

@@ -27,7 +27,7 @@ def find_program(name):
     return found
 
 
-def _die_with_parent():
+def die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -37,13 +37,13 @@ class Process:
     def __init__(self, argv, name=None, env=None, stdin=None, cwd=None):
         self.name = name or os.path.basename(argv[0])
         self.argv = argv
-        self._text = ""
+        self._chunks = []
         self._changed = threading.Condition()
         self._ended = False
         self._popen = subprocess.Popen(
             argv, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd,
-            env={**os.environ, **(env or {})}, preexec_fn=_die_with_parent)
+            env={**os.environ, **(env or {})}, preexec_fn=die_with_parent)
         started.append(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -63,12 +63,19 @@ class Process:
             chunk = os.read(self._popen.stdout.fileno(), 65536)
             with self._changed:
                 if chunk:
-                    self._text += chunk.decode("utf-8", "replace")
+                    self._chunks.append(chunk.decode("utf-8", "replace"))
                 else:
                     self._ended = True
                 self._changed.notify_all()
             if not chunk:
                 return
+
+    @property
+    def _text(self):
+        """Joined when somebody asks: what is printed is little each time, and much in the end."""
+        if len(self._chunks) > 1:
+            self._chunks = ["".join(self._chunks)]
+        return self._chunks[0] if self._chunks else ""
 
     def output(self):
         with self._changed:

@@ -35,7 +35,7 @@ def _arc(n):
     return bytes(reversed(octets))
 
 
-def _oid(name):
+def write_oid(name):
     return b"".join(map(_arc, (name[0] * 40 + name[1],) + tuple(name[2:])))
 
 
@@ -48,7 +48,7 @@ def octets(b):
 
 
 def oid(text):
-    return tlv(0x06, _oid(arcs(text)))
+    return tlv(0x06, write_oid(arcs(text)))
 
 
 def ip(text):
@@ -87,7 +87,7 @@ NULL = tlv(0x05, b"")
 NO_SUCH_OBJECT, NO_SUCH_INSTANCE, END_OF_MIB_VIEW = (tlv(t, b"") for t in (0x80, 0x81, 0x82))
 
 
-def _read(data):
+def read_tlv(data):
     """(tag, content, what is behind)"""
     tag, n, at = data[0], data[1], 2
     if n & 0x80:
@@ -96,7 +96,7 @@ def _read(data):
     return tag, data[at:at + n], data[at + n:]
 
 
-def _read_oid(content):
+def read_oid(content):
     found, n = [], 0
     for octet in content:
         n = n << 7 | octet & 0x7F
@@ -111,23 +111,23 @@ class Request:
     max-repetitions."""
 
     def __init__(self, message):
-        _, content, _ = _read(message)
-        _, version, content = _read(content)
+        _, content, _ = read_tlv(message)
+        _, version, content = read_tlv(content)
         self.version = int.from_bytes(version, "big")
-        _, self.community, content = _read(content)
-        self.command, content, _ = _read(content)
-        _, self.id, content = _read(content)
-        _, first, content = _read(content)
-        _, second, content = _read(content)
+        _, self.community, content = read_tlv(content)
+        self.command, content, _ = read_tlv(content)
+        _, self.id, content = read_tlv(content)
+        _, first, content = read_tlv(content)
+        _, second, content = read_tlv(content)
         self.first, self.second = (int.from_bytes(b, "big") for b in (first, second))
-        _, content, _ = _read(content)
+        _, content, _ = read_tlv(content)
         self.names = []
         while content:
-            _, varbind, content = _read(content)
-            self.names.append(_read_oid(_read(varbind)[1]))
+            _, varbind, content = read_tlv(content)
+            self.names.append(read_oid(read_tlv(varbind)[1]))
 
     def answer(self, varbinds, error=0, index=0):
-        listed = b"".join(tlv(0x30, tlv(0x06, _oid(name)) + value) for name, value in varbinds)
+        listed = b"".join(tlv(0x30, tlv(0x06, write_oid(name)) + value) for name, value in varbinds)
         pdu = tlv(0x02, self.id) + integer(error) + integer(index) + tlv(0x30, listed)
         return tlv(0x30, integer(self.version) + tlv(0x04, self.community) + tlv(RESPONSE, pdu))
 

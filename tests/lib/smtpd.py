@@ -109,6 +109,8 @@ class Smtpd:
     required; SSL: one for TLS from the first octet. USERS: {name: password}, then AUTH is required;
     WITHOUT: mechanisms that it does not offer. REFUSE: {start of address: reply}."""
 
+    handler = _Handler
+
     def __init__(self, tls=None, ssl=None, users=None, without=(), refuse=None,
                  hostname="127.0.0.1"):
         self.mails, self.arrived = [], threading.Condition()
@@ -125,7 +127,7 @@ class Smtpd:
     def _start(self, options):
         for attempt in range(5):  # another may take the port first
             # its own name, since it would ask the name servers for one at each connection
-            c = _Controller(_Handler(self), port=free_port(), server_hostname="mail.example.net",
+            c = _Controller(self.handler(self), port=free_port(), server_hostname="mail.example.net",
                             **options)
             try:
                 c.start()
