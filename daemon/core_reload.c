@@ -32,8 +32,9 @@ static void swap(struct core *c, struct config *f, struct core_parts *parts)
 
     c->config = f;
     core_parts_install(c, parts);
-    log_info("config", "%zu sources and handlers are new, %zu changed, %zu gone", parts->added,
-             parts->changed, parts->gone);
+    if (parts->added || parts->changed || parts->gone)
+        log_info("config", "%zu sources and handlers are new, %zu changed, %zu gone", parts->added,
+                 parts->changed, parts->gone);
     core_parts_release(parts);
     config_free(old);
     if (moved && c->agent)
