@@ -12,10 +12,23 @@
 enum { ENV_STATE, ENV_SAMPLES, ENV_COUNT };
 extern const char *const store_env_names[ENV_COUNT]; /* their folders */
 
+#define LITERAL(s) ((struct slice){(const uint8_t *)(s), sizeof(s) - 1})
+
+/* In `meta`: the version as every program reads it, and again with a sum. */
+#define VERSION_KEY "version"
+#define FORMAT_KEY  "format"
+enum { FORMAT_VERSION = 2, VERSION_SUMS = 2 /* since then values have sums */ };
+
+/* Also in `meta`: boot id and clean mark of `samples`; whether derived databases are to be made. */
+#define SAMPLES_BOOT_KEY  "samples.boot"
+#define SAMPLES_CLEAN_KEY "samples.clean"
+#define REBUILD_KEY       "rebuild"
+
 /* Limits. */
 enum {
     SLOT_MAX = 64,     /* tables */
     KV_MAX = 24,       /* own databases */
+    META_KEY_MAX = 80, /* with a nul */
     KV_NAME_MAX = 31,  /* octets of a name that is remembered */
     READ_TXN_MAX = 4,  /* read transactions at once in this process */
     HIDDEN_MAX = 4096, /* octets of a hidden cell */
@@ -74,10 +87,10 @@ struct store {
     int core_lock; /* descriptor of the one core's lock, -1 */
     MDB_env *env[ENV_COUNT];
     MDB_dbi meta[ENV_COUNT];
-    MDB_dbi changes;
+    MDB_dbi changes, names;
     MDB_dbi kv[KV_MAX];
-    uint64_t meta_seed, changes_seed, kv_seed[KV_MAX]; /* of the sums */
-    char kv_names[KV_MAX][KV_NAME_MAX + 1];            /* those that are known to be committed */
+    uint64_t meta_seed, changes_seed, names_seed, kv_seed[KV_MAX]; /* of the sums */
+    char kv_names[KV_MAX][KV_NAME_MAX + 1]; /* those that are known to be committed */
     struct slot *slots[SLOT_MAX];
     size_t nslots;
     struct slot *by_id[256];
@@ -85,6 +98,9 @@ struct store {
     struct slot *recent;
     uint32_t block_end[SLOT_MAX]; /* ids reserved for volatile tables, as committed */
     uint64_t generation;
+    void (*on_fatal)(void *arg, int code, const char *words);
+    void *fatal_arg;
+    bool fatal; /* it was called */
     struct txn read[READ_TXN_MAX], write, samples, broken;
 };
 
@@ -104,6 +120,14 @@ int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
 int txn_growth(struct txn *t);
 struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot);
 int lmdb_code(int rc);
+/* What is there is not looked at before. */
+int store_open_as_is(struct store **ret, const struct store_options *o, struct err *e);
+int store_wipe_samples(const char *path, struct err *e);
+int store_boot_id(char ret[37]);
+extern const size_t store_default_map;
+/* The key as an OID, as far as it fits. */
+enum { KEY_WORDS_MAX = 128 };
+const char *key_words(struct slice key, char ret[KEY_WORDS_MAX]);
 /* Puts VALUE with its sum in front; LMDB's code. */
 int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct slice value,
                unsigned flags);
@@ -127,6 +151,7 @@ void count_add(struct txn *t, const struct slot *slot, struct slice key, int del
 
 int meta_get(struct txn *t, int env, const char *key, uint64_t *ret);
 int meta_put(struct txn *t, int env, const char *key, uint64_t value);
+int name_put(struct txn *t, const char *key, uint64_t n);
 
 static inline MDB_val val_of(struct slice s)
 {

@@ -8,7 +8,7 @@
 
 #include "store/cells.h"
 
-enum { META_KEY_MAX = 80, ID_BLOCK = 65536, CHANGE_HEAD = 2 + 32 };
+enum { ID_BLOCK = 65536, CHANGE_HEAD = 2 + 32 };
 
 /* ---- meta -------------------------------------------------------------------------------------
  */
@@ -127,6 +127,21 @@ int id_next(struct txn *t, const struct sa_table *table, uint32_t *ret)
 /* ---- own databases ----------------------------------------------------------------------------
  */
 
+/* The same as in `meta`, on a page of its own: without its name an own database is worth nothing.
+ */
+int name_put(struct txn *t, const char *key, uint64_t n)
+{
+    uint8_t octets[8];
+    struct store *s = t->store;
+    MDB_txn *x = txn_mdb(t, ENV_STATE);
+    struct slice k = {(const uint8_t *)key, strlen(key)}, v = {octets, sizeof octets};
+    if (!x)
+        return t->err.code;
+    put_u64(octets, n);
+    t->writes++;
+    return txn_lmdb(t, sealed_put(x, s->names, s->names_seed, k, v, 0), "names");
+}
+
 /* Gives NAME the next free database. */
 static int kv_assign(struct txn *t, const char *key, uint64_t *ret)
 {
@@ -139,6 +154,8 @@ static int kv_assign(struct txn *t, const char *key, uint64_t *ret)
     *ret = n;
     t->named = true;
     rc = meta_put(t, ENV_STATE, key, n);
+    if (!rc)
+        rc = name_put(t, key, n);
     return rc ? rc : meta_put(t, ENV_STATE, "kv.count", n + 1);
 }
 
@@ -269,6 +286,50 @@ uint64_t kv_count(struct txn *t, const char *db)
     if (kv_open(t, db, false, &d) || mdb_stat(d.x, d.dbi, &stat))
         return 0;
     return stat.ms_entries;
+}
+
+int kv_clear(struct txn *t, const char *db)
+{
+    struct db d;
+    if (t->err.code)
+        return t->err.code;
+    if (txn_env(t) != ENV_STATE)
+        return txn_fail(t, ERR_INVALID);
+    int rc = kv_open(t, db, false, &d);
+    if (rc)
+        return rc == ERR_NOTFOUND ? 0 : rc;
+    t->writes++;
+    return txn_lmdb(t, mdb_drop(d.x, d.dbi, 0), db);
+}
+
+/* ---- after a repair ---------------------------------------------------------------------------
+ */
+
+bool rebuild_wanted(struct txn *t)
+{
+    uint64_t v;
+    return !meta_get(t, ENV_STATE, REBUILD_KEY, &v) && v;
+}
+
+int rebuild_done(struct txn *t)
+{
+    return rebuild_wanted(t) ? meta_put(t, ENV_STATE, REBUILD_KEY, 0) : t->err.code;
+}
+
+int id_at_least(struct txn *t, const struct sa_table *table, uint32_t last)
+{
+    char key[META_KEY_MAX];
+    struct slot *slot = slot_of(t->store, table);
+    uint64_t now = 0;
+    if (t->err.code)
+        return t->err.code;
+    if (!slot || slot->home != ENV_STATE || txn_env(t) != ENV_STATE)
+        return txn_fail(t, ERR_INVALID);
+    snprintf(key, sizeof key, "id=%s", table->name);
+    int rc = meta_get(t, ENV_STATE, key, &now);
+    if ((rc && rc != ERR_NOTFOUND) || now >= last)
+        return rc;
+    return meta_put(t, ENV_STATE, key, last);
 }
 
 /* ---- the changes ring ------------------------------------------------------------------------

@@ -13,10 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FORMAT_VERSION = 2, MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36 };
+#include "store/verify_impl.h"
+
+enum { MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36, LOCK_BYTES = 40960 };
 
 /* A reservation of addresses, not of memory or disk. */
-static const size_t default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
+const size_t store_default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
 const char *const store_env_names[ENV_COUNT] = {"state", "samples"};
 
 static const struct {
@@ -35,7 +37,7 @@ static const struct {
     {MDB_CORRUPTED, ERR_CORRUPT},
     {MDB_PAGE_NOTFOUND, ERR_CORRUPT},
     {MDB_INVALID, ERR_CORRUPT},
-    {MDB_PANIC, ERR_CORRUPT},
+    {MDB_PANIC, ERR_IO}, /* a disk refused; the file may well be sound */
     {MDB_INCOMPATIBLE, ERR_CORRUPT},
     {MDB_VERSION_MISMATCH, ERR_VERSION},
     {MDB_BAD_VALSIZE, ERR_INVALID},
@@ -59,7 +61,7 @@ static int open_err(struct err *e, const struct store *s, int env, int rc)
     return err_set(e, lmdb_code(rc), "%s/%s: %s", s->path, store_env_names[env], mdb_strerror(rc));
 }
 
-static int boot_id(char ret[BOOT_LEN + 1])
+int store_boot_id(char ret[BOOT_LEN + 1])
 {
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
     size_t n = f ? fread(ret, 1, BOOT_LEN, f) : 0;
@@ -148,6 +150,30 @@ struct slot *slot_of(struct store *s, const struct sa_table *table)
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* LMDB maps its lock file and writes to it as memory: on a full disk that would kill the process.
+ * So all of it gets its place before. (Nobody else closes that file in this process: that would
+ * take LMDB's locks away.) */
+static int reserve_lock(const char *folder, struct err *e)
+{
+    char *p = NULL;
+    struct stat st;
+    if (asprintf(&p, "%s/lock.mdb", folder) < 0)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    int fd = open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int rc = fd < 0 || fstat(fd, &st) ? err_errno(e, "opening %s", p) : 0;
+    if (!rc) {
+        errno = posix_fallocate(fd, 0, st.st_size > LOCK_BYTES ? st.st_size : LOCK_BYTES);
+        if (errno == ENOSPC || errno == EDQUOT)
+            rc = err_set(e, ERR_FULL, "no room for %s: the disk is full", p);
+        else if (errno)
+            rc = err_errno(e, "making room for %s", p);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(p);
+    return rc;
+}
+
 static int env_make(struct store *s, const struct store_options *o, int env, struct err *e)
 {
     unsigned flags = MDB_NOTLS;
@@ -162,8 +188,10 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
     if (!rc)
         rc = mdb_env_set_maxreaders(s->env[env], MAX_READERS);
     if (!rc)
-        rc = mdb_env_set_mapsize(s->env[env], o->map_bytes ? o->map_bytes : default_map);
+        rc = mdb_env_set_mapsize(s->env[env], o->map_bytes ? o->map_bytes : store_default_map);
     int code = rc ? 0 : make_folder(path, e);
+    if (!rc && !code)
+        code = reserve_lock(path, e);
     if (!rc && !code)
         rc = mdb_env_open(s->env[env], path, flags, 0640);
     free(path);
@@ -174,37 +202,54 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
     return rc ? open_err(e, s, env, rc) : 0;
 }
 
-/* The one value without a sum: programs of all versions must be able to read it. */
-static char version_name[] = "version";
+/* ---- the version ------------------------------------------------------------------------------
+ * It is there twice: without a sum, which programs of all versions can read, and with one. */
 
 static int version_put(struct store *s, MDB_txn *x, int env)
 {
     uint8_t octets[8];
     put_u64(octets, FORMAT_VERSION);
-    MDB_val k = {sizeof version_name - 1, version_name}, v = {sizeof octets, octets};
-    return mdb_put(x, s->meta[env], &k, &v, 0);
+    MDB_val k = val_of(LITERAL(VERSION_KEY)), v = {sizeof octets, octets};
+    int rc = mdb_put(x, s->meta[env], &k, &v, 0);
+    return rc ? rc
+              : sealed_put(x, s->meta[env], s->meta_seed, LITERAL(FORMAT_KEY),
+                           (struct slice){octets, sizeof octets}, 0);
+}
+
+/* 0 in RET: it is not there. False: it is not a version. */
+static bool version_get(struct store *s, MDB_txn *x, int env, struct slice key, bool summed,
+                        uint64_t *ret)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(x, s->meta[env], &k, &v);
+    struct slice value = slice_of(v);
+    *ret = 0;
+    if (rc)
+        return rc == MDB_NOTFOUND;
+    if ((summed && !sum_open(s->meta_seed, key, value, &value)) || value.len != 8)
+        return false;
+    *ret = get_u64(value.data);
+    return *ret;
 }
 
 /* Reads or, when new, writes the version. Before anything else is touched. */
 static int version_check(struct store *s, MDB_txn *x, int env, uint64_t *ret, struct err *e)
 {
-    MDB_val k = {sizeof version_name - 1, version_name}, v;
-    int rc = mdb_get(x, s->meta[env], &k, &v);
-    *ret = FORMAT_VERSION;
-    if (rc == MDB_NOTFOUND)
-        rc = version_put(s, x, env);
-    else if (!rc && v.mv_size == 8)
-        *ret = get_u64(v.mv_data);
-    else if (!rc)
-        return err_set(e, ERR_CORRUPT, "%s/%s: no version in it", s->path, store_env_names[env]);
-    if (rc)
-        return open_err(e, s, env, rc);
-    if (*ret > FORMAT_VERSION)
+    uint64_t plain = 0, summed = 0;
+    bool good = version_get(s, x, env, LITERAL(VERSION_KEY), false, &plain) &&
+                version_get(s, x, env, LITERAL(FORMAT_KEY), true, &summed);
+    bool new = good && !plain && !summed;
+    *ret = new ? FORMAT_VERSION : plain;
+    if (good && plain > FORMAT_VERSION && (!summed || summed == plain))
         return err_set(e, ERR_VERSION,
                        "%s/%s was made by a newer snmpalertd: its format is %llu, this program "
                        "knows up to %d",
-                       s->path, store_env_names[env], (unsigned long long)*ret, FORMAT_VERSION);
-    return 0;
+                       s->path, store_env_names[env], (unsigned long long)plain, FORMAT_VERSION);
+    if (!new && (!good || !plain || (summed ? summed != plain : plain >= VERSION_SUMS)))
+        return err_set(e, ERR_CORRUPT, "%s/%s: its version is damaged", s->path,
+                       store_env_names[env]);
+    int rc = new ? version_put(s, x, env) : 0;
+    return rc ? open_err(e, s, env, rc) : 0;
 }
 
 static int open_tables(struct store *s, MDB_txn *x, int env)
@@ -222,6 +267,8 @@ static int open_own(struct store *s, MDB_txn *x)
 {
     char name[16];
     int rc = mdb_dbi_open(x, "changes", MDB_CREATE, &s->changes);
+    if (!rc)
+        rc = mdb_dbi_open(x, "names", MDB_CREATE, &s->names);
     for (int i = 0; !rc && i < KV_MAX; i++) {
         snprintf(name, sizeof name, "kv.%d", i);
         rc = mdb_dbi_open(x, name, MDB_CREATE, &s->kv[i]);
@@ -234,28 +281,42 @@ static void seeds_make(struct store *s)
     char name[16];
     s->meta_seed = sum_seed("meta");
     s->changes_seed = sum_seed("changes");
+    s->names_seed = sum_seed("names");
     for (int i = 0; i < KV_MAX; i++) {
         snprintf(name, sizeof name, "kv.%d", i);
         s->kv_seed[i] = sum_seed(name);
     }
 }
 
-/* ---- from version 1: values get their sums; rows get theirs when they are next written --------*/
+/* ---- from version 1: values get their sums ------------------------------------------------------
+ */
 
-/* LMDB moves what it is given when it lies in the page that it writes to: so key and value are
- * copied. */
-static int upgrade_one(MDB_cursor *c, uint64_t seed, MDB_val k, MDB_val v, struct buf *b)
+/* What stands before the octets of VALUE. */
+static void upgrade_head(struct buf *b, uint64_t seed, struct slice key, bool row,
+                         struct slice *value)
 {
+    if (row && value->len) {
+        buf_u8(b, ROW_SUMMED);
+        value->data += ROW_HEAD_PLAIN;
+        value->len -= ROW_HEAD_PLAIN;
+    }
+    buf_u32(b, sum_of(seed, key, *value));
+}
+
+/* LMDB moves what it is given when it lies in the page that it writes to: so all is copied. */
+static int upgrade_one(MDB_cursor *c, uint64_t seed, bool row, MDB_val k, MDB_val v, struct buf *b)
+{
+    struct slice value = slice_of(v);
     buf_clear(b);
     buf_bytes(b, k.mv_data, k.mv_size);
-    buf_u32(b, sum_of(seed, slice_of(k), slice_of(v)));
-    buf_bytes(b, v.mv_data, v.mv_size);
+    upgrade_head(b, seed, slice_of(k), row, &value);
+    buf_bytes(b, value.data, value.len);
     k.mv_data = b->data;
     v = (MDB_val){b->len - k.mv_size, b->data + k.mv_size};
     return b->err ? ENOMEM : mdb_cursor_put(c, &k, &v, MDB_CURRENT);
 }
 
-static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed)
+static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed, bool row)
 {
     MDB_cursor *c;
     MDB_val k, v;
@@ -265,9 +326,8 @@ static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed)
         return rc;
     buf_init(&b, 2 * ROW_MAX);
     while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
-        bool version =
-            k.mv_size == sizeof version_name - 1 && !memcmp(k.mv_data, version_name, k.mv_size);
-        if (!version && (rc = upgrade_one(c, seed, k, v, &b)))
+        bool version = !row && slice_equal(slice_of(k), LITERAL(VERSION_KEY));
+        if (!version && (rc = upgrade_one(c, seed, row, k, v, &b)))
             break;
     }
     buf_release(&b);
@@ -277,11 +337,14 @@ static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed)
 
 static int upgrade(struct store *s, MDB_txn *x, int env)
 {
-    int rc = upgrade_values(x, s->meta[env], s->meta_seed);
+    int rc = upgrade_values(x, s->meta[env], s->meta_seed, false);
+    for (size_t i = 0; !rc && i < s->nslots; i++)
+        if (s->slots[i]->in[env])
+            rc = upgrade_values(x, s->slots[i]->dbi[env], s->slots[i]->seed, true);
     if (!rc && env == ENV_STATE)
-        rc = upgrade_values(x, s->changes, s->changes_seed);
+        rc = upgrade_values(x, s->changes, s->changes_seed, false);
     for (int i = 0; !rc && env == ENV_STATE && i < KV_MAX; i++)
-        rc = upgrade_values(x, s->kv[i], s->kv_seed[i]);
+        rc = upgrade_values(x, s->kv[i], s->kv_seed[i], false);
     return rc ? rc : version_put(s, x, env);
 }
 
@@ -321,12 +384,12 @@ static int env_open(struct store *s, const struct store_options *o, int env, str
 
 /* ---- samples and the boot ---------------------------------------------------------------------*/
 
-static int samples_wipe(struct store *s, struct err *e)
+int store_wipe_samples(const char *path, struct err *e)
 {
-    static const char *const files[] = {"samples/data.mdb", "samples/lock.mdb"};
+    static const char *const files[] = {"data.mdb", "lock.mdb"};
     for (size_t i = 0; i < 2; i++) {
-        char *p = path_of(s, files[i]);
-        if (!p)
+        char *p = NULL;
+        if (asprintf(&p, "%s/%s/%s", path, store_env_names[ENV_SAMPLES], files[i]) < 0)
             return err_set(e, ERR_NOMEM, "out of memory");
         int rc = unlink(p) && errno != ENOENT ? err_errno(e, "removing %s", p) : 0;
         free(p);
@@ -335,9 +398,6 @@ static int samples_wipe(struct store *s, struct err *e)
     }
     return 0;
 }
-
-#define LITERAL(s) ((struct slice){(const uint8_t *)(s), sizeof(s) - 1})
-static const char boot_key[] = "samples.boot", clean_key[] = "samples.clean";
 
 static int mark_put(struct store *s, MDB_txn *x, struct slice key, const void *p, size_t n)
 {
@@ -350,15 +410,15 @@ static int samples_mark(struct store *s, bool clean)
     char boot[BOOT_LEN + 1];
     uint8_t flag = clean;
     MDB_txn *x;
-    int code = boot_id(boot);
+    int code = store_boot_id(boot);
     if (code)
         return code;
     int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, 0, &x);
     if (rc)
         return lmdb_code(rc);
-    rc = mark_put(s, x, LITERAL(boot_key), boot, BOOT_LEN);
+    rc = mark_put(s, x, LITERAL(SAMPLES_BOOT_KEY), boot, BOOT_LEN);
     if (!rc)
-        rc = mark_put(s, x, LITERAL(clean_key), &flag, 1);
+        rc = mark_put(s, x, LITERAL(SAMPLES_CLEAN_KEY), &flag, 1);
     if (rc)
         mdb_txn_abort(x);
     else
@@ -383,16 +443,16 @@ static int samples_trusted(struct store *s, bool *ret_trusted, bool *ret_marked)
     char boot[BOOT_LEN + 1];
     struct slice v;
     MDB_txn *x;
-    int code = boot_id(boot);
+    int code = store_boot_id(boot);
     if (code)
         return code;
     int rc = mdb_txn_begin(s->env[ENV_STATE], NULL, MDB_RDONLY, &x);
     if (rc)
         return lmdb_code(rc);
-    rc = mark_get(s, x, LITERAL(boot_key), &v);
+    rc = mark_get(s, x, LITERAL(SAMPLES_BOOT_KEY), &v);
     bool none = rc == MDB_NOTFOUND;
     bool same = !rc && v.len == BOOT_LEN && !memcmp(v.data, boot, BOOT_LEN);
-    rc = mark_get(s, x, LITERAL(clean_key), &v);
+    rc = mark_get(s, x, LITERAL(SAMPLES_CLEAN_KEY), &v);
     bool clean = !rc && v.len == 1 && v.data[0] == 1;
     mdb_txn_abort(x);
     *ret_trusted = none || same || clean;
@@ -409,7 +469,7 @@ static int samples_open(struct store *s, const struct store_options *o, struct e
     if (!trusted && !o->recover_samples)
         return err_set(e, ERR_AGAIN,
                        "%s/samples is of an earlier boot; the core has to clear it first", s->path);
-    if (!trusted && (rc = samples_wipe(s, e)))
+    if (!trusted && (rc = store_wipe_samples(s->path, e)))
         return rc;
     if (o->recover_samples && !marked && (rc = samples_mark(s, false)))
         return err_set(e, rc, "%s/state: writing the boot id", s->path);
@@ -418,7 +478,7 @@ static int samples_open(struct store *s, const struct store_options *o, struct e
         return rc;
     mdb_env_close(s->env[ENV_SAMPLES]);
     s->env[ENV_SAMPLES] = NULL;
-    rc = samples_wipe(s, e);
+    rc = store_wipe_samples(s->path, e);
     return rc ? rc : env_open(s, o, ENV_SAMPLES, e);
 }
 
@@ -458,7 +518,6 @@ static int lock_folder(const struct store *s, int *ret_fd, struct err *e)
 static int claim_core(struct store *s, struct err *e)
 {
     char *p = path_of(s, "core.lock"), pid[16] = "";
-    int rc = 0;
     s->core_lock = p ? open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
     free(p);
     if (s->core_lock < 0)
@@ -473,26 +532,41 @@ static int claim_core(struct store *s, struct err *e)
                        pid[strspn(pid, "0123456789")] || !pid[0] ? "?" : pid, s->path);
     }
     int len = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    /* On a full disk the number is not told; the lock holds all the same. */
     if (ftruncate(s->core_lock, 0) || pwrite(s->core_lock, pid, (size_t)len, 0) != len)
-        rc = err_errno(e, "writing %s/core.lock", s->path);
-    return rc;
+        return errno == ENOSPC || errno == EDQUOT ? 0
+                                                  : err_errno(e, "writing %s/core.lock", s->path);
+    return 0;
 }
 
-int store_open(struct store **ret, const struct store_options *o, struct err *e)
+/* Before LMDB, which trusts them, sees the files. Only while nobody writes to them: then they are
+ * what they were when they were opened, which was looked at. */
+static int check_files(struct store *s, const struct store_options *o, struct err *e)
 {
-    int fd = -1;
-    struct store *s = calloc(1, sizeof *s);
-    if (!s || !(s->path = strdup(o->path))) {
-        free(s);
-        return err_set(e, ERR_NOMEM, "opening the store: out of memory");
-    }
-    s->core_lock = -1;
+    struct verify_report r = {0};
+    if (verify_in_use(o))
+        return 0;
+    int rc = verify_env(o, ENV_STATE, true, &r, e);
+    if (rc && rc != ERR_NOTFOUND)
+        return rc;
+    rc = verify_env(o, ENV_SAMPLES, true, &r, e);
+    if (rc != ERR_CORRUPT)
+        return rc == ERR_NOTFOUND ? 0 : rc;
+    return o->recover_samples ? store_wipe_samples(s->path, e) : rc;
+}
+
+static void txns_init(struct store *s)
+{
     for (int i = 0; i < READ_TXN_MAX; i++)
         txn_init(s, &s->read[i], TXN_READ);
     txn_init(s, &s->write, TXN_WRITE);
     txn_init(s, &s->samples, TXN_WRITE_SAMPLES);
     txn_init(s, &s->broken, TXN_READ);
-    seeds_make(s);
+}
+
+static int open_store(struct store *s, const struct store_options *o, bool check, int *fd,
+                      struct err *e)
+{
     int rc = slots_make(s, o);
     if (rc)
         err_set(e, rc, "opening the store: too many tables, or out of memory");
@@ -501,19 +575,45 @@ int store_open(struct store **ret, const struct store_options *o, struct err *e)
     if (!rc && o->recover_samples)
         rc = claim_core(s, e);
     if (!rc)
-        rc = lock_folder(s, &fd, e);
+        rc = lock_folder(s, fd, e);
+    if (!rc && check)
+        rc = repair_finish(s->path, e);
+    if (!rc && check)
+        rc = check_files(s, o, e);
     if (!rc)
         rc = env_open(s, o, ENV_STATE, e);
-    if (!rc)
-        rc = samples_open(s, o, e);
+    return rc ? rc : samples_open(s, o, e);
+}
+
+static int open_or_not(struct store **ret, const struct store_options *o, bool check, struct err *e)
+{
+    int fd = -1;
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(o->path))) {
+        free(s);
+        return err_set(e, ERR_NOMEM, "opening the store: out of memory");
+    }
+    s->core_lock = -1;
+    txns_init(s);
+    seeds_make(s);
+    int rc = open_store(s, o, check, &fd, e);
     if (fd >= 0)
         close(fd);
-    if (rc) {
+    if (rc)
         store_close(s);
-        return rc;
-    }
-    *ret = s;
-    return 0;
+    else
+        *ret = s;
+    return rc;
+}
+
+int store_open(struct store **ret, const struct store_options *o, struct err *e)
+{
+    return open_or_not(ret, o, true, e);
+}
+
+int store_open_as_is(struct store **ret, const struct store_options *o, struct err *e)
+{
+    return open_or_not(ret, o, false, e);
 }
 
 static void txn_release(struct txn *t)

@@ -4,11 +4,11 @@
  * sub-identifier as four big-endian octets, so that byte order is OID order. A row's durable cells
  * are in `state`, its volatile ones under the same key in `samples`.
  *
- * Disk format, version 2. Row value: u8 format (2), u32 sum, then cells in ascending order of column
- * number: u8 number, u16 length, octets; integers are 8 octets, two's complement, big-endian.
- * Unknown numbers are kept by every edit. The folder's version, boot id and id counters are in the
- * database `meta`. (store/FORMAT.md shows one row in hex.) Every value has a sum, which is looked at
- * whenever it is read: what is not what was written is ERR_CORRUPT. */
+ * Disk format, version 2. Row value: u8 format (2), u32 sum, then cells in ascending order of
+ * column number: u8 number, u16 length, octets; integers are 8 octets, two's complement,
+ * big-endian. Unknown numbers are kept by every edit. The folder's version, boot id and id counters
+ * are in the database `meta`. (store/FORMAT.md shows one row in hex.) Every value has a sum, which
+ * is looked at whenever it is read: what is not what was written is ERR_CORRUPT. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -50,6 +50,11 @@ void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size);
 int store_backup(struct store *s, const char *path, struct err *e);
 /* Marks `samples` as cleanly closed (core, at its end). */
 int store_mark_clean(struct store *s);
+/* CB is called, once, when a transaction meets what only a new start can mend: damage
+ * (ERR_CORRUPT), or a disk that refused in the middle of a commit (ERR_IO: LMDB wants to be opened
+ * anew). It is called from within the failing call: log WORDS and leave the process, with
+ * EXIT_CORRUPT for ERR_CORRUPT, so that the next core verifies and repairs. */
+void store_on_fatal(struct store *s, void (*cb)(void *arg, int code, const char *words), void *arg);
 
 /* ---- transactions ------------------------------------------------------------------------------
  * A transaction carries a sticky error: every call after a failure does nothing and returns it, and
@@ -202,6 +207,16 @@ int kv_del(struct txn *t, const char *db, struct slice key); /* ERR_NOTFOUND is 
 int kv_seek(struct txn *t, const char *db, struct slice from, bool after, struct slice *ret_key,
             struct slice *ret_value);
 uint64_t kv_count(struct txn *t, const char *db);
+
+/* ---- after a repair ------------------------------------------------------------------------- */
+
+/* Derived databases must be made anew (alerts/rebuild.h does), and are. */
+bool rebuild_wanted(struct txn *t);
+int rebuild_done(struct txn *t);
+/* Ids of TABLE go on behind LAST, if they have not come as far. */
+int id_at_least(struct txn *t, const struct sa_table *table, uint32_t last);
+/* Removes all pairs of an own database. */
+int kv_clear(struct txn *t, const char *db);
 
 /* ---- the changes ring
  * ----------------------------------------------------------------------------- What SETs touched,

@@ -81,11 +81,7 @@ bool sum_open(uint64_t seed, struct slice key, struct slice stored, struct slice
 
 bool row_sound(uint64_t seed, struct slice key, struct slice stored)
 {
-    if (!stored.len)
-        return false;
-    if (stored.data[0] == ROW_PLAIN)
-        return true;
-    if (stored.data[0] != ROW_SUMMED || stored.len < ROW_HEAD_SUMMED)
+    if (stored.len < ROW_HEAD_SUMMED || stored.data[0] != ROW_SUMMED)
         return false;
     struct slice cells = {stored.data + ROW_HEAD_SUMMED, stored.len - ROW_HEAD_SUMMED};
     return get_u32(stored.data + 1) == sum_of(seed, key, cells);

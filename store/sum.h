@@ -7,9 +7,9 @@
 #include "base/buf.h"
 
 enum {
-    SUM_LEN = 4,        /* in front of the values of meta, changes and the own databases */
-    ROW_PLAIN = 1,      /* formats of rows: u8 format, cells; as version 1 wrote them */
-    ROW_SUMMED = 2,     /* u8 format, u32 sum, cells */
+    SUM_LEN = 4,    /* in front of the values of meta, changes and the own databases */
+    ROW_PLAIN = 1,  /* formats of rows: u8 format, cells; in memory, and as version 1 wrote them */
+    ROW_SUMMED = 2, /* u8 format, u32 sum, cells */
     ROW_HEAD_PLAIN = 1, /* octets before the cells */
     ROW_HEAD_SUMMED = 5,
 };
@@ -20,7 +20,7 @@ uint32_t sum_of(uint64_t seed, struct slice key, struct slice value);
 
 /* Is it what was written? RET is then the value without its sum. */
 bool sum_open(uint64_t seed, struct slice key, struct slice stored, struct slice *ret);
-/* A row's value: is it what was written, as far as its format can tell? */
+/* A row's value: is it what was written? */
 bool row_sound(uint64_t seed, struct slice key, struct slice stored);
 
 #endif

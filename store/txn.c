@@ -30,6 +30,22 @@ int txn_error(const struct txn *t)
     return t ? t->err.code : ERR_INVALID;
 }
 
+/* The process is to end: nothing that it goes on to do can be relied on. */
+static void tell_fatal(struct txn *t)
+{
+    struct store *s = t->store;
+    if (!s->on_fatal || s->fatal)
+        return;
+    s->fatal = true;
+    s->on_fatal(s->fatal_arg, t->err.code, t->err.text);
+}
+
+void store_on_fatal(struct store *s, void (*cb)(void *arg, int code, const char *words), void *arg)
+{
+    s->on_fatal = cb;
+    s->fatal_arg = arg;
+}
+
 int txn_fail(struct txn *t, int code)
 {
     return txn_fail_words(t, code, "%s", err_name(code));
@@ -44,14 +60,20 @@ int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    return err_set(&t->err, code, "%s", text);
+    err_set(&t->err, code, "%s", text);
+    if (code == ERR_CORRUPT)
+        tell_fatal(t);
+    return code;
 }
 
 int txn_lmdb(struct txn *t, int rc, const char *what)
 {
     int code = lmdb_code(rc);
-    if (code && code != ERR_NOTFOUND)
-        txn_fail_words(t, code, "%s: %s: %s", t->store->path, what, mdb_strerror(rc));
+    if (!code || code == ERR_NOTFOUND)
+        return code;
+    txn_fail_words(t, code, "%s: %s: %s", t->store->path, what, mdb_strerror(rc));
+    if (rc == MDB_PANIC)
+        tell_fatal(t);
     return code;
 }
 
@@ -218,21 +240,18 @@ struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot)
 /* ---- what is read is what was written ---------------------------------------------------------
  */
 
-enum { WORDS_MAX = 128 };
-
-/* The key as an OID, as far as it fits. */
-static const char *key_words(struct slice key, char *ret)
+const char *key_words(struct slice key, char ret[KEY_WORDS_MAX])
 {
     int n = 0;
     ret[0] = 0;
-    for (size_t i = 0; i + 4 <= key.len && n < WORDS_MAX - 16; i += 4)
-        n += snprintf(ret + n, WORDS_MAX - (size_t)n, i ? ".%u" : "%u", get_u32(key.data + i));
+    for (size_t i = 0; i + 4 <= key.len && n < KEY_WORDS_MAX - 16; i += 4)
+        n += snprintf(ret + n, KEY_WORDS_MAX - (size_t)n, i ? ".%u" : "%u", get_u32(key.data + i));
     return ret;
 }
 
 static int damaged(struct txn *t, const char *db, struct slice key)
 {
-    char words[WORDS_MAX];
+    char words[KEY_WORDS_MAX];
     return txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
                           t->store->path, db, key_words(key, words));
 }

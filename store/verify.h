@@ -11,10 +11,10 @@
 struct store_options;
 
 struct verify_report {
-    uint64_t pages; /* looked at */
-    uint64_t rows, values; /* good rows of tables, good values of own databases */
+    uint64_t pages;               /* looked at */
+    uint64_t rows, values;        /* good rows of tables, good values of own databases */
     uint64_t bad_pages, bad_rows; /* pages and rows (or values) that cannot be used */
-    char first[256]; /* the first damage in words: file, page, table, key as an OID */
+    char first[256];              /* the first damage in words: file, page, table, key as an OID */
 };
 
 /* Walks all of `state`. 0: sound. ERR_CORRUPT: damage, told in RET and E. ERR_NOTFOUND: there is no
