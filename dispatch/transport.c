@@ -5,6 +5,7 @@
  * reaches the server. */
 #include "dispatch/transport.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -50,6 +51,11 @@ struct transport {
     size_t up_done;
     uint8_t down[DOWN_MAX];
     size_t down_len, down_done;
+    struct greeting_talk {
+        char command[4]; /* the beginning of libesmtp's last line */
+        size_t ncommand; /* octets of that line */
+        size_t nkeyword; /* octets of the keyword that the server's last octets are */
+    } talk;
     bool client_ended, server_ended;
     short up_wants, down_wants;
     int64_t moved_ms; /* when an octet moved last */
@@ -301,6 +307,47 @@ static bool down_empty(const struct transport *t)
     return t->down_done == t->down_len;
 }
 
+/* libesmtp with PIPELINING (RFC 2920) jumps to nowhere when a session ends early and the server's
+ * replies to what it had sent ahead are still to be read. So it is not told that the server could:
+ * in the reply to EHLO the keyword's last letter changes. Replies to other commands stay as they
+ * are. */
+static const char pipelining[] = "PIPELINING";
+enum { NPIPELINING = sizeof pipelining - 1 };
+
+static void watch_commands(struct greeting_talk *g, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (g->ncommand < sizeof g->command)
+            g->command[g->ncommand] = (char)p[i];
+        g->ncommand = p[i] == '\n' ? 0 : g->ncommand + 1;
+    }
+}
+
+/* Also while that line is still coming. */
+static bool is_in_greeting(const struct greeting_talk *g)
+{
+    for (size_t i = 0; i < sizeof g->command; i++)
+        if (g->command[i] && toupper((unsigned char)g->command[i]) != "EHLO"[i])
+            return false;
+    return true;
+}
+
+static void hide_pipelining(struct greeting_talk *g, uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char c = (char)toupper(p[i]);
+
+        while (g->nkeyword > 0 && c != pipelining[g->nkeyword])
+            g->nkeyword = g->nkeyword == 3 ? 1 : 0; /* "PIP" ends as it begins */
+        if (c == pipelining[g->nkeyword])
+            g->nkeyword++;
+        if (g->nkeyword == NPIPELINING) {
+            p[i] = 'X';
+            g->nkeyword = 0;
+        }
+    }
+}
+
 /* Each step returns 0 or why the carrying is over. */
 
 static int read_client(struct transport *t)
@@ -316,6 +363,7 @@ static int read_client(struct transport *t)
         t->client_ended = true;
     else
         t->moved_ms = clock_mono_ms();
+    watch_commands(&t->talk, chunk, (size_t)n);
     buf_bytes(&t->up, chunk, (size_t)n);
     return t->up.err == ERR_FULL ? ERR_RANGE : t->up.err;
 }
@@ -362,6 +410,8 @@ static int read_server(struct transport *t)
         return 0;
     }
     t->down_len = (size_t)n;
+    if (is_in_greeting(&t->talk))
+        hide_pipelining(&t->talk, t->down, t->down_len);
     t->down_wants = 0; /* there may be more, also inside OpenSSL, where poll(2) cannot see it */
     t->moved_ms = clock_mono_ms();
     return 0;
