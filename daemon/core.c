@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/confile.h"
 #include "daemon/kinds.h"
+#include "daemon/repair.h"
 
 /* ---- one turn: one durable transaction, if there is anything durable to do ---- */
 
@@ -105,8 +106,12 @@ static void core_turn(void *arg)
             core_jobs_free(jobs);
             free(touched.items);
             c->stalled = true;
+            /* What it was about may be left out the next time; else the store is to be verified. */
+            if (err == ERR_CORRUPT && ++c->damaged >= CORE_DAMAGED_MOST)
+                loop_stop(c->loop, err);
             return;
         }
+        c->damaged = 0;
         core_outcomes_clear(c);
         core_jobs_send(c, jobs);
         reload_touched(c, &touched);
@@ -400,8 +405,10 @@ static int open_store(struct core *c, struct err *e)
                               .map_bytes = c->config->store_map_bytes,
                               .recover_samples = true};
     int64_t give_up = clock_mono_ms() + CORE_CLAIM_MS;
-    int err;
+    int err = c->stage->options->verify_store ? repair_store(&o, e) : 0;
 
+    if (err)
+        return err;
     /* Those whose parent was killed end by themselves, and let go of it in a moment. */
     while ((err = store_open(&c->store, &o, e)) == ERR_DENIED && clock_mono_ms() < give_up)
         poll(NULL, 0, 20);
@@ -492,6 +499,16 @@ static void core_stop(struct core *c)
     config_free(c->config);
 }
 
+/* Of a core that did not start. */
+static int exit_status(int err)
+{
+    if (err == ERR_CORRUPT)
+        return EXIT_CORRUPT;
+    return err == ERR_INVALID || err == ERR_SYNTAX || err == ERR_NOTFOUND || err == ERR_RANGE
+               ? EXIT_CONFIG
+               : 1;
+}
+
 int core_main(struct stage_context *s)
 {
     struct core c = {.stage = s, .loop = s->loop, .checks = {.kinds = &daemon_kinds}};
@@ -503,9 +520,7 @@ int core_main(struct stage_context *s)
     if (err) {
         log_error("config", "%s", e.text);
         core_stop(&c);
-        return err == ERR_INVALID || err == ERR_SYNTAX || err == ERR_NOTFOUND || err == ERR_RANGE
-                   ? EXIT_CONFIG
-                   : 1;
+        return exit_status(err);
     }
     c.started = true;
     s->arg = &c;
@@ -516,5 +531,5 @@ int core_main(struct stage_context *s)
     stage_ready(s);
     err = loop_run(s->loop);
     core_stop(&c);
-    return err < 0;
+    return err == ERR_CORRUPT ? EXIT_CORRUPT : err < 0;
 }

@@ -19,6 +19,7 @@ enum {
     CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_VERDICTS_KEPT = 1024,       /* room for so many is kept */
+    CORE_DAMAGED_MOST = 3,           /* then it ends, for the store to be verified */
     CORE_CLAIM_MS = 5000,            /* how long a core waits for the one before to end */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
@@ -88,7 +89,8 @@ struct core {
     struct store *store;
     struct checks checks;
     bool started;
-    bool stalled; /* the store refused: wait for the next tick */
+    bool stalled;     /* the store refused: wait for the next tick */
+    unsigned damaged; /* turns in a row that found it so */
     unsigned ticks;
     struct chan *agent, *poller, *dispatcher;
     struct loop_timer *tick, *due;
@@ -188,7 +190,7 @@ int core_flush_sources(struct core *c, struct txn *t);
 
 /* core_notice.c: handing out and taking back. */
 int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);
-void core_dispatcher_lost(struct core *c);  /* what it had is due again */
+void core_dispatcher_lost(struct core *c); /* what it had is due again */
 int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                           const int *fds, int nfds);
 int core_flush_handlers(struct core *c, struct txn *t); /* volatile: how much is in flight */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/confine.h"
+#include "daemon/repair.h"
 #include "daemon/stage.h"
 #include "mibs/schema.h"
 
@@ -24,6 +25,9 @@ static const char usage[] =
     "\n"
     "  -c, --config=FILE      configuration (default %s)\n"
     "      --check-config     check the configuration, say what is wrong with it, and end\n"
+    "      --check-store      look for damage in the store, while the daemon does not run, and "
+    "end\n"
+    "      --repair-store     the same, and repair what is damaged\n"
     "      --log-level=LEVEL  error, warning, info (default) or debug\n"
     "      --evaluator=FILE   program that runs conditions (default %s;\n"
     "                         the environment's SNMPALERTD_EVALUATOR goes before that)\n"
@@ -36,8 +40,8 @@ static const char usage[] =
     "      --version          print the version and end\n"
     "      --help             print this and end\n"
     "\n"
-    "Exit status: 0, 78 if the configuration is refused, 67 if there is no such user, 1 for other\n"
-    "failures.\n";
+    "Exit status: 0, 65 if the store is damaged, 67 if there is no such user, 75 if it should be\n"
+    "started again, 78 if the configuration is refused, 1 for other failures.\n";
 
 enum {
     OPT_CHECK = 256,
@@ -48,6 +52,8 @@ enum {
     OPT_HELP,
     OPT_STAGE,
     OPT_VERIFY,
+    OPT_CHECK_STORE,
+    OPT_REPAIR_STORE,
     OPT_USER,
     OPT_NETWORK_USER,
 };
@@ -55,6 +61,8 @@ enum {
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"check-config", no_argument, NULL, OPT_CHECK},
+    {"check-store", no_argument, NULL, OPT_CHECK_STORE},
+    {"repair-store", no_argument, NULL, OPT_REPAIR_STORE},
     {"log-level", required_argument, NULL, OPT_LEVEL},
     {"evaluator", required_argument, NULL, OPT_EVALUATOR},
     {"user", required_argument, NULL, OPT_USER},
@@ -72,7 +80,7 @@ static const char *const level_names[] = {"error", "warning", "info", "debug", N
 struct command {
     struct parent_options parent;
     enum stage_id stage;
-    bool check, verify_store;
+    bool check, verify_store, check_store, repair_store;
     const char *user, *network_user;
     struct confine confine;
     enum log_level level;
@@ -122,6 +130,12 @@ static int take_option(struct command *c, int opt)
         return -1;
     case OPT_NETWORK_USER:
         c->network_user = optarg;
+        return -1;
+    case OPT_CHECK_STORE:
+        c->check_store = true;
+        return -1;
+    case OPT_REPAIR_STORE:
+        c->repair_store = true;
         return -1;
     case OPT_VERIFY:
         c->verify_store = true;
@@ -178,6 +192,18 @@ static int check_only(const struct command *c)
     return 0;
 }
 
+/* As who else has the store open. */
+static int store_only(const struct command *c)
+{
+    struct err e = {.text = ""};
+
+    if (confine_become(&c->confine, STAGE_CORE, &e)) {
+        fprintf(stderr, "snmpalertd: %s\n", e.text);
+        return 1;
+    }
+    return repair_command(c->parent.config_file, c->repair_store);
+}
+
 static int run_stage(const struct command *c)
 {
     struct stage_options o = {c->parent.evaluator, c->parent.unconfined, c->verify_store};
@@ -217,6 +243,8 @@ int main(int argc, char **argv)
         return status;
     if (c.check)
         return check_only(&c);
+    if (c.check_store || c.repair_store)
+        return store_only(&c);
     if (n < 0) {
         fprintf(stderr, "snmpalertd: /proc/self/exe cannot be read\n");
         return 1;

@@ -291,5 +291,5 @@ int agent_main(struct stage_context *c)
     drop_compiler(&s);
     free(s.store_path);
     free(s.address);
-    return err < 0;
+    return err == ERR_CORRUPT ? EXIT_CORRUPT : err < 0;
 }
