@@ -224,21 +224,6 @@ static void budgets_are_told_apart(void **state)
     assert_in_range(v->cost_us, 0, 9000);
 }
 
-static long status_of(pid_t pid, const char *key)
-{
-    char path[64], line[256];
-    long value = -1;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f))
-        if (!strncmp(line, key, strlen(key)))
-            value = atol(line + strlen(key));
-    fclose(f);
-    return value;
-}
-
 static void it_is_confined(void **state)
 {
     struct world *w = *state;
@@ -248,8 +233,8 @@ static void it_is_confined(void **state)
     char path[64];
     struct dirent *d;
 
-    assert_int_equal(status_of(w->pid, "Seccomp:"), 2);
-    assert_int_equal(status_of(w->pid, "NoNewPrivs:"), 1);
+    assert_int_equal(world_status(w, "Seccomp:"), 2);
+    assert_int_equal(world_status(w, "NoNewPrivs:"), 1);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)w->pid);
     DIR *dir = opendir(path);
     if (!dir) /* not dumpable: only root may look */
@@ -278,12 +263,12 @@ static void a_hundred_thousand_evaluations_leave_nothing(void **state)
         world_topic(w, 1, "t", round % 2 ? "{\"x\":8}" : "{\"x\":9}");
         world_run(w);
         if (round == 5)
-            before = status_of(w->pid, "VmRSS:");
+            before = world_status(w, "VmRSS:");
     }
     assert_int_equal(w->verdicts[2000].last.kind, VERDICT_TRUE);
     assert_int_equal(w->verdicts[1].n, 50);
-    if (status_of(w->pid, "VmRSS:") > before + 512)
-        fail_msg("%ld kB have become %ld kB", before, status_of(w->pid, "VmRSS:"));
+    if (world_status(w, "VmRSS:") > before + 512)
+        fail_msg("%ld kB have become %ld kB", before, world_status(w, "VmRSS:"));
 }
 
 static void json_that_does_not_parse_is_answered(void **state)

@@ -163,3 +163,18 @@ const struct verdict *world_eval(struct world *w, const char *text)
     assert_int_equal(w->verdicts[1].n, n + 1);
     return &w->verdicts[1].last;
 }
+
+long world_status(const struct world *w, const char *key)
+{
+    char path[64], line[256];
+    long value = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)w->pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        if (!strncmp(line, key, strlen(key)))
+            value = atol(line + strlen(key));
+    fclose(f);
+    return value;
+}

@@ -48,5 +48,7 @@ void world_run(struct world *w);
 void world_until(struct world *w, const unsigned *what, unsigned n);
 /* Define condition 1 as TEXT, run it, and give its verdict. */
 const struct verdict *world_eval(struct world *w, const char *text);
+/* A figure of the evaluator's /proc/PID/status: kB, for memory ("VmRSS:"). */
+long world_status(const struct world *w, const char *key);
 
 #endif
