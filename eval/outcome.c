@@ -138,6 +138,13 @@ static int line_thrown(js_State *J, int thrown)
     return line;
 }
 
+/* The interpreter throws these bare words, without a line, for its fixed limits. */
+static bool is_overflow(js_State *J, int thrown)
+{
+    return js_isstring(J, thrown) && (!strcmp(js_tostring(J, thrown), "stack overflow") ||
+                                      !strcmp(js_tostring(J, thrown), "exception stack overflow"));
+}
+
 /* "SyntaxError: condition:3: unexpected" -> line 3, "SyntaxError: unexpected". */
 static int cut_place(char *text)
 {
@@ -156,6 +163,12 @@ void outcome_of_exception(js_State *J, int thrown, char *ret, size_t cap)
     char text[512], full[600];
     int line = line_thrown(J, thrown);
 
+    if (is_overflow(J, thrown)) {
+        snprintf(ret, cap,
+                 "stack overflow: too many calls, values or try statements within "
+                 "one another");
+        return;
+    }
     snprintf(text, sizeof text, "%s", js_tostring(J, thrown));
     int place = cut_place(text);
     if (place || line)
