@@ -233,43 +233,34 @@ static struct key target_key_of(const struct row *notice)
     return key_of_names(owner, name);
 }
 
-/* The target that NOTICE was made for, if it still lives. */
-static bool target_get(struct txn *t, const struct row *notice, struct key *ret_key,
-                       struct row *ret)
+static bool is_incarnation(const struct row *target, uint32_t incarnation)
 {
-    *ret_key = target_key_of(notice);
-    return !row_get(t, sa_table_by_id(SA_TARGET), ret_key, ret) &&
-           row_int(ret, TARGET_INCARNATION) == row_int(notice, NOTICE_INCARNATION);
+    return row_int(target, TARGET_INCARNATION) == incarnation;
 }
 
-/* One notice less in its queue; COLUMN: a counter that has one more, 0: none. */
-static int target_count(struct txn *t, const struct row *notice, unsigned column)
+/* The target that a notice was made for, if it still lives. */
+static bool target_get(struct txn *t, const struct key *k, uint32_t incarnation, struct row *ret)
 {
-    struct key k;
-    struct row target;
-    struct edit d;
-
-    if (!target_get(t, notice, &k, &target))
-        return txn_error(t);
-    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &k);
-    edit_add(&d, TARGET_PENDING, -1);
-    if (column)
-        edit_add(&d, column, 1);
-    return row_put(&d, NULL);
+    return !row_get(t, sa_table_by_id(SA_TARGET), k, ret) && is_incarnation(ret, incarnation);
 }
 
-/* What its last attempt came to; "" when it was delivered. */
-static int target_error(struct txn *t, const struct row *notice, const char *error)
+/* Begins an edit of it. RET, as it was, is good until something is written; NULL: not wanted. */
+static bool target_edit(struct edit *d, struct txn *t, const struct key *k, uint32_t incarnation,
+                        struct row *ret)
 {
-    struct key k;
-    struct row target;
-    struct edit d;
+    struct row r = {.table = sa_table_by_id(SA_TARGET), .key = key_slice(k)};
 
-    if (!target_get(t, notice, &k, &target))
-        return txn_error(t);
-    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &k);
-    edit_str(&d, TARGET_LAST_ERROR, error ? error : "");
-    return row_put(&d, NULL);
+    edit_begin(d, t, r.table, k);
+    if (d->existed) {
+        r.durable = d->before;
+        if (is_incarnation(&r, incarnation)) {
+            if (ret)
+                *ret = r;
+            return true;
+        }
+    }
+    edit_cancel(d);
+    return false;
 }
 
 /* ---- recipients ---- */
@@ -395,8 +386,7 @@ static int64_t digest_of(struct txn *t, const struct row *target,
     return own >= 0 ? own : digest_ms_of ? digest_ms_of(arg, t, target) : 0;
 }
 
-static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
-                  enum sa_confirmation confirmation, const char *error, int64_t now_ms);
+static int cancel(struct txn *t, const struct notice_ref *n, const char *why, int64_t now_ms);
 
 /* Room in a full queue: the oldest notice of the same line that is not the head of anything sent.
  */
@@ -414,45 +404,40 @@ static int make_room(struct txn *t, const struct place *line, int64_t now_ms)
     k = key_of_id(ref.owner, ref.id);
     if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
         return ERR_FULL;
-    return finish(t, &ref, NOTICE_CANCELLED, CONFIRM_NONE, "superseded: the target's queue is full",
-                  now_ms);
+    return cancel(t, &ref, "superseded: the target's queue is full", now_ms);
 }
 
-static int enqueue(struct txn *t, const struct place *p, const char *owner, int64_t ready_ms)
+/* HEAD: nothing else of its line is there. */
+static int enqueue(struct txn *t, const struct place *p, const char *owner, int64_t ready_ms,
+                   bool head)
 {
-    struct place line = {p->incarnation, p->alert, 0}, head;
     uint8_t k[PENDING_LEN];
-    char head_owner[33];
     int err = kv_put(t, DB_PENDING, pending_key(k, p), str_slice(owner));
 
-    if (!err)
-        err = line_head(t, &line, &head, head_owner);
-    if (!err && head.id == p->id)
-        err = due_put(t, ready_ms, p, owner);
-    return err;
+    return err || !head ? err : due_put(t, ready_ms, p, owner);
 }
 
-int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
-                  int64_t digest_ms, int64_t now_ms)
+/* TARGET: its row, read since the last write. */
+static int create(struct txn *t, const struct route_target *to, const struct row *target,
+                  const struct notice_text *n, int64_t digest_ms, int64_t now_ms)
 {
     struct key target_key = key_of_names(to->owner, to->name), key;
     struct place place = {.incarnation = to->incarnation, .alert = n->alert};
     struct recipient_maker maker = {.t = t};
     char uuid[UUID_TEXT_LEN + 1], handler[33], recipients[SA_CELL_MAX + 1];
     int64_t ready_ms = now_ms + digest_ms;
-    struct row target;
     struct edit d;
-    int err = row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target);
+    bool head;
+    int err = 0;
 
-    if (err)
-        return err;
-    row_str(&target, TARGET_HANDLER, handler, sizeof handler);
-    row_str(&target, TARGET_RECIPIENTS, recipients, sizeof recipients);
-    if (row_int(&target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
+    row_str(target, TARGET_HANDLER, handler, sizeof handler);
+    row_str(target, TARGET_RECIPIENTS, recipients, sizeof recipients);
+    if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
         err = make_room(t, &place, now_ms);
         if (err)
             return err;
     }
+    head = line_empty(t, &place);
     err = id_next(t, notices(), &place.id);
     if (!err)
         err = uuid_new(uuid);
@@ -463,17 +448,27 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
     fill(&d, to, n, handler, uuid);
     edit_int(&d, NOTICE_CREATED, now_ms);
     edit_int(&d, NOTICE_READY, ready_ms);
-    edit_int(&d, NOTICE_NEXT_ATTEMPT, line_empty(t, &place) ? ready_ms : 0);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, head ? ready_ms : 0);
     err = row_put(&d, NULL);
     if (!err)
         err = recipients_each(recipients, strlen(recipients), make_recipient, &maker);
     if (err >= 0)
-        err = enqueue(t, &place, n->owner, ready_ms);
+        err = enqueue(t, &place, n->owner, ready_ms, head);
     if (err)
         return err;
     edit_begin(&d, t, sa_table_by_id(SA_TARGET), &target_key);
     edit_add(&d, TARGET_PENDING, 1);
     return row_put(&d, NULL);
+}
+
+int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
+                  int64_t digest_ms, int64_t now_ms)
+{
+    struct key k = key_of_names(to->owner, to->name);
+    struct row target;
+    int err = row_get(t, sa_table_by_id(SA_TARGET), &k, &target);
+
+    return err ? err : create(t, to, &target, n, digest_ms, now_ms);
 }
 
 /* ---- telling ---- */
@@ -500,7 +495,7 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
         /* It will not hear of the end. */
         return n->level == LEVEL_OK ? told_forget(t, &line, told) : 0;
     }
-    err = notice_create(t, to, n, digest_ms, now_ms);
+    err = create(t, to, target, n, digest_ms, now_ms);
     if (err == ERR_FULL && !txn_error(t))
         return 0; /* the cap: newest lost, the queue keeps what it has */
     if (err)
@@ -535,38 +530,70 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
 
 /* ---- finishing ---- */
 
-static bool is_problem(const struct row *r)
-{
-    int64_t kind = row_int(r, NOTICE_KIND);
+/* What the end of a notice needs of it: read once, since what is written makes its row stale. */
+struct ending {
+    const struct notice_ref *ref;
+    struct key key, target;
+    struct place place;
+    int64_t due_ms; /* 0: it is not the head of its line */
+    enum sa_notice_kind kind;
+    enum sa_level level;
+};
 
-    return kind == KIND_RAISE || kind == KIND_CHANGE;
+static void ending_read(struct ending *ret, const struct notice_ref *n, const struct row *r)
+{
+    ret->ref = n;
+    ret->key = key_of_id(n->owner, n->id);
+    ret->target = target_key_of(r);
+    ret->place = (struct place){(uint32_t)row_int(r, NOTICE_INCARNATION),
+                                (uint32_t)row_int(r, NOTICE_ALERT), n->id};
+    ret->due_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
+    ret->kind = (enum sa_notice_kind)row_int(r, NOTICE_KIND);
+    ret->level = (enum sa_level)row_int(r, NOTICE_LEVEL);
 }
 
-/* What the end of a notice means for what its target knows. RET_UNTOLD: a problem that it never
- * heard of, nor of an earlier one of the same alert. */
-static int told_after(struct txn *t, const struct row *r, const struct place *p, bool reached,
+/* Its target, if it still lives, has one less in its queue. COLUMN: a counter that has one more,
+ * 0: none. ERROR: what the last attempt came to, NULL: there was none. */
+static int target_finish(struct txn *t, const struct ending *x, unsigned column, const char *error,
+                         bool *ret_lives)
+{
+    struct edit d;
+
+    *ret_lives = target_edit(&d, t, &x->target, x->place.incarnation, NULL);
+    if (!*ret_lives)
+        return txn_error(t);
+    edit_add(&d, TARGET_PENDING, -1);
+    if (column)
+        edit_add(&d, column, 1);
+    if (error)
+        edit_str(&d, TARGET_LAST_ERROR, error);
+    return row_put(&d, NULL);
+}
+
+/* What the end of a notice means for what its target, which LIVES or not, knows. RET_UNTOLD: a
+ * problem that it never heard of, nor of an earlier one of the same alert. */
+static int told_after(struct txn *t, const struct ending *x, bool reached, bool lives,
                       bool *ret_untold)
 {
-    struct told told = told_get(t, p);
-    struct key target_key;
-    struct row target;
+    struct told told = told_get(t, &x->place);
+    bool problem = x->kind == KIND_RAISE || x->kind == KIND_CHANGE;
 
     *ret_untold = false;
-    if (!p->alert)
+    if (!x->place.alert)
         return 0;
-    if (is_problem(r) && told.forgotten) {
+    if (problem && told.forgotten) {
         told.forgotten--;
-    } else if (is_problem(r)) {
+    } else if (problem) {
         told.owed -= told.owed > 0;
         if (reached)
-            told.level = (enum sa_level)row_int(r, NOTICE_LEVEL);
+            told.level = x->level;
         *ret_untold = !told.level;
-    } else if (row_int(r, NOTICE_KIND) == KIND_CLEAR && reached) {
+    } else if (x->kind == KIND_CLEAR && reached) {
         told.level = 0;
     }
-    if (told.level && !target_get(t, r, &target_key, &target))
+    if (!lives)
         told.level = 0; /* who knew it is no more */
-    return told_put(t, p, &told);
+    return told_put(t, &x->place, &told);
 }
 
 /* The next of the line moves up. */
@@ -615,7 +642,7 @@ static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_
     if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_KIND) != KIND_CLEAR ||
         row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
         return txn_error(t);
-    return finish(t, &ref, NOTICE_CANCELLED, CONFIRM_NONE, "its problem was never told", now_ms);
+    return cancel(t, &ref, "its problem was never told", now_ms);
 }
 
 static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
@@ -630,34 +657,26 @@ static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
     return err;
 }
 
-static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_state state,
-                  enum sa_confirmation confirmation, const char *error, int64_t now_ms)
+/* TRIED: an attempt has come to this. */
+static int finish_as(struct txn *t, const struct ending *x, enum sa_notice_state state,
+                     enum sa_confirmation confirmation, const char *error, bool tried,
+                     int64_t now_ms)
 {
     static const unsigned counter[] = {[NOTICE_DELIVERED] = TARGET_DELIVERED,
                                        [NOTICE_FAILED] = TARGET_FAILED,
                                        [NOTICE_CANCELLED] = 0};
-    struct key k = key_of_id(n->owner, n->id);
-    struct place p = {.id = n->id};
-    struct row r;
     struct edit d;
-    bool reached, untold;
-    int err = row_get(t, notices(), &k, &r);
+    bool reached, lives = false, untold = false;
+    int err = leave_queue(t, &x->place, x->due_ms);
 
+    if (!err)
+        err = target_finish(t, x, counter[state], tried ? error : NULL, &lives);
+    reached = state == NOTICE_DELIVERED || one_reached(t, &x->key);
+    if (!err)
+        err = told_after(t, x, reached, lives, &untold);
     if (err)
         return err;
-    p.incarnation = (uint32_t)row_int(&r, NOTICE_INCARNATION);
-    p.alert = (uint32_t)row_int(&r, NOTICE_ALERT);
-    err = leave_queue(t, &p, row_int(&r, NOTICE_NEXT_ATTEMPT));
-    if (err || (err = row_get(t, notices(), &k, &r)))
-        return err;
-    reached = state == NOTICE_DELIVERED || one_reached(t, &k);
-    err = told_after(t, &r, &p, reached, &untold);
-    if (err || (err = row_get(t, notices(), &k, &r)))
-        return err;
-    err = target_count(t, &r, counter[state]);
-    if (err)
-        return err;
-    edit_begin(&d, t, notices(), &k);
+    edit_begin(&d, t, notices(), &x->key);
     edit_int(&d, NOTICE_STATE, state);
     edit_int(&d, NOTICE_NEXT_ATTEMPT, 0);
     edit_int(&d, NOTICE_FINISHED, now_ms);
@@ -665,12 +684,26 @@ static int finish(struct txn *t, const struct notice_ref *n, enum sa_notice_stat
     edit_str(&d, NOTICE_LAST_ERROR, error);
     err = row_put(&d, NULL);
     if (!err)
-        err = retention_add(t, RETAINED_NOTICES, n->owner, n->id, now_ms);
+        err = retention_add(t, RETAINED_NOTICES, x->ref->owner, x->ref->id, now_ms);
     if (!err)
-        err = advance(t, &p, now_ms);
+        err = advance(t, &x->place, now_ms);
     if (!err && untold)
-        err = cancel_recovery(t, &p, now_ms);
+        err = cancel_recovery(t, &x->place, now_ms);
     return err;
+}
+
+/* It is given up without an attempt. */
+static int cancel(struct txn *t, const struct notice_ref *n, const char *why, int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct ending x;
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err;
+    ending_read(&x, n, &r);
+    return finish_as(t, &x, NOTICE_CANCELLED, CONFIRM_NONE, why, false, now_ms);
 }
 
 int64_t notice_retry_ms(uint32_t attempts, uint32_t random)
@@ -752,12 +785,17 @@ static uint32_t jitter(const struct row *r, uint32_t id)
     return (uint32_t)hash64(&id, sizeof id, attempts);
 }
 
-static int retry(struct txn *t, const struct notice_ref *n, const struct row *r, const char *error,
+static int retry(struct txn *t, const struct ending *x, const struct row *r, const char *error,
                  int64_t now_ms)
 {
-    int64_t ms = notice_retry_ms((uint32_t)row_int(r, NOTICE_ATTEMPTS), jitter(r, n->id));
+    int64_t ms = notice_retry_ms((uint32_t)row_int(r, NOTICE_ATTEMPTS), jitter(r, x->ref->id));
+    struct edit d;
+    int err = requeue(t, x->ref, r, now_ms + ms, error, -1);
 
-    return requeue(t, n, r, now_ms + ms, error, -1);
+    if (err || !target_edit(&d, t, &x->target, x->place.incarnation, NULL))
+        return err ? err : txn_error(t);
+    edit_str(&d, TARGET_LAST_ERROR, error ? error : "");
+    return row_put(&d, NULL);
 }
 
 int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
@@ -769,6 +807,8 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                                                   [NOTICE_END_FAILED] = NOTICE_FAILED,
                                                   [NOTICE_END_CANCELLED] = NOTICE_CANCELLED};
     struct key k = key_of_id(n->owner, n->id);
+    bool delivered = end == NOTICE_END_DELIVERED;
+    struct ending x;
     struct row r;
     int err = 0;
 
@@ -781,22 +821,17 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
     *ret_state = (enum sa_notice_state)row_int(&r, NOTICE_STATE);
     if (*ret_state != NOTICE_DISPATCHED && *ret_state != NOTICE_PENDING)
         return 0;
-    if (end != NOTICE_END_CANCELLED) {
-        err = target_error(t, &r, end == NOTICE_END_DELIVERED ? "" : error);
-        if (err || (err = row_get(t, notices(), &k, &r)))
-            return err;
-    }
+    ending_read(&x, n, &r);
     if (end == NOTICE_END_RETRY) {
         if (now_ms - row_int(&r, NOTICE_CREATED) < NOTICE_GIVE_UP_MS) {
             *ret_state = NOTICE_PENDING;
-            return retry(t, n, &r, error, now_ms);
+            return retry(t, &x, &r, error, now_ms);
         }
         end = NOTICE_END_FAILED;
     }
     *ret_state = states[end];
-    if (end == NOTICE_END_DELIVERED)
-        return finish(t, n, NOTICE_DELIVERED, confirmation, "", now_ms);
-    return finish(t, n, states[end], CONFIRM_NONE, error ? error : "", now_ms);
+    return finish_as(t, &x, states[end], delivered ? confirmation : CONFIRM_NONE,
+                     delivered || !error ? "" : error, end != NOTICE_END_CANCELLED, now_ms);
 }
 
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
@@ -855,38 +890,42 @@ int64_t notice_next_due(struct txn *t)
     return (int64_t)get_u64(k.data);
 }
 
-/* Give it a sequence, count the attempt, put its lease. DIGEST may be "". */
-static int dispatch_mark(struct txn *t, const struct notice_ref *n, const char *digest,
-                         int64_t now_ms)
+/* The number of its next message to a target. */
+static int target_number(struct txn *t, const struct ending *x, int64_t *ret)
 {
-    struct key k = key_of_id(n->owner, n->id), target_key;
-    struct place p = {.id = n->id};
-    struct row r, target;
-    int64_t sequence, due;
+    struct row target;
     struct edit d;
-    int err = row_get(t, notices(), &k, &r);
 
-    if (err)
-        return err;
-    p.incarnation = (uint32_t)row_int(&r, NOTICE_INCARNATION);
-    p.alert = (uint32_t)row_int(&r, NOTICE_ALERT);
-    sequence = row_int(&r, NOTICE_TARGET_SEQUENCE);
-    due = row_int(&r, NOTICE_NEXT_ATTEMPT);
-    if (!sequence && target_get(t, &r, &target_key, &target)) {
-        sequence = (row_int(&target, TARGET_SEQUENCE) + 1) & UINT32_MAX;
-        edit_begin(&d, t, sa_table_by_id(SA_TARGET), &target_key);
-        edit_int(&d, TARGET_SEQUENCE, sequence);
-        err = row_put(&d, NULL);
-    }
+    if (!target_edit(&d, t, &x->target, x->place.incarnation, &target))
+        return txn_error(t);
+    *ret = (row_int(&target, TARGET_SEQUENCE) + 1) & UINT32_MAX;
+    edit_int(&d, TARGET_SEQUENCE, *ret);
+    return row_put(&d, NULL);
+}
+
+/* Give it a sequence, count the attempt, put its lease. R: its row, read since the last write.
+ * DIGEST may be "". */
+static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct row *r,
+                         const char *digest, int64_t now_ms)
+{
+    int64_t sequence = row_int(r, NOTICE_TARGET_SEQUENCE), due;
+    struct ending x;
+    struct edit d;
+    int err = 0;
+
+    ending_read(&x, n, r);
+    if (!sequence)
+        err = target_number(t, &x, &sequence);
+    due = x.due_ms;
     if (!err && due) {
-        err = due_drop(t, due, &p);
+        err = due_drop(t, due, &x.place);
         due = now_ms + NOTICE_LEASE_MS;
         if (!err)
-            err = due_put(t, due, &p, n->owner);
+            err = due_put(t, due, &x.place, n->owner);
     }
     if (err)
         return err;
-    edit_begin(&d, t, notices(), &k);
+    edit_begin(&d, t, notices(), &x.key);
     edit_int(&d, NOTICE_STATE, NOTICE_DISPATCHED);
     edit_add(&d, NOTICE_ATTEMPTS, 1);
     edit_int(&d, NOTICE_TARGET_SEQUENCE, sequence);
@@ -937,13 +976,13 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
     return txn_error(t);
 }
 
-/* The first due head. Its target in TARGET; ERR_AGAIN: it was cancelled, look again. */
+/* The first due head: its row in R, its target's in TARGET. ERR_AGAIN: it was cancelled, look
+ * again. */
 static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, struct place *ret_place,
-                     struct key *target_key, struct row *target, char uuid[UUID_TEXT_LEN + 1])
+                     struct row *r, struct row *target)
 {
     struct slice k, v;
     struct key key;
-    struct row r;
     int err = kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v);
 
     if (err)
@@ -955,16 +994,33 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, stru
         return ERR_NOTFOUND;
     ret->id = ret_place->id;
     key = key_of_id(ret->owner, ret->id);
-    if (row_get(t, notices(), &key, &r))
+    if (row_get(t, notices(), &key, r))
         return txn_fail(t, ERR_CORRUPT);
-    row_str(&r, NOTICE_UUID, uuid, UUID_TEXT_LEN + 1);
-    if (!target_get(t, &r, target_key, target))
-        err = finish(t, ret, NOTICE_CANCELLED, CONFIRM_NONE, "the target is gone", now_ms);
+    key = target_key_of(r);
+    if (!target_get(t, &key, ret_place->incarnation, target))
+        err = cancel(t, ret, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
-        err = finish(t, ret, NOTICE_CANCELLED, CONFIRM_NONE, "the target is disabled", now_ms);
+        err = cancel(t, ret, "the target is disabled", now_ms);
     else
         return 0;
     return err ? err : ERR_AGAIN;
+}
+
+/* Marks each of a digest. */
+static int dispatch_all(struct txn *t, const struct notice_ref *refs, size_t n, const char *digest,
+                        int64_t now_ms)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) {
+        struct key k = key_of_id(refs[i].owner, refs[i].id);
+        struct row r;
+
+        err = row_get(t, notices(), &k, &r);
+        if (!err)
+            err = dispatch_mark(t, &refs[i], &r, digest, now_ms);
+    }
+    return err;
 }
 
 int notice_claim(struct txn *t, int64_t now_ms,
@@ -972,28 +1028,29 @@ int notice_claim(struct txn *t, int64_t now_ms,
                  void *arg, struct notice_ref *ret, size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
 {
     struct place place = {0};
-    struct key target_key;
-    struct row target;
+    struct notice_ref head;
+    struct row r, target;
     int err;
 
     do {
-        err = first_due(t, now_ms, &ret[0], &place, &target_key, &target, ret_uuid);
+        err = first_due(t, now_ms, &ret[0], &place, &r, &target);
     } while (err == ERR_AGAIN);
     if (err)
         return err;
     *ret_n = 1;
-    if (digest_of(t, &target, digest_ms_of, arg) > 0) {
-        struct notice_ref head = ret[0];
-
-        err = gather(t, &head, place.incarnation, now_ms, ret, ret_n);
-        if (!err && !*ret_n) { /* its own lease ran out: alone */
+    row_str(&r, NOTICE_UUID, ret_uuid, UUID_TEXT_LEN + 1);
+    if (digest_of(t, &target, digest_ms_of, arg) <= 0)
+        return dispatch_mark(t, &ret[0], &r, "", now_ms);
+    head = ret[0];
+    err = gather(t, &head, place.incarnation, now_ms, ret, ret_n);
+    if (err)
+        return err;
+    if (*ret_n <= 1) {
+        if (!*ret_n) /* its own lease ran out: alone */
             ret[0] = head;
-            *ret_n = 1;
-        }
+        *ret_n = 1;
+        return dispatch_all(t, ret, 1, "", now_ms);
     }
-    if (!err && *ret_n > 1)
-        err = uuid_new(ret_uuid);
-    for (size_t i = 0; i < *ret_n && !err; i++)
-        err = dispatch_mark(t, &ret[i], *ret_n > 1 ? ret_uuid : "", now_ms);
-    return err;
+    err = uuid_new(ret_uuid);
+    return err ? err : dispatch_all(t, ret, *ret_n, ret_uuid, now_ms);
 }

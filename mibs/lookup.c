@@ -29,6 +29,8 @@ const struct sa_column *sa_column_by_number(const struct sa_table *t, unsigned n
 {
     size_t low = 0, high = t->ncolumns;
 
+    if (number - 1 < t->ncolumns && t->columns[number - 1].number == number)
+        return &t->columns[number - 1]; /* most tables have numbers without gaps */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 

@@ -151,32 +151,60 @@ static uint8_t *merge_one(const struct buf *staged, size_t at, const struct stor
     return clear ? p : cell_write(p, &one);
 }
 
+/* The staged cells, by number: those that count, the last one of each number. */
+struct staged_map {
+    uint64_t have[NUMBERS / 64];
+    uint32_t at[NUMBERS]; /* set where `have` says so */
+};
+
+static void map_staged(struct staged_map *m, const struct buf *staged)
+{
+    memset(m->have, 0, sizeof m->have);
+    for (size_t at = 0, next; at < staged->len; at = next) {
+        struct stored one;
+        bool clear;
+        next = staged_at(staged, at, &one, &clear);
+        m->at[one.number] = (uint32_t)at;
+        m->have[one.number / 64] |= UINT64_C(1) << one.number % 64;
+    }
+}
+
+/* The first number >= FROM that is there, NUMBERS when there is none. */
+static unsigned map_next(const struct staged_map *m, unsigned from)
+{
+    for (unsigned i = from / 64; i < NUMBERS / 64; i++) {
+        uint64_t bits = m->have[i];
+        if (i == from / 64)
+            bits &= UINT64_MAX << from % 64;
+        if (bits)
+            return i * 64 + (unsigned)__builtin_ctzll(bits);
+    }
+    return NUMBERS;
+}
+
 /* Into P, where both have room. */
 static int merge(struct slice old, const struct buf *staged, uint8_t **p, uint32_t changed[8])
 {
-    uint32_t where[NUMBERS] = {0}; /* offset + 1 of the staged cell that counts */
+    struct staged_map m;
     struct stored one;
-    bool clear;
-    unsigned n = 1, last = 0;
-    for (size_t at = 0, next; at < staged->len; at = next) {
-        next = staged_at(staged, at, &one, &clear);
-        where[one.number] = (uint32_t)at + 1;
-        last = one.number > last ? one.number : last;
-    }
     struct cells c;
     int rc = cells_open(&c, old);
     if (rc)
         return rc;
+    map_staged(&m, staged);
+    unsigned n = map_next(&m, 0);
     while ((rc = cells_next(&c, &one)) == 1) {
-        for (; n < one.number; n++)
-            if (where[n])
-                *p = merge_one(staged, where[n] - 1, NULL, *p, changed);
-        *p = where[n] ? merge_one(staged, where[n] - 1, &one, *p, changed) : cell_write(*p, &one);
-        n++;
+        for (; n < one.number; n = map_next(&m, n + 1))
+            *p = merge_one(staged, m.at[n], NULL, *p, changed);
+        if (n == one.number) {
+            *p = merge_one(staged, m.at[n], &one, *p, changed);
+            n = map_next(&m, n + 1);
+        } else {
+            *p = cell_write(*p, &one);
+        }
     }
-    for (; !rc && n <= last; n++)
-        if (where[n])
-            *p = merge_one(staged, where[n] - 1, NULL, *p, changed);
+    for (; !rc && n < NUMBERS; n = map_next(&m, n + 1))
+        *p = merge_one(staged, m.at[n], NULL, *p, changed);
     return rc;
 }
 
