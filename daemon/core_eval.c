@@ -473,6 +473,8 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
         c->to_apply = q;
         c->cap_verdicts = cap;
     }
+    /* Asked now: another verdict of the same turn may have read something else. */
+    c->verdicts[c->nverdicts].missed = eval_client_missed(c->eval, condition);
     c->verdicts[c->nverdicts].condition = condition;
     c->verdicts[c->nverdicts++].v = *v;
 }
@@ -512,7 +514,6 @@ static void judge_age(struct core_def *def, struct core_verdict *cv)
 {
     struct reading x = read_topics(def);
 
-    cv->missed = eval_client_missed(def->core->eval, def->condition);
     cv->stale = x.longest_ms && x.stale_at_ms <= clock_wall_ms();
     cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
 }
