@@ -50,10 +50,11 @@ void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size);
 int store_backup(struct store *s, const char *path, struct err *e);
 /* Marks `samples` as cleanly closed (core, at its end). */
 int store_mark_clean(struct store *s);
-/* CB is called, once, when a transaction meets what only a new start can mend: damage
- * (ERR_CORRUPT), or a disk that refused in the middle of a commit (ERR_IO: LMDB wants to be opened
- * anew). It is called from within the failing call: log WORDS and leave the process, with
- * EXIT_CORRUPT for ERR_CORRUPT, so that the next core verifies and repairs. */
+/* CB is called, once, when a transaction meets what only a new start can mend: what is stored is
+ * not what was written (ERR_CORRUPT; not what a caller of txn_fail makes of it), or a disk refused
+ * in the middle of a commit (ERR_IO: LMDB wants to be opened anew). It is called from within the
+ * failing call: log WORDS and leave the process, with EXIT_CORRUPT for ERR_CORRUPT, so that the
+ * next core verifies and repairs. */
 void store_on_fatal(struct store *s, void (*cb)(void *arg, int code, const char *words), void *arg);
 
 /* ---- transactions ------------------------------------------------------------------------------

@@ -60,10 +60,7 @@ int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    err_set(&t->err, code, "%s", text);
-    if (code == ERR_CORRUPT)
-        tell_fatal(t);
-    return code;
+    return err_set(&t->err, code, "%s", text);
 }
 
 int txn_lmdb(struct txn *t, int rc, const char *what)
@@ -72,7 +69,7 @@ int txn_lmdb(struct txn *t, int rc, const char *what)
     if (!code || code == ERR_NOTFOUND)
         return code;
     txn_fail_words(t, code, "%s: %s: %s", t->store->path, what, mdb_strerror(rc));
-    if (rc == MDB_PANIC)
+    if (code == ERR_CORRUPT || rc == MDB_PANIC)
         tell_fatal(t);
     return code;
 }
@@ -252,8 +249,10 @@ const char *key_words(struct slice key, char ret[KEY_WORDS_MAX])
 static int damaged(struct txn *t, const char *db, struct slice key)
 {
     char words[KEY_WORDS_MAX];
-    return txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
-                          t->store->path, db, key_words(key, words));
+    txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
+                   t->store->path, db, key_words(key, words));
+    tell_fatal(t);
+    return t->err.code;
 }
 
 int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct slice value,
