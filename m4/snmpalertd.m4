@@ -107,3 +107,14 @@ sa_build_id="$PACKAGE_VERSION-$sa_commit-$sa_when"
 AC_MSG_RESULT([$sa_build_id])
 AC_DEFINE_UNQUOTED([SA_BUILD_ID], ["$sa_build_id"],
     [What every process says in its greeting, so that a half-done upgrade is noticed.])])
+
+# SA_WITH_FOLDER(NAME, BELOW-PREFIX, WHAT)
+# --with-NAME=DIR, where WHAT is installed. Substitutes NAME, and the condition WITH_<NAME> says whether
+# there is one.
+AC_DEFUN([SA_WITH_FOLDER],
+[AC_ARG_WITH([$1],
+    [AS_HELP_STRING([--with-$1=DIR], [folder for $3 (default PREFIX/$2), or no])],
+    [AS_CASE([$withval], [yes], [AC_MSG_ERROR([--with-$1 wants a folder])])],
+    [with_$1='${prefix}/$2'])
+AC_SUBST([$1], [$with_$1])
+AM_CONDITIONAL(m4_toupper([WITH_$1]), [test "$with_$1" != no])])
