@@ -36,7 +36,7 @@ static void put_int(struct txn *t, unsigned table, const struct key *k, unsigned
     REQUIRE(row_put(&d, &e) == 0);
 }
 
-static void fill(struct store *s)
+void world_fill(struct store *s)
 {
     static const char *const owners[] = {"a", "admin", "b", "zz"};
     struct txn *t = txn_begin(s, TXN_WRITE);
@@ -66,6 +66,11 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     return remove(path);
 }
 
+void world_remove(const char *path)
+{
+    REQUIRE(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+}
+
 /* Mapped files stay while they are open, so the folder can go at once: nothing is left behind,
  * however the fuzzer ends. */
 static struct store *store;
@@ -81,8 +86,8 @@ struct store *world_store(void)
     REQUIRE(mkdtemp(path));
     snprintf(folder, sizeof folder, "%s/store", path);
     REQUIRE(store_open(&store, &o, &e) == 0 && checks_register(store, &checks) == 0);
-    fill(store);
-    REQUIRE(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+    world_fill(store);
+    world_remove(path);
     return store;
 }
 

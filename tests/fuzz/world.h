@@ -13,6 +13,11 @@ struct store *world_store(void);
  * the same whatever ran before it. Nothing may hold the old one. */
 void world_renew(void);
 
+/* The rows that it has; for stores of one's own. */
+void world_fill(struct store *s);
+/* Takes away the folder PATH with all that is in it. */
+void world_remove(const char *path);
+
 /* A sum over all that a manager can see, but for the reasons that refused SETs leave. */
 uint64_t world_sum(void);
 
