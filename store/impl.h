@@ -30,6 +30,7 @@ enum {
     KV_MAX = 24,       /* own databases */
     META_KEY_MAX = 80, /* with a nul */
     KV_NAME_MAX = 31,  /* octets of a name that is remembered */
+    KV_HINTS = 64,
     READ_TXN_MAX = 4,  /* read transactions at once in this process */
     HIDDEN_MAX = 4096, /* octets of a hidden cell */
     ROW_MAX = 262144,  /* octets of a row's part */
@@ -49,6 +50,7 @@ struct slot {
     bool in[ENV_COUNT];
     MDB_dbi dbi[ENV_COUNT];
     uint64_t seed; /* of the sums */
+    char id_key[META_KEY_MAX]; /* of its last id, in `meta` */
     const struct sa_column *by_number[SA_COLUMN_MAX + 1];
     const struct sa_column *readable[SA_COLUMN_MAX]; /* by GET and GETNEXT, ascending */
     size_t nreadable;
@@ -91,6 +93,7 @@ struct store {
     MDB_dbi kv[KV_MAX];
     uint64_t meta_seed, changes_seed, names_seed, kv_seed[KV_MAX]; /* of the sums */
     char kv_names[KV_MAX][KV_NAME_MAX + 1]; /* those that are known to be committed */
+    uint8_t kv_hints[KV_HINTS];             /* where a name was, by its address */
     struct slot *slots[SLOT_MAX];
     size_t nslots;
     struct slot *by_id[256];

@@ -102,7 +102,6 @@ static int id_reserved(struct txn *t, const struct slot *slot, bool known, uint6
 
 int id_next(struct txn *t, const struct sa_table *table, uint32_t *ret)
 {
-    char key[META_KEY_MAX];
     struct slot *slot = slot_of(t->store, table);
     uint64_t last = 0;
     if (t->err.code)
@@ -110,15 +109,14 @@ int id_next(struct txn *t, const struct sa_table *table, uint32_t *ret)
     if (!slot || txn_env(t) != slot->home)
         return txn_fail_words(t, ERR_INVALID, "%s: an id in the wrong kind of transaction",
                               table->name);
-    snprintf(key, sizeof key, "id=%s", table->name);
-    int rc = meta_get(t, slot->home, key, &last);
+    int rc = meta_get(t, slot->home, slot->id_key, &last);
     if (rc && rc != ERR_NOTFOUND)
         return rc;
     if (slot->home == ENV_SAMPLES && (rc = id_reserved(t, slot, !rc, &last)))
         return rc;
     if (last >= UINT32_MAX)
         return txn_fail_words(t, ERR_FULL, "%s: every id has been given", table->name);
-    rc = meta_put(t, slot->home, key, last + 1);
+    rc = meta_put(t, slot->home, slot->id_key, last + 1);
     if (!rc)
         *ret = (uint32_t)(last + 1);
     return rc;
@@ -159,13 +157,18 @@ static int kv_assign(struct txn *t, const char *key, uint64_t *ret)
     return rc ? rc : meta_put(t, ENV_STATE, "kv.count", n + 1);
 }
 
-/* A name never changes its database, so one that is committed need not be looked up again. */
-static bool kv_known(const struct store *s, const char *db, uint64_t *ret)
+/* A name never changes its database, so one that is committed need not be looked up again. Names
+ * are constants: mostly it is the one that was found for the same address before. */
+static bool kv_known(struct store *s, const char *db, uint64_t *ret)
 {
-    for (*ret = 0; *ret < KV_MAX; ++*ret)
-        if (!strcmp(s->kv_names[*ret], db))
-            return *db;
-    return false;
+    uint8_t *hint = &s->kv_hints[(uintptr_t)db / 8 % KV_HINTS];
+    for (*ret = *hint; strcmp(s->kv_names[*ret], db);) {
+        *ret = (*ret + 1) % KV_MAX;
+        if (*ret == *hint)
+            return false;
+    }
+    *hint = (uint8_t)*ret;
+    return *db;
 }
 
 static int kv_number(struct txn *t, const char *db, bool make, uint64_t *ret)

@@ -71,6 +71,13 @@ void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size)
     *ret_size = z.most;
 }
 
+uint64_t store_commits(struct store *s)
+{
+    MDB_envinfo info;
+    mdb_env_info(s->env[ENV_STATE], &info);
+    return info.me_last_txnid;
+}
+
 int store_backup(struct store *s, const char *path, struct err *e)
 {
     char *into = NULL;

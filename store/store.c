@@ -119,6 +119,7 @@ static int slot_add(struct store *s, const struct sa_table *t)
     slot->table = t;
     slot->number = (unsigned)s->nslots;
     slot->seed = sum_seed(t->name);
+    snprintf(slot->id_key, sizeof slot->id_key, "id=%s", t->name);
     slot_columns(slot);
     s->slots[s->nslots++] = slot;
     if (t->id)

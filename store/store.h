@@ -45,6 +45,8 @@ void store_close(struct store *s); /* NULL is fine */
 int store_clear_readers(struct store *s);
 /* Used and greatest size in octets of `state` (the lesser of map and what the file system has). */
 void store_usage(struct store *s, uint64_t *ret_used, uint64_t *ret_size);
+/* How many transactions of `state` have been committed since it was made, by all processes. */
+uint64_t store_commits(struct store *s);
 /* Copies `state` as it is at one instant, compacted, while it is in use: PATH, which must not
  * exist, can be opened as a store. */
 int store_backup(struct store *s, const char *path, struct err *e);
