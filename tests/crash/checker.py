@@ -304,7 +304,7 @@ class Checks:
             self._notices_of(dump, i, h, before, by_history[i])
             self.lasting[h["alert"]] = i, h
             at = h["at"] / 1000
-            if h["reason"] != DELETED:  # that may come late: as soon as a core lives again
+            if h["reason"] == CONDITION:  # the others may come late: when a core lives again
                 life = self.lives.setdefault((h["definition"], h["alert"]), [at, at])
                 life[1] = at
             (self.cleared if h["to"] == OK else self.raised)[h["definition"]].append(at)

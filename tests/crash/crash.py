@@ -16,6 +16,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -49,7 +50,7 @@ class World:
         self.tree = Tree()
         self.load = Load(self.site, random.Random(seed + 1))
         self.publisher = Publisher(self.site, random.Random(seed + 2))
-        self.checks = Checks(self.load, (Limits.LEAST, Limits.LEAST + 1))
+        self.checks = Checks(self.load, (Limits.LEAST, Limits.LEAST + Limits.MORE))
         self.receivers = Receivers(self.site.path("traps.log"), self.site.mail.mails)
         self.program = str(build_folder() / "tests/crash/storedump")
         self.deaths = []  # of the master agent
@@ -142,6 +143,11 @@ class World:
         self.master_is_well()
         self.wait_for_life()
         self.wait_for_instant()
+        daemon = self.site.daemon.process
+        assert daemon.running(), f"ended with {daemon.wait()}:\n{daemon.output()[-2000:]}"
+        if self.rng.random() < 0.1:  # the same file: nothing may come of it
+            daemon.send(signal.SIGHUP)
+            self.checks.count("reloads under way")
         x = self.rng.random()
         if x < 0.55:
             for stage in self.kill_some(1):
@@ -198,8 +204,7 @@ class World:
                 return
             self.deaths.append("snmpd answered no more")
             snmpd.process.kill()
-        self.deaths.append(f"snmpd ended with {snmpd.process.wait()}: "
-                           f"{snmpd.process.output()[-500:]}")
+        self.deaths.append(f"snmpd ended with {snmpd.process.wait()}")
         snmpd.start()
 
     def master_answers(self):
@@ -233,8 +238,10 @@ class World:
         self.finish()
 
     def calm(self):
-        self.publisher.stopped.wait(self.rng.uniform(HOLD + 1, HOLD + 2))
-        self.judge()
+        end = time.monotonic() + self.rng.uniform(HOLD + 1, HOLD + 2)
+        while time.monotonic() < end:
+            self.publisher.stopped.wait(0.5)
+            self.judge()
 
     def finish(self):
         """Nothing more is killed or set: all that waits is delivered."""
@@ -274,7 +281,7 @@ class World:
         left = {"changes": dump.ring, "pending": len(dump.db["pending"]),
                 "levels": {d: levels.get(d) for d, x in expected.items() if levels.get(d) != x},
                 "history": len(dump.history) > Limits.MOST and len(dump.history),
-                "notices": len(dump.notices) > Limits.MOST + 1 and len(dump.notices)}
+                "notices": len(dump.notices) > Limits.MOST + Limits.MORE and len(dump.notices)}
         return ", ".join(f"{what}: {x}" for what, x in left.items() if x)
 
     def load_has_ended(self):
@@ -383,7 +390,7 @@ class Report:
         self.kills += collections.Counter(result.get("kills"))
         self.counts += collections.Counter(result.get("counts"))
         self.problems += [f"{name}: {p}" for p in result["problems"]]
-        self.deaths += [f"{name}: {d}" for d in result.get("deaths", ())]
+        self.deaths += result.get("deaths", ())
         self.late += result.get("late", ())
 
     def show(self, seconds):
@@ -394,8 +401,8 @@ class Report:
         if self.late:
             print(f"  holds without a death of the core: {len(self.late)}, late by "
                   f"{min(self.late):.2f} to {max(self.late):.2f} s")
-        for death in self.deaths:
-            print(death)
+        for death, n in collections.Counter(self.deaths).items():
+            print(f"  {n} times {death}, and was started again")
         for problem in self.problems[:50]:
             print(f"WRONG: {problem}")
         if len(self.problems) > 50:

@@ -357,17 +357,18 @@ class Kept(Thing):
 
 
 class Limits(Thing):
-    """Scalars: how much history and how many notices are kept."""
+    """Scalars: how much history and how many notices are kept. Few, so that rows are purged all the
+    while, but more than can be finished between two looks at the store."""
 
     KEY = "saSystem", (0,)
-    LEAST, MOST = 300, 400
+    LEAST, MOST, MORE = 200, 300, 800  # rows of history; how many more notices
 
     def change(self):
         self.generation += 1
         n = self.LEAST + (self.generation + self.rng.randrange(2, 40)) % (self.MOST - self.LEAST)
-        after = State({self.KEY: {"historyRows": n, "noticeRows": n + 1}})
+        after = State({self.KEY: {"historyRows": n, "noticeRows": n + self.MORE}})
         return [("saSystemHistoryMaxRows", (0,), unsigned(n)),
-                ("saSystemNoticeMaxRows", (0,), unsigned(n + 1))], after
+                ("saSystemNoticeMaxRows", (0,), unsigned(n + self.MORE))], after
 
     def probe(self):
         return "saSystemHistoryMaxRows", (0,)

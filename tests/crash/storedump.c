@@ -13,10 +13,9 @@
 #include "store/store.h"
 #include "store/value.h"
 
-static const char *const databases[] = {"pending",   "due",          "told",       "instances",
-                                        "held",      "disabled",     "globals",    "defService",
-                                        "defGroups", "targetGroups", "serviceDefs",
-                                        "historyAge", "noticeAge"};
+static const char *const databases[] = {
+    "pending",    "due",       "told",         "instances",   "held",       "disabled", "globals",
+    "defService", "defGroups", "targetGroups", "serviceDefs", "historyAge", "noticeAge"};
 
 static char **bounds; /* TABLE=FIRST_ID */
 static int nbounds;
