@@ -412,6 +412,10 @@ static int open_store(struct core *c, struct err *e)
     /* Those whose parent was killed end by themselves, and let go of it in a moment. */
     while ((err = store_open(&c->store, &o, e)) == ERR_DENIED && clock_mono_ms() < give_up)
         poll(NULL, 0, 20);
+    if (err)
+        return err;
+    repair_watch(c->store);
+    err = repair_derived(c->store, c->stage->options->verify_store, e);
     if (!err)
         err = checks_register(c->store, &c->checks);
     return err ? err : computed_register(c->store, &daemon_kinds);

@@ -1,9 +1,12 @@
 #include "daemon/repair.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "alerts/rebuild.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -60,6 +63,35 @@ int repair_store(const struct store_options *o, struct err *e)
     err = store_repair(o, &report, kept, sizeof kept, e);
     if (!err)
         log_repair(&report, kept);
+    return err;
+}
+
+/* ---- while it is open ---- */
+
+/* From within a transaction, which ends with the process: nothing of it is committed. */
+static void on_fatal(void *arg, int code, const char *words)
+{
+    (void)arg;
+    log_error("store", "%s", words);
+    _exit(code == ERR_CORRUPT ? EXIT_CORRUPT : EXIT_FAILURE);
+}
+
+void repair_watch(struct store *s)
+{
+    store_on_fatal(s, on_fatal, NULL);
+}
+
+int repair_derived(struct store *s, bool force, struct err *e)
+{
+    struct rebuild_report r;
+    int err = rebuild_derived(s, force, clock_wall_ms(), &r, e);
+
+    if (!err && r.done)
+        log_info("store",
+                 "indexes made anew: %llu alerts (%llu without their definitions), %llu notices in "
+                 "their queues, %llu rows that led nowhere deleted",
+                 (unsigned long long)r.alerts, (unsigned long long)r.orphans,
+                 (unsigned long long)r.notices, (unsigned long long)r.dangling);
     return err;
 }
 

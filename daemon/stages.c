@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/pidfd.h"
 #include "daemon/kinds.h"
+#include "daemon/repair.h"
 #include "daemon/stage.h"
 #include "dispatch/dispatch.h"
 #include "eval/client.h"
@@ -195,6 +196,8 @@ static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
                               .arg = s};
     int err = store_open(&s->store, &store, e);
 
+    if (!err)
+        repair_watch(s->store);
     if (!err)
         err = computed_register(s->store, &daemon_kinds);
     o.store = s->store;
