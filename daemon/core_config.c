@@ -230,6 +230,9 @@ static int put_system(const struct apply *a)
     struct key k;
     struct edit d;
     int64_t now = clock_wall_ms();
+    /* Of a core that was started again: the file was refused since, that is still so. */
+    const struct stage_context *s = a->core->started ? NULL : a->core->stage;
+    const char *refused = s ? s->config.error : "";
 
     key_init(&k);
     key_u32(&k, 0);
@@ -240,8 +243,8 @@ static int put_system(const struct apply *a)
     }
     edit_str(&d, SYSTEM_CONFIG_FILE, a->file->file);
     edit_int(&d, SYSTEM_CONFIG_LOADED, now);
-    edit_int(&d, SYSTEM_CONFIG_STATUS, 1);
-    edit_str(&d, SYSTEM_CONFIG_ERROR, "");
+    edit_int(&d, SYSTEM_CONFIG_STATUS, refused[0] ? 2 : 1);
+    edit_str(&d, SYSTEM_CONFIG_ERROR, refused);
     return row_put(&d, NULL);
 }
 

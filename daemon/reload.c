@@ -34,7 +34,8 @@ struct reload {
     bool first, again, stopped;
     struct checker checker;
     struct stage_config next;
-    int next_fd, in_force; /* -1: none */
+    int next_fd, in_force;                                   /* -1: none */
+    char refused[sizeof(((struct stage_config *)0)->error)]; /* why the last one was, "" */
     struct chan *core;
     bool ready, proven; /* this core, the last one got to work with what is in force */
     bool asked;
@@ -57,6 +58,7 @@ static void put_in_force(struct reload *r)
     close_fd(&r->in_force);
     r->in_force = r->next_fd;
     r->next_fd = -1;
+    r->refused[0] = 0;
 }
 
 static void finish(struct reload *r)
@@ -126,6 +128,8 @@ int reload_answered(struct reload *r, const uint8_t *payload, size_t len)
     } else if (r->next.accepted) {
         log_error("config", "%s; what was in force stays", why);
     }
+    if (!accepted)
+        memcpy(r->refused, why, sizeof r->refused);
     finish(r);
     return 0;
 }
@@ -136,6 +140,7 @@ int reload_core_started(struct reload *r, struct chan *core)
     int err;
 
     memcpy(c.file, r->next.file, sizeof c.file);
+    memcpy(c.error, r->refused, sizeof c.error);
     r->core = core;
     r->ready = false;
     err = send_config(core, &c, r->in_force);

@@ -230,3 +230,5 @@ def test_a_core_that_is_killed_goes_on_with_what_was_in_force(make_site):
              m.get("saProcessState.1") == "running", "another core", 20)
     apps_run(site, 7)
     wait_alert(site, "second", "critical", "active")
+    assert m.get("saSystemConfigStatus.0") == "refused"  # which it still is
+    reload(site, rows)
