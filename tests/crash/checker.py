@@ -16,6 +16,7 @@ PENDING, DISPATCHED, DELIVERED, FAILED, CANCELLED = 1, 2, 3, 4, 5
 WAITING = (PENDING, DISPATCHED)
 PROBLEMS = (RAISE, CHANGE)
 HANDED_OFF, ACKNOWLEDGED = 2, 3                           # confirmations
+SEEN = 1.5        # what lasts so long while a core lives is seen; another hold begins after it
 COMMIT_LAG = 1.0  # a transaction may begin so long after the time that its rows bear
 
 
@@ -200,11 +201,18 @@ class Checks:
         for a in arrivals:
             self.count("messages' notices that arrived")
             if a.uuid in self.arrived:
-                self.count("of these again, after a death")
+                self._again(a)
                 continue
             self.arrived.add(a.uuid)
             self.unheard.pop(a.uuid, None)
             self.fresh.append(a)
+
+    def _again(self, a):
+        """A copy, as it may come after a death, even behind a newer notice."""
+        self.count("of these again, after a death")
+        i, line, *_ = self.uuids.get(a.uuid, (0, (0, 0)))
+        if line[0] and i < self.lines[line].heard:
+            self.count("of these behind a newer notice")
 
     def look(self, dump, states=()):
         """DUMP was taken after all that arrive() was given. STATES: [(what, allowed states,
@@ -582,12 +590,19 @@ class Checks:
         if len(dump.db["disabled"]) != len(disabled):
             self.say(f"known as disabled: {list(dump.db['disabled'])}, they are {disabled}")
 
+    # ---- hold timers ----
+
     def holds(self, runs, core_lives, outages, hold, slack):
-        """RUNS: (definition, on, off) wall seconds. CORE_LIVES: [(start, end)]. OUTAGES: [(from,
-        to)] when nothing could be evaluated though a core lived. SLACK: a hold timer may be wrong
-        by so much, and by so much more for each death of a core."""
-        late = []
+        """RUNS: (definition, on, off) wall seconds, in order. CORE_LIVES: [(start, end)]. OUTAGES:
+        [(from, to)] when nothing could be evaluated though a core lived. SLACK: a hold timer may
+        be wrong by so much, and by so much more for each death of a core. Returns how late holds
+        were: those in the life of one core, and others, for each death."""
+        late, first, ended = ([], []), {}, {}
         for definition, on, off in runs:
+            gap = ended.get(definition, 0), on
+            if overlap(core_lives, *gap) - overlap(outages, *gap) > SEEN:
+                first[definition] = on
+            ended[definition] = off
             since = self._over(definition, on, off)
             if since is None:
                 self.count("holds that never were, since the end of the last was not seen")
@@ -598,17 +613,17 @@ class Checks:
             end = raised if raised else off
             lived, down = overlap(core_lives, since, end), overlap(outages, since, end)
             kills = sum(since <= b < end for _, b in core_lives)
-            if raised and lived < hold - 0.05:
-                self.say(f"{definition} held {lived:.2f} of {hold} s when it was raised at {raised}")
+            begun = max(first.setdefault(definition, on), since if since > on else 0)
+            seen = overlap(core_lives, begun, end)
+            if raised and seen < hold - 0.05:
+                self.say(f"{definition} held {seen:.2f} of {hold} s when it was raised at {raised}")
             most = hold + slack * (1 + kills) + down
             if lived > most:
                 self.say(f"{definition} lasted {lived:.2f} s in the life of {kills} cores "
                          f"({since:.2f} to {end:.2f}), should be raised by {most:.2f} s")
             self.count("holds that " + ("ran out" if raised else "ended before"))
-            if raised and kills:
-                self.count("of these over deaths of the core")
-            elif raised and not down:
-                late.append(lived - hold)
+            if raised and not down and seen == lived:
+                late[bool(kills)].append((lived - hold) / max(1, kills))
         return late
 
     def _over(self, definition, on, off):

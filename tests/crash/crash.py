@@ -55,7 +55,7 @@ class World:
         self.program = str(build_folder() / "tests/crash/storedump")
         self.deaths = []  # of the master agent
         self.heard_of_master = time.monotonic(), 0
-        self.late = []  # hold timers, in seconds
+        self.late = [], []  # hold timers, in seconds
 
     # ---- what is killed, and when ----
 
@@ -384,23 +384,26 @@ class Report:
 
     def __init__(self):
         self.kills, self.counts = collections.Counter(), collections.Counter()
-        self.problems, self.deaths, self.late = [], [], []
+        self.problems, self.deaths, self.late = [], [], ([], [])
 
     def add(self, name, result):
         self.kills += collections.Counter(result.get("kills"))
         self.counts += collections.Counter(result.get("counts"))
         self.problems += [f"{name}: {p}" for p in result["problems"]]
         self.deaths += result.get("deaths", ())
-        self.late += result.get("late", ())
+        for mine, more in zip(self.late, result.get("late", ())):
+            mine += more
 
     def show(self, seconds):
         print(f"{self.kills.total()} kills in {seconds:.0f} s: " +
               ", ".join(f"{n} {k}" for k, n in sorted(self.kills.items())))
         for what, n in sorted(self.counts.items()):
             print(f"  {n} {what}")
-        if self.late:
-            print(f"  holds without a death of the core: {len(self.late)}, late by "
-                  f"{min(self.late):.2f} to {max(self.late):.2f} s")
+        for late, what in zip(self.late, ("holds in the life of one core: {}, late by {:.2f} to "
+                                          "{:.2f} s", "holds over deaths of the core: {}, late by "
+                                          "{:.2f} to {:.2f} s for each death")):
+            if late:
+                print("  " + what.format(len(late), min(late), max(late)))
         for death, n in collections.Counter(self.deaths).items():
             print(f"  {n} times {death}, and was started again")
         for problem in self.problems[:50]:

@@ -764,5 +764,16 @@ def test_hold_that_begins_when_the_last_was_seen_to_end(told):
     told.finds("held 1.50 of 2.0 s")
 
 
+def test_hold_that_nobody_saw_interrupted(told):
+    """Off from 1001 to 1003 while no core lived: for the next one it was on all the while."""
+    runs = [("hold", 1000, 1001), ("hold", 1003, 1010)]
+    lives = [(900, 1001), (1003.5, 1100)]
+    told.checks.raised["hold"] = [1004.5]
+    told.checks.holds(runs, lives, [], 2.0, 1.0)
+    assert not told.checks.problems
+    told.checks.holds(runs, [(900, 1100)], [], 2.0, 1.0)
+    told.finds("held 1.50 of 2.0 s")
+
+
 def test_overlap():
     assert overlap([(1, 3), (2, 4), (6, 9)], 0, 7) == 4
