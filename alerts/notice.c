@@ -994,7 +994,9 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, stru
         return ERR_NOTFOUND;
     ret->id = ret_place->id;
     key = key_of_id(ret->owner, ret->id);
-    if (row_get(t, notices(), &key, r))
+    /* With another due time than its row has, it would stay here, and be found again for ever. */
+    if (row_get(t, notices(), &key, r) ||
+        row_int(r, NOTICE_NEXT_ATTEMPT) != (int64_t)get_u64(k.data))
         return txn_fail(t, ERR_CORRUPT);
     key = target_key_of(r);
     if (!target_get(t, &key, ret_place->incarnation, target))

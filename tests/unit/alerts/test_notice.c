@@ -309,6 +309,24 @@ static void test_outcomes_of_unknown_notices_are_ignored(void **state)
 
 /* ---- retry ---- */
 
+/* A queue that is not what its notices say would be sent from for ever. */
+static void test_a_due_time_that_no_notice_has_is_damage(void **state)
+{
+    struct txn *t = begin(*state);
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    uint8_t entry[20] = {0}; /* at 0, its line and its number */
+    char uuid[UUID_TEXT_LEN + 1];
+    size_t n;
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    put_u32(entry + 8, (uint32_t)notice_cell(t, 1, NOTICE_INCARNATION));
+    put_u32(entry + 12, 1);
+    put_u32(entry + 16, 1);
+    kv_put(t, "due", (struct slice){entry, sizeof entry}, (struct slice){(uint8_t *)"alice", 5});
+    assert_int_equal(notice_claim(t, NOW, NULL, NULL, refs, &n, uuid), ERR_CORRUPT);
+    txn_abort(t);
+}
+
 static void test_retry_delays(void **state)
 {
     static const int64_t seconds[] = {5, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900};
@@ -1390,6 +1408,7 @@ int main(void)
         IN_WORLD(test_what_a_claim_marks),
         IN_WORLD(test_an_outcome_that_never_comes_sends_it_again),
         IN_WORLD(test_outcomes_of_unknown_notices_are_ignored),
+        IN_WORLD(test_a_due_time_that_no_notice_has_is_damage),
         cmocka_unit_test(test_retry_delays),
         IN_WORLD(test_given_up_after_a_day),
         IN_WORLD(test_a_restart_sends_what_was_on_its_way),
