@@ -29,14 +29,8 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
 
 static void reload_touched(struct core *c, const struct core_touched *x)
 {
-    struct txn *t = txn_begin(c->store, TXN_READ);
-    int err = 0;
+    int err = core_defs_reload(c, x);
 
-    for (size_t i = 0; i < x->n && !err; i++)
-        err = core_def_reload(c, t, x->items[i].owner, x->items[i].name);
-    txn_abort(t);
-    if (x->all && !err) /* all that there are; those that went were among the others */
-        err = core_defs_load(c);
     if (err)
         log_error(NULL, "definitions cannot be read again: %s", err_name(err));
     if (x->n || x->all)

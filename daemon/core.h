@@ -64,6 +64,15 @@ struct core_handler {
     uint32_t now, shown; /* notices in flight; as saHandlerQueue shows them */
 };
 
+struct core_touched { /* definitions to be looked at again after a commit */
+    struct core_name {
+        char owner[33], name[33];
+    } * items;
+    size_t n, cap;
+    bool all;        /* a script changed: every one */
+    uint64_t reload; /* the change by which a manager asked for a reload, 0 */
+};
+
 /* What a file names, to be found: owners (whose owner is ""), sources or handlers. */
 struct core_names {
     struct core_name_ref {
@@ -176,7 +185,7 @@ void core_agent_greet(struct core *c); /* core.c: where its store and its master
 /* core_eval.c: definitions, topics, verdicts. */
 int core_defs_load(struct core *c);
 void core_defs_free(struct core *c);
-int core_def_reload(struct core *c, struct txn *t, const char *owner, const char *name);
+int core_defs_reload(struct core *c, const struct core_touched *x);
 int core_poller_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                       int nfds);
 void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v);
@@ -210,14 +219,6 @@ void core_process_usage(struct edit *d, pid_t pid);
 
 /* core_changes.c: the changes ring. What SETs touched is taken in with its effects: indexes, closed
  * instances, notices of definitions, tests of targets. */
-struct core_touched { /* definitions to be looked at again after the commit */
-    struct core_name {
-        char owner[33], name[33];
-    } * items;
-    size_t n, cap;
-    bool all;        /* a script changed: every one */
-    uint64_t reload; /* the change by which a manager asked for a reload, 0 */
-};
 bool core_changes_waiting(struct txn *t);
 int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,
                        struct core_touched *ret);

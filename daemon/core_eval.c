@@ -275,7 +275,7 @@ static int def_load(struct core *c, struct txn *t, const struct row *r)
     return def ? err : ERR_NOMEM;
 }
 
-int core_def_reload(struct core *c, struct txn *t, const char *owner, const char *name)
+static int def_reload(struct core *c, struct txn *t, const char *owner, const char *name)
 {
     struct key k = key_of_names(owner, name);
     struct core_def *def;
@@ -304,6 +304,19 @@ int core_defs_load(struct core *c)
     if (!err)
         err = txn_error(t);
     txn_abort(t);
+    return err;
+}
+
+int core_defs_reload(struct core *c, const struct core_touched *x)
+{
+    struct txn *t = txn_begin(c->store, TXN_READ);
+    int err = 0;
+
+    for (size_t i = 0; i < x->n && !err; i++)
+        err = def_reload(c, t, x->items[i].owner, x->items[i].name);
+    txn_abort(t);
+    if (x->all && !err) /* all that there are; those that went were among the others */
+        err = core_defs_load(c);
     return err;
 }
 

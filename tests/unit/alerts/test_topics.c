@@ -79,6 +79,13 @@ static const char *metrics_of(struct world *w, const char *owner, const char *na
     return text;
 }
 
+#define IN_READ(w, what)                                                                           \
+    do {                                                                                           \
+        struct txn *t = txn_begin((w)->store, TXN_READ);                                           \
+        what;                                                                                      \
+        txn_abort(t);                                                                              \
+    } while (0)
+
 static uint64_t count(struct world *w, unsigned table)
 {
     struct txn *t = txn_begin(w->store, TXN_READ);
@@ -161,6 +168,45 @@ static void test_a_topic_that_is_gone_takes_its_rows_with_it(void **state)
     assert_true(topics_find(x, "r")->id > id);
     flush(w, x);
     assert_string_equal(metrics_of(w, "alice", "r"), "1:a=2");
+    topics_free(x);
+}
+
+/* A reader that comes or goes changes no id, and nobody sees half a topic. */
+static void test_other_readers(void **state)
+{
+    static char bobs[2][33] = {"admin", "bob"};
+    static const struct topic_source shared = {1, "router1", bobs, 2};
+    struct topics *x = topics_new();
+    struct world *w = *state;
+    uint32_t id, row;
+
+    sample(x, "r", "{\"a\":1,\"b\":2}", 1);
+    flush(w, x);
+    id = topics_find(x, "r")->id;
+    IN_READ(w, row = row_of(t, "admin", "r"));
+    assert_int_equal(topics_set_readers(x, id + 1, &shared), ERR_NOTFOUND);
+    assert_int_equal(topics_set_readers(x, id, &shared), 0);
+    flush(w, x);
+    assert_int_equal(topics_find(x, "r")->id, id);
+    IN_READ(w, assert_int_equal(row_of(t, "alice", "r"), 0));
+    IN_READ(w, assert_int_equal(row_of(t, "admin", "r"), row));
+    IN_READ(w, assert_int_equal(row_of(t, "bob", "r"), row));
+    assert_string_equal(metrics_of(w, "bob", "r"), "1:a=1 2:b=2");
+    assert_string_equal(metrics_of(w, "admin", "r"), "1:a=1 2:b=2");
+    assert_int_equal(count(w, SA_TOPIC), 2);
+    assert_int_equal(count(w, SA_METRIC), 4);
+    /* There and back before it was written, then gone. */
+    assert_int_equal(topics_set_readers(x, id, &router), 0);
+    assert_int_equal(topics_set_readers(x, id, &shared), 0);
+    assert_int_equal(topics_set_readers(x, id, &router), 0);
+    flush(w, x);
+    assert_int_equal(count(w, SA_METRIC), 4);
+    IN_READ(w, assert_int_equal(row_of(t, "bob", "r"), 0));
+    assert_int_equal(topics_set_readers(x, id, &shared), 0);
+    assert_int_equal(topics_gone(x, 1, "r"), id);
+    flush(w, x);
+    assert_int_equal(count(w, SA_TOPIC), 0);
+    assert_int_equal(count(w, SA_METRIC), 0);
     topics_free(x);
 }
 
@@ -511,6 +557,7 @@ int main(void)
         IN_WORLD(test_rows_stand_under_each_reader),
         IN_WORLD(test_metrics_keep_their_ids),
         IN_WORLD(test_a_topic_that_is_gone_takes_its_rows_with_it),
+        IN_WORLD(test_other_readers),
         IN_WORLD(test_another_source_cannot_take_a_topic_over),
         IN_WORLD(test_a_time_before_all_time),
         IN_WORLD(test_a_restart_keeps_ids_and_drops_old_samples),

@@ -314,8 +314,10 @@ static void test_rows_are_refused_with_their_place(void **state)
                 "neither a condition nor a script is given");
     must_refuse(w, FILE_OF("<rows><groupTarget owner='alice' group='g' target='t'/></rows>"),
                 "owner alice has no group 'g'");
-    /* Nothing of a refused table is there. */
+    /* Nothing of a refused file is there, be it good for itself. */
     assert_false(there(w, SA_TARGET, D("t")));
+    assert_false(there(w, SA_HANDLER, key_of_names("admin", "traps")));
+    assert_true(there(w, SA_OWNER, key_of_name("bob"))); /* the fixture's, which would go */
     must_start(w, FILE_OF(ROWS));
 }
 

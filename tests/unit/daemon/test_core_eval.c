@@ -185,6 +185,16 @@ static void test_what_is_disabled_meanwhile_is_not_judged(void **state)
     assert_int_equal(level_of(l, "three"), LEVEL_CRITICAL);
 }
 
+/* As when the ring told of it. */
+static void reload(struct lab *l, const char *name)
+{
+    struct core_name item = {.owner = "alice"};
+    struct core_touched touched = {.items = &item, .n = 1};
+
+    snprintf(item.name, sizeof item.name, "%s", name);
+    assert_int_equal(core_defs_reload(&l->core, &touched), 0);
+}
+
 static void test_definitions_as_they_are_read_again(void **state)
 {
     struct lab *l = *state;
@@ -198,15 +208,29 @@ static void test_definitions_as_they_are_read_again(void **state)
     say(l, "one", VERDICT_TRUE, ""); /* on their way while their definitions go */
     say(l, "two", VERDICT_TRUE, "");
     say(l, "three", VERDICT_TRUE, "");
-    t = txn_begin(l->w.store, TXN_READ);
-    assert_int_equal(core_def_reload(&l->core, t, "alice", "one"), 0);
-    assert_int_equal(core_def_reload(&l->core, t, "alice", "two"), 0);
-    assert_int_equal(core_def_reload(&l->core, t, "alice", "three"), 0);
-    assert_int_equal(core_def_reload(&l->core, t, "alice", "none"), 0);
-    txn_abort(t);
+    reload(l, "one");
+    reload(l, "two");
+    reload(l, "three");
+    reload(l, "none");
     assert_int_equal(look(l), 1);
     assert_true(turn(l));
     assert_int_equal(level_of(l, "three"), LEVEL_WARNING);
+}
+
+/* A file that drops both at once: the script touches all that there are, which it is not. */
+static void test_a_definition_that_goes_with_its_script(void **state)
+{
+    struct lab *l = *state;
+    struct core_name item = {"alice", "two"};
+    struct core_touched touched = {.items = &item, .n = 1, .all = true};
+    struct txn *t = begin(&l->w);
+
+    drop_row(t, SA_DEFINITION, key_of_names("alice", "two"));
+    done(t);
+    assert_int_equal(core_defs_reload(&l->core, &touched), 0);
+    for (size_t i = 0; i < l->core.ndefs; i++)
+        assert_true(!l->core.defs[i] || strcmp(l->core.defs[i]->d.name, "two"));
+    assert_true(condition_of(l, "one") && condition_of(l, "three"));
 }
 
 static void test_many_definitions_come_and_go(void **state)
@@ -228,9 +252,7 @@ static void test_many_definitions_come_and_go(void **state)
             put_definition(t, "alice", name, "web");
         there[i] = !there[i];
         done(t);
-        t = txn_begin(l->w.store, TXN_READ);
-        assert_int_equal(core_def_reload(&l->core, t, "alice", name), 0);
-        txn_abort(t);
+        reload(l, name);
     }
     for (uint32_t i = 0; i < N; i++) {
         size_t found = 0;
@@ -253,6 +275,7 @@ int main(void)
         IN_LAB(test_a_verdict_that_cannot_be_stored_holds_up_no_other),
         IN_LAB(test_what_is_disabled_meanwhile_is_not_judged),
         IN_LAB(test_definitions_as_they_are_read_again),
+        IN_LAB(test_a_definition_that_goes_with_its_script),
         IN_LAB(test_many_definitions_come_and_go),
     };
 

@@ -490,6 +490,62 @@ static void test_and_incr_is_undone(void **state)
     set_free(x);
 }
 
+/* ---- several sets as one ---------------------------------------------------------------------- */
+
+static struct set *set_of(struct world *w, const struct vb *v, size_t n)
+{
+    struct set *x = set_new(w->store, SET_SNMP);
+    struct err e;
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(add(x, (int)i + 1, &v[i], &e), 0);
+    return x;
+}
+
+static void several_sets_are_one(void **state)
+{
+    enum { S = THING_STATUS, T = THING_TEXT, N = THING_NUMBER };
+    static const struct vb first[] = {{T, "new", 0, "x"}, {S, "new", ROW_CREATE_AND_GO, NULL}};
+    static const struct vb second[] = {{N, "new", 5, NULL}}, third[] = {{N, "none", 5, NULL}};
+    struct world *w = *state;
+    struct buf stale;
+    struct err e;
+    int tag;
+    buf_init(&stale, 4096);
+    for (int last = 0; last < 2; last++) { /* the first time it does not come to an end */
+        struct set *x = set_of(w, first, 2), *y = set_of(w, second, 1), *z = set_of(w, third, 1);
+        struct txn *t = txn_begin(w->store, TXN_WRITE);
+        assert_int_equal(set_write(x, t, &stale, &tag, &e), 0);
+        assert_int_equal(set_write(y, t, &stale, &tag, &e), 0); /* sees the first one's row */
+        assert_int_equal(set_write(z, t, &stale, &tag, &e), ERR_INCONSISTENT_NAME);
+        if (!last) {
+            txn_abort(t);
+            assert_int_equal(status(w->store, "new"), 0);
+        } else {
+            assert_int_equal(txn_commit(t, &e), 0);
+            assert_int_equal(status(w->store, "new"), ROW_ACTIVE);
+            assert_int_equal(number(w->store, "new", N), 5);
+        }
+        set_free(x);
+        set_free(y);
+        set_free(z);
+        if (!last)
+            buf_clear(&stale);
+    }
+    /* What somebody of that name had is dropped, with the whole of them. */
+    struct edit d;
+    struct key k = key_of_names("alice", "new");
+    struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+    edit_begin(&d, t, &thing_table, &k);
+    edit_add(&d, THING_COUNT, 3);
+    assert_int_equal(row_put(&d, &e), 0);
+    assert_int_equal(txn_commit(t, &e), 0);
+    assert_int_equal(number(w->store, "new", THING_COUNT), 3);
+    assert_int_equal(stale_drop(w->store, &stale, &e), 0);
+    assert_int_equal(stale.len, 0);
+    assert_int_equal(number(w->store, "new", THING_COUNT), 0);
+    buf_release(&stale);
+}
+
 /* ---- StorageType --------------------------------------------------------------------------------
  */
 
@@ -958,6 +1014,7 @@ int main(void)
         T(test_and_incr_advances),
         T(test_and_incr_wraps),
         T(test_and_incr_is_undone),
+        T(several_sets_are_one),
         T(storage_type_is_kept),
         T(new_rows_are_non_volatile),
         T(the_configuration_file_has_its_way),
