@@ -490,7 +490,8 @@ static void test_and_incr_is_undone(void **state)
     set_free(x);
 }
 
-/* ---- several sets as one ---------------------------------------------------------------------- */
+/* ---- several sets as one ----------------------------------------------------------------------
+ */
 
 static struct set *set_of(struct world *w, const struct vb *v, size_t n)
 {
