@@ -61,14 +61,14 @@ static void batch(const uint8_t *data, size_t size, struct buf *b)
 {
     uint32_t list[EVAL_BATCH_MAX], n;
     const uint8_t *ids;
-    int64_t now;
+    struct eval_now now;
 
     if (eval_get_eval(data, size, &now, &ids, &n))
         return;
     REQUIRE(n <= EVAL_BATCH_MAX);
     for (uint32_t i = 0; i < n; i++)
         list[i] = get_u32(ids + 4 * i);
-    eval_put_eval(b, now, list, n);
+    eval_put_eval(b, &now, list, n);
     same(b, data, size);
 }
 

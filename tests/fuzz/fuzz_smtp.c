@@ -109,14 +109,20 @@ static void start(void)
 
 /* ---- what must be so ---- */
 
-/* Is there a line that begins with DIGIT, at *AT or behind it? *AT goes behind it. */
+/* Is there a line whose code begins with DIGIT, at *AT or behind it? *AT goes behind it. libesmtp
+ * reads codes by strtol: " 0250" is one, too. */
 static bool line_with(const uint8_t *p, size_t n, char digit, size_t *at)
 {
-    for (size_t i = *at; i < n; i++)
-        if (p[i] == (uint8_t)digit && (i == 0 || p[i - 1] == '\n')) {
+    for (size_t i = *at; i < n; i++) {
+        if (i > 0 && p[i - 1] != '\n')
+            continue;
+        while (i < n && p[i] && strchr(" \t\v\f\r+0", p[i]))
+            i++;
+        if (i < n && p[i] == (uint8_t)digit) {
             *at = i + 1;
             return true;
         }
+    }
     return false;
 }
 
