@@ -125,13 +125,21 @@ def test_killed_evaluator_is_replaced_at_once_and_without_a_word(site):
     assert lines(site, "evaluator") == lines(site, "compiler") == []
 
 
-def test_quick_deaths_of_an_evaluator_back_off(site):
+def wrap_evaluator(site, monkeypatch, command):
+    """Run the site's evaluators by a script that runs COMMAND instead while the file that comes
+    back exists."""
     broken, wrapper = site.path("broken"), site.path("evaluator.sh")
     with open(wrapper, "w") as f:
-        f.write(f"#!/bin/sh\n[ -e {broken} ] && exit 3\n"
+        f.write(f"#!/bin/sh\n[ -e {broken} ] && {command}\n"
                 f"exec {build_folder()}/snmpalertd-evaluator \"$@\"\n")
     os.chmod(wrapper, 0o755)
     site.daemon.options.append(f"--evaluator={wrapper}")
+    monkeypatch.setenv("TMPDIR", site.folder)  # what a killed checker leaves
+    return broken
+
+
+def test_quick_deaths_of_an_evaluator_back_off(site, monkeypatch):
+    broken = wrap_evaluator(site, monkeypatch, "exit 3")
     site.daemon.start()
     open(broken, "w").close()
     os.kill(site.daemon.pid_of("evaluator"), signal.SIGKILL)
@@ -191,6 +199,53 @@ def test_stopped_parent_kills_nobody(site, monkeypatch):
     end = time.monotonic() + SILENCE_MS / 1000
     wait_for(lambda: time.monotonic() > end, "its next looks")
     assert {s: site.daemon.pid_of(s) for s in STAGES} == pids
+
+
+# ---- the checker ----
+
+SLOW = "exec cat <&3"  # it never answers, and ends with its user
+
+
+def checker_of(site):
+    """Wait for the process that checks the configuration."""
+    def find():
+        parent = site.daemon.process.pid
+        for pid in open(f"/proc/{parent}/task/{parent}/children").read().split():
+            if "--stage=checker" in open(f"/proc/{pid}/cmdline").read():
+                return int(pid)
+        return None
+    return wait_for(find, "a checker")
+
+
+def test_crash_of_the_checker_refuses_the_file(site, monkeypatch):
+    broken = wrap_evaluator(site, monkeypatch, SLOW)
+    site.daemon.start()
+    pids = {s: site.daemon.pid_of(s) for s in STAGES}
+    open(broken, "w").close()
+    site.daemon.process.send(signal.SIGHUP)
+    os.kill(checker_of(site), signal.SIGSEGV)
+    site.daemon.process.expect("its checker ended without an answer: signal 11 .*in force stays")
+    os.unlink(broken)
+    site.daemon.process.send(signal.SIGHUP)
+    site.daemon.process.expect("was read again and is in force")
+    assert {s: site.daemon.pid_of(s) for s in STAGES} == pids
+
+
+def test_file_that_crashes_the_checker_starts_nothing(site, monkeypatch):
+    open(wrap_evaluator(site, monkeypatch, SLOW), "w").close()
+    site.daemon.launch()
+    os.kill(checker_of(site), signal.SIGSEGV)
+    assert site.daemon.process.wait() == 1
+    assert "its checker ended without an answer: signal 11" in site.daemon.process.output()
+
+
+def test_sigterm_ends_the_first_check(site, monkeypatch):
+    open(wrap_evaluator(site, monkeypatch, SLOW), "w").close()
+    site.daemon.launch()
+    checker = checker_of(site)
+    started = time.monotonic()
+    assert site.daemon.stop() == 0
+    assert time.monotonic() - started < 1 and not os.path.exists(f"/proc/{checker}")
 
 
 # ---- builds ----
