@@ -188,10 +188,10 @@ static void meta_read(struct page_file *p, int i, const uint8_t *page, unsigned 
     m->txn = get64(q + META_TREES + 2 * TREE_LEN + 8);
     bool sized = power_of_two(*ret_size) && *ret_size >= PAGE_LEAST && *ret_size <= PAGE_MOST;
     m->good = (page_flags(page) & P_META) && get32(q) == LMDB_MAGIC &&
-              get32(q + 4) == LMDB_DATA_VERSION && sized && page_number(page) == (uint64_t)i &&
-              m->last >= 1 && m->last < p->size / *ret_size + TAIL_MAX &&
-              (m->free.flags & ~INTEGER_KEY) == 0 && !m->main.flags &&
-              tree_possible(&m->free, m->last) && tree_possible(&m->main, m->last);
+              get32(q + 4) == LMDB_DATA_VERSION && sized && page_number(page) == (uint64_t)i;
+    m->usable = m->good && m->last >= 1 && m->last < p->size / *ret_size + TAIL_MAX &&
+                (m->free.flags & ~INTEGER_KEY) == 0 && !m->main.flags &&
+                tree_possible(&m->free, m->last) && tree_possible(&m->main, m->last);
 }
 
 /* Where page 1 is, is known from page 0, or by trying. */
@@ -211,7 +211,7 @@ static void metas_read(struct page_file *p)
             break;
         meta_read(p, 1, page, &size);
         if (size != at)
-            p->meta[1].good = false;
+            p->meta[1].good = p->meta[1].usable = false;
     }
     if (!p->page_size && p->meta[1].good)
         p->page_size = size;
@@ -255,18 +255,25 @@ static void pick_newest(struct page_file *p)
 {
     const struct page_meta *m = p->meta;
     if (!m[0].good || !m[1].good) {
-        p->newest = m[1].good;
-        page_damage(p, (uint64_t)m[0].good, "not a meta page that can be used");
+        p->newest = m[1].usable;
+        page_damage(p, (uint64_t)m[0].good, "not a meta page");
         return;
     }
     bool right = m[0].txn % 2 == 0 && m[1].txn % 2 == 1 &&
                  (m[0].txn + 1 == m[1].txn || m[1].txn + 1 == m[0].txn);
     p->newest = m[1].txn > m[0].txn;
+    if (!m[p->newest].usable) {
+        page_damage(p, (uint64_t)p->newest, "a meta page that cannot be used");
+        p->newest = 1 - p->newest;
+        return;
+    }
+    /* After a commit that failed here the older one has trees that do not fit it. */
     if (right || (!m[0].txn && !m[1].txn))
         return;
     page_damage(p, 0, "the meta pages disagree: transactions %llu and %llu",
                 (unsigned long long)m[0].txn, (unsigned long long)m[1].txn);
-    p->newest = last_freed(p, 1) > last_freed(p, 0);
+    if (m[1 - p->newest].usable)
+        p->newest = last_freed(p, 1) > last_freed(p, 0);
 }
 
 static bool levels_make(struct page_file *p)
@@ -281,7 +288,7 @@ static int identify(struct page_file *p, struct err *e)
 {
     uint8_t page[HEADER + META_LEN] = {0};
     metas_read(p);
-    bool none = !p->meta[0].good && !p->meta[1].good;
+    bool none = !p->meta[0].usable && !p->meta[1].usable;
     if (none && read_at(p, 0, page, sizeof page) && foreign(p, page, e))
         return ERR_VERSION;
     if (none)

@@ -21,7 +21,8 @@ struct page_tree {
 };
 
 struct page_meta {
-    bool good;
+    bool good;          /* a meta page */
+    bool usable;        /* whose trees can be walked */
     uint64_t last, txn; /* last page number; transaction number */
     struct page_tree free, main;
 };

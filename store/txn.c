@@ -31,13 +31,13 @@ int txn_error(const struct txn *t)
 }
 
 /* The process is to end: nothing that it goes on to do can be relied on. */
-static void tell_fatal(struct txn *t)
+static void tell_fatal(struct txn *t, int code)
 {
     struct store *s = t->store;
     if (!s->on_fatal || s->fatal)
         return;
     s->fatal = true;
-    s->on_fatal(s->fatal_arg, t->err.code, t->err.text);
+    s->on_fatal(s->fatal_arg, code, t->err.text);
 }
 
 void store_on_fatal(struct store *s, void (*cb)(void *arg, int code, const char *words), void *arg)
@@ -70,7 +70,7 @@ int txn_lmdb(struct txn *t, int rc, const char *what)
         return code;
     txn_fail_words(t, code, "%s: %s: %s", t->store->path, what, mdb_strerror(rc));
     if (code == ERR_CORRUPT || rc == MDB_PANIC)
-        tell_fatal(t);
+        tell_fatal(t, code);
     return code;
 }
 
@@ -170,6 +170,17 @@ static int txn_end(struct txn *t, bool commit)
     return rc;
 }
 
+/* A commit may fail where nobody knows what has reached the disk: then LMDB does no more with this
+ * environment, and says so to the next one who asks. */
+static bool is_panicked(struct txn *t)
+{
+    MDB_txn *x;
+    int rc = mdb_txn_begin(t->store->env[txn_env(t)], NULL, MDB_RDONLY, &x);
+    if (!rc)
+        mdb_txn_abort(x);
+    return rc == MDB_PANIC;
+}
+
 int txn_commit(struct txn *t, struct err *e)
 {
     if (!t)
@@ -177,6 +188,8 @@ int txn_commit(struct txn *t, struct err *e)
     int rc = txn_end(t, !t->err.code);
     if (rc)
         txn_lmdb(t, rc, "committing");
+    if (rc && txn_env(t) < ENV_COUNT && is_panicked(t))
+        tell_fatal(t, ERR_IO);
     return t->err.code ? err_set(e, t->err.code, "%s", t->err.text) : 0;
 }
 
@@ -251,7 +264,7 @@ static int damaged(struct txn *t, const char *db, struct slice key)
     char words[KEY_WORDS_MAX];
     txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
                    t->store->path, db, key_words(key, words));
-    tell_fatal(t);
+    tell_fatal(t, ERR_CORRUPT);
     return t->err.code;
 }
 
