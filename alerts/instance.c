@@ -198,7 +198,7 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     if (err)
         return err;
     k = key_of_id(s->d->owner, s->history);
-    edit_begin(&e, t, sa_table_by_id(SA_HISTORY), &k);
+    edit_new(&e, t, sa_table_by_id(SA_HISTORY), &k);
     edit_int(&e, HISTORY_ALERT, s->alert);
     edit_str(&e, HISTORY_DEFINITION, s->d->name);
     edit_str(&e, HISTORY_INSTANCE, s->instance);

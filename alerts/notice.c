@@ -444,7 +444,7 @@ static int create(struct txn *t, const struct route_target *to, const struct row
     if (err)
         return err;
     key = maker.notice = key_of_id(n->owner, place.id);
-    edit_begin(&d, t, notices(), &key);
+    edit_new(&d, t, notices(), &key);
     fill(&d, to, n, handler, uuid);
     edit_int(&d, NOTICE_CREATED, now_ms);
     edit_int(&d, NOTICE_READY, ready_ms);
@@ -489,18 +489,21 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
 {
     struct place line = {to->incarnation, n->alert, 0};
     struct told told = told_get(t, &line);
+    bool full;
     int err;
 
     if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery)) {
         /* It will not hear of the end. */
         return n->level == LEVEL_OK ? told_forget(t, &line, told) : 0;
     }
+    full = row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX;
     err = create(t, to, target, n, digest_ms, now_ms);
     if (err == ERR_FULL && !txn_error(t))
         return 0; /* the cap: newest lost, the queue keeps what it has */
     if (err)
         return err;
-    told = told_get(t, &line); /* at the cap, an older notice of the line has gone for it */
+    if (full) /* an older notice of the line has gone for it */
+        told = told_get(t, &line);
     if (n->level == LEVEL_OK)
         return told.level || told.owed ? 0 : cancel_recovery(t, &line, now_ms);
     told.owed++;

@@ -611,7 +611,7 @@ static void log_outcome(const struct core_job *j, const struct outcome *o)
 
     snprintf(object, sizeof object, "notice/%s/%u", j->refs[0].owner, j->refs[0].id);
     if (o->result == OUTCOME_DELIVERED)
-        log_info(object, "delivered (%zu in one message)", j->nrefs);
+        log_debug(object, "delivered (%zu in one message)", j->nrefs);
     else
         log_warning(object, "%s: %s", o->result == OUTCOME_RETRY ? "not delivered yet" : "failed",
                     o->error);

@@ -35,7 +35,7 @@ static int before(struct edit *d, struct slot *slot, struct slice *ret)
     return 0;
 }
 
-void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
+static void begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
 {
     d->txn = t;
     d->table = table;
@@ -46,7 +46,19 @@ void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, con
     d->err = 0;
     d->err_column = 0;
     memset(d->changed, 0, sizeof d->changed);
+}
+
+void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
+{
+    begin(d, t, table, k);
     d->existed = look(d);
+}
+
+void edit_new(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k)
+{
+    begin(d, t, table, k);
+    d->existed = false;
+    d->before_at = t->writes + 1;
 }
 
 void edit_cancel(struct edit *d)

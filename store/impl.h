@@ -30,7 +30,7 @@ enum {
     KV_MAX = 24,       /* own databases */
     META_KEY_MAX = 80, /* with a nul */
     KV_NAME_MAX = 31,  /* octets of a name that is remembered */
-    KV_HINTS = 64,
+    KV_HINTS = 257,
     READ_TXN_MAX = 4,  /* read transactions at once in this process */
     HIDDEN_MAX = 4096, /* octets of a hidden cell */
     ROW_MAX = 262144,  /* octets of a row's part */

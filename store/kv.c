@@ -161,7 +161,7 @@ static int kv_assign(struct txn *t, const char *key, uint64_t *ret)
  * are constants: mostly it is the one that was found for the same address before. */
 static bool kv_known(struct store *s, const char *db, uint64_t *ret)
 {
-    uint8_t *hint = &s->kv_hints[(uintptr_t)db / 8 % KV_HINTS];
+    uint8_t *hint = &s->kv_hints[(uintptr_t)db % KV_HINTS];
     for (*ret = *hint; strcmp(s->kv_names[*ret], db);) {
         *ret = (*ret + 1) % KV_MAX;
         if (*ret == *hint)

@@ -178,6 +178,8 @@ struct edit {
 };
 /* Row need not exist. */
 void edit_begin(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k);
+/* Of a row that cannot be there, since its id was given just now: it is not looked for. */
+void edit_new(struct edit *d, struct txn *t, const struct sa_table *table, const struct key *k);
 void edit_int(struct edit *d, unsigned column, int64_t v);
 void edit_text(struct edit *d, unsigned column, const void *p, size_t n);
 void edit_str(struct edit *d, unsigned column,
