@@ -4,6 +4,7 @@
 #include <mujs.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,32 +83,45 @@ static int64_t before_first_tick_ns(void)
     return ns < TICK_NS ? ns : TICK_NS;
 }
 
-/* The tick: the second one that sees the same evaluation knows that it is slow. The budget wants
+/* Called for each tick that comes while a script runs; true: it has used up its budget, which wants
  * all its ticks besides its CPU time: of a virtual machine's CPU time the host may have kept a part
- * for itself, in which no tick comes. */
-static void on_tick(int signo)
+ * for itself, in which no tick comes. The second tick that sees the same evaluation knows that it
+ * is slow. */
+static bool count_tick(void)
 {
     static uint32_t seen;
     static unsigned ticks;
     static int64_t since_ns;
-    static volatile sig_atomic_t inside; /* a tick can come while on_slow() writes */
+
+    if (seen != sequence) {
+        since_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - before_first_tick_ns();
+        ticks = 0;
+        seen = sequence;
+    }
+    if (++ticks == 2 && engine.on_slow && engine.script)
+        engine.on_slow(engine.script->id);
+    return ticks >= BUDGET_TICKS && now_ns(CLOCK_THREAD_CPUTIME_ID) - since_ns >= BUDGET_NS;
+}
+
+/* The signal is never blocked, or leaving would have to unblock it, by a system call that the
+ * sandbox does not allow: the next tick can come anywhere in here. One in the middle of counting
+ * is not counted; else it would see half of the notes of this one, half of an evaluation before. */
+static void on_tick(int signo)
+{
+    static volatile sig_atomic_t counting;
     int saved = errno;
 
     (void)signo;
-    if (!running || inside)
+    if (!running || counting)
         return;
-    if (seen != sequence) {
-        seen = sequence;
-        since_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - before_first_tick_ns();
-        ticks = 1;
-    } else if (++ticks >= BUDGET_TICKS && now_ns(CLOCK_THREAD_CPUTIME_ID) - since_ns >= BUDGET_NS) {
+    counting = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    bool over = count_tick();
+    atomic_signal_fence(memory_order_seq_cst);
+    counting = 0;
+    if (over) {
         running = 0;
         siglongjmp(escape, LEFT_TIME);
-    } else if (ticks == 2) {
-        inside = 1;
-        if (engine.on_slow && engine.script)
-            engine.on_slow(engine.script->id);
-        inside = 0;
     }
     errno = saved;
 }
