@@ -211,7 +211,7 @@ class Checks:
         """A copy, as it may come after a death, even behind a newer notice."""
         self.count("of these again, after a death")
         i, line, *_ = self.uuids.get(a.uuid, (0, (0, 0)))
-        if line[0] and i < self.lines[line].heard:
+        if a.level and line[0] and i < self.lines[line].heard:  # a digest tells many anew
             self.count("of these behind a newer notice")
 
     def look(self, dump, states=()):

@@ -321,6 +321,10 @@ class Violated(Exception):
 def keep(world):
     with open(world.site.path("daemon.log"), "w") as f:
         f.writelines(p.output() for p in process.started if p.name == "snmpalertd")
+    with open(world.site.path("times.json"), "w") as f:
+        json.dump({"holds": world.publisher.hold_runs, "raised": world.checks.raised,
+                   "cleared": world.checks.cleared,
+                   "lives": {s: world.tree.spans(s) for s in world.tree.lives}}, f)
     kept = world.site.folder + "-kept"
     shutil.copytree(world.site.folder, kept, ignore=shutil.ignore_patterns("agentx"))
     print(f"# kept: {kept}", flush=True)
@@ -338,8 +342,11 @@ def run_world(o):
         world.checks.say(traceback.format_exc())
     finally:
         world.close()
-    if o.keep and world.checks.problems:
-        keep(world)
+    if world.checks.problems:
+        log = "".join(p.output() for p in process.started if p.name == "snmpalertd").splitlines()
+        print("\n".join(f"# {line}" for line in log[-40:]), flush=True)
+        if o.keep:
+            keep(world)
     world.receivers.close()
     world.site.close()
     print(json.dumps(world.result()))
