@@ -18,6 +18,7 @@ static void start(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
+    char source[256];
 
     if (polled)
         return;
@@ -25,9 +26,11 @@ static void start(void)
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     REQUIRE(listener >= 0 && bind(listener, (struct sockaddr *)&a, sizeof a) == 0);
     REQUIRE(listen(listener, 8) == 0 && getsockname(listener, (struct sockaddr *)&a, &len) == 0);
-    polled = polled_new("<http name='web' interval='1d' timeout='5s' maxSize='8192'"
-                        " url='http://127.0.0.1:%u/metrics'/>",
-                        ntohs(a.sin_port));
+    snprintf(source, sizeof source,
+             "<http name='web' interval='1d' timeout='5s' maxSize='8192'"
+             " url='http://127.0.0.1:%u/metrics'/>",
+             ntohs(a.sin_port));
+    polled = polled_new(source);
 }
 
 static int accept_one(void)

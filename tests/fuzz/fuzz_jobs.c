@@ -138,7 +138,7 @@ static void make_notifications(struct service *s, struct job *j)
         if (notify(&j->events[i], &e)) {
             REQUIRE(e.code < 0 && e.text[0]);
             o.result = OUTCOME_FAILED;
-            snprintf(o.error, sizeof o.error, "%s", e.text);
+            utf8_clean(o.error, sizeof o.error, e.text, strlen(e.text), false);
         }
     service_done(s, &o);
 }

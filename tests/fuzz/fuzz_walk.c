@@ -30,14 +30,7 @@ static int agent;
 
 static void start(void)
 {
-    static const char sources[] =
-        "<snmp name='v2' host='127.0.0.1' port='%1$u' community='public' interval='1d'"
-        " timeout='20ms' retries='0' maxRepetitions='5'><get name='up' oid='1.3.6.1.2.1.1.3.0'/>"
-        "<get name='x' oid='1.3.6.1.4.1.2.0'/><table name='if' oid='1.3.6.1.2.1.2.2'"
-        " columns='d=2 o=10 last=22'/></snmp>"
-        "<snmp name='v1' host='127.0.0.1' port='%1$u' community='public' interval='1d' version='1'"
-        " timeout='20ms' retries='1'><get name='up' oid='1.3.6.1.2.1.1.3.0'/>"
-        "<table name='t' oid='1.3.6.1.2.1.2.2' columns='a=1 b=2'/></snmp>";
+    char sources[2048];
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
 
@@ -47,7 +40,17 @@ static void start(void)
     agent = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     REQUIRE(agent >= 0 && bind(agent, (struct sockaddr *)&a, sizeof a) == 0);
     REQUIRE(getsockname(agent, (struct sockaddr *)&a, &len) == 0);
-    polled = polled_new(sources, ntohs(a.sin_port));
+    snprintf(
+        sources, sizeof sources,
+        "<snmp name='v2' host='127.0.0.1' port='%u' community='public' interval='1d'"
+        " timeout='20ms' retries='0' maxRepetitions='5'><get name='up' oid='1.3.6.1.2.1.1.3.0'/>"
+        "<get name='x' oid='1.3.6.1.4.1.2.0'/><table name='if' oid='1.3.6.1.2.1.2.2'"
+        " columns='d=2 o=10 last=22'/></snmp>"
+        "<snmp name='v1' host='127.0.0.1' port='%u' community='public' interval='1d' version='1'"
+        " timeout='20ms' retries='1'><get name='up' oid='1.3.6.1.2.1.1.3.0'/>"
+        "<table name='t' oid='1.3.6.1.2.1.2.2' columns='a=1 b=2'/></snmp>",
+        ntohs(a.sin_port), ntohs(a.sin_port));
+    polled = polled_new(sources);
 }
 
 /* ---- the request, which net-snmp wrote ---- */

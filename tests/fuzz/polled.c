@@ -76,18 +76,17 @@ static void on_close(void *arg, int code)
     REQUIRE(!"the channel is closed");
 }
 
-struct polled *polled_new(const char *format, uint16_t port)
+struct polled *polled_new(const char *sources)
 {
     struct polled *p = calloc(1, sizeof *p);
     struct chan_options core = {.on_frame = on_core_frame, .on_close = on_close, .arg = p};
     struct chan_options stage = {.on_frame = on_stage_frame, .on_close = on_close, .arg = p};
-    char sources[2048], text[4096];
+    char text[4096];
     struct err e = {0};
     int ends[2];
 
     REQUIRE(p);
     log_open("fuzz", LOG_LEVEL_ERROR);
-    snprintf(sources, sizeof sources, format, port);
     snprintf(text, sizeof text,
              "<snmpalertd xmlns='urn:snmpalertd:config'><store path='/s'/><sources>%s</sources>"
              "</snmpalertd>",

@@ -8,8 +8,8 @@
 
 struct polled;
 
-/* FORMAT: the <sources> of a configuration, with one %u for PORT. */
-struct polled *polled_new(const char *format, uint16_t port);
+/* SOURCES: elements of <sources> in a configuration. */
+struct polled *polled_new(const char *sources);
 
 /* Sources are as new, nothing is known of earlier polls; then the Nth (from 0) is polled, from the
  * next turn on. */
