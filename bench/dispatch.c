@@ -138,7 +138,7 @@ static void start(struct site *s, uint32_t definitions)
 /* Every trap is a notice that the store has as delivered. Returns the octets of an average one. */
 static size_t check_notices(const struct site *s)
 {
-    struct store *x = site_store((struct site *)(uintptr_t)s);
+    struct store *x = site_store(s);
     struct txn *t = txn_begin(x, TXN_READ);
     struct cursor c;
     struct row r;
@@ -162,16 +162,9 @@ static size_t check_notices(const struct site *s)
 /* Commits of the daemon's store so far; it is in use. */
 static uint64_t commits_of(const struct site *s)
 {
-    char path[96];
-    struct store_options o = {.path = path};
-    struct store *x;
-    struct err e;
-    uint64_t n;
+    struct store *x = site_look(s);
+    uint64_t n = store_commits(x);
 
-    snprintf(path, sizeof path, "%s/store", s->folder);
-    if (store_open(&x, &o, &e))
-        site_die("%s", e.text);
-    n = store_commits(x);
     store_close(x);
     return n;
 }

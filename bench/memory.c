@@ -12,6 +12,7 @@
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
 
+#include "alerts/retention.h"
 #include "base/clock.h"
 #include "bench/site.h"
 
@@ -143,10 +144,11 @@ static void start_with(struct site *s, uint32_t definitions)
 
     site_fill_definitions(x, definitions);
     store_mark_clean(x);
-    e = (struct evaluations){x, definitions};
-    site_start(s, "10s", "");
-    site_wait(s, has_evaluated, &e, READY_MS, "every definition to be evaluated");
     store_close(x);
+    site_start(s, "10s", "");
+    e = (struct evaluations){site_look(s), definitions};
+    site_wait(s, has_evaluated, &e, READY_MS, "every definition to be evaluated");
+    store_close(e.store);
 }
 
 static bool measure_memory(struct site *s, uint32_t definitions, double most)
@@ -186,7 +188,7 @@ static void fill_history_row(struct txn *t, uint32_t id, int64_t now_ms)
     char name[16];
     struct key k = key_of_id("admin", id);
     struct edit d;
-    struct err e;
+    struct err e = {.text = "history"};
 
     snprintf(name, sizeof name, "d%06u", 1 + id % MOST);
     edit_begin(&d, t, sa_table_by_id(SA_HISTORY), &k);
@@ -199,7 +201,23 @@ static void fill_history_row(struct txn *t, uint32_t id, int64_t now_ms)
     edit_int(&d, HISTORY_REASON, REASON_CONDITION);
     edit_str(&d, HISTORY_VALUE, "true");
     edit_str(&d, HISTORY_MESSAGE, "the queue is longer than its limit");
-    if (row_put(&d, &e))
+    if (row_put(&d, &e) || retention_add(t, RETAINED_HISTORY, "admin", id, now_ms))
+        site_die("%s", e.text);
+}
+
+/* A site that keeps so many has said so. */
+static void keep_all(struct store *x)
+{
+    struct txn *t = txn_begin(x, TXN_WRITE);
+    struct key k;
+    struct edit d;
+    struct err e;
+
+    key_init(&k);
+    key_u32(&k, 0);
+    edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
+    edit_int(&d, SYSTEM_HISTORY_MAX_ROWS, HISTORY);
+    if (row_put(&d, &e) || txn_commit(t, &e))
         site_die("%s", e.text);
 }
 
@@ -286,6 +304,7 @@ static bool measure_start(struct site *s)
     int64_t from;
 
     site_fill_definitions(x, MOST);
+    keep_all(x);
     fill_history(x);
     store_close(x);
     from = site_now_ns();

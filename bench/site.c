@@ -406,10 +406,10 @@ void site_wait(struct site *s, bool (*done)(struct site *s, void *arg), void *ar
 
 /* ---- the store ---- */
 
-struct store *site_store(struct site *s)
+static struct store *open_store(const struct site *s, bool core)
 {
     char path[96];
-    struct store_options o = {.path = path, .no_sync = true, .recover_samples = true};
+    struct store_options o = {.path = path, .no_sync = true, .recover_samples = core};
     struct store *ret;
     struct err e;
 
@@ -417,6 +417,16 @@ struct store *site_store(struct site *s)
     if (store_open(&ret, &o, &e))
         site_die("%s", e.text);
     return ret;
+}
+
+struct store *site_store(const struct site *s)
+{
+    return open_store(s, true);
+}
+
+struct store *site_look(const struct site *s)
+{
+    return open_store(s, false);
 }
 
 static void fill_definition(struct txn *t, uint32_t number)

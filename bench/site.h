@@ -45,7 +45,9 @@ void site_wait(struct site *s, bool (*done)(struct site *s, void *arg), void *ar
                int64_t timeout_ms, const char *what);
 
 /* The site's store, while no daemon runs; without syncing, the rows are only to be there. */
-struct store *site_store(struct site *s);
+struct store *site_store(const struct site *s);
+/* The same, to look at while the daemon runs. */
+struct store *site_look(const struct site *s);
 /* Definitions "d000001" ... of owner admin, each with a condition of its own: true when N >= 1. */
 void site_fill_definitions(struct store *s, uint32_t n);
 
