@@ -979,13 +979,12 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
     return txn_error(t);
 }
 
-/* The first due head: its row in R, its target's in TARGET. ERR_AGAIN: it was cancelled, look
- * again. */
+/* The first due head: its row in R, its target's in TARGET; their keys are in KEYS, which they
+ * borrow. ERR_AGAIN: it was cancelled, look again. */
 static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, struct place *ret_place,
-                     struct row *r, struct row *target)
+                     struct row *r, struct row *target, struct key keys[2])
 {
     struct slice k, v;
-    struct key key;
     int err = kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v);
 
     if (err)
@@ -996,13 +995,13 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, stru
     if ((int64_t)get_u64(k.data) > now_ms)
         return ERR_NOTFOUND;
     ret->id = ret_place->id;
-    key = key_of_id(ret->owner, ret->id);
+    keys[0] = key_of_id(ret->owner, ret->id);
     /* With another due time than its row has, it would stay here, and be found again for ever. */
-    if (row_get(t, notices(), &key, r) ||
+    if (row_get(t, notices(), &keys[0], r) ||
         row_int(r, NOTICE_NEXT_ATTEMPT) != (int64_t)get_u64(k.data))
         return txn_fail(t, ERR_CORRUPT);
-    key = target_key_of(r);
-    if (!target_get(t, &key, ret_place->incarnation, target))
+    keys[1] = target_key_of(r);
+    if (!target_get(t, &keys[1], ret_place->incarnation, target))
         err = cancel(t, ret, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
         err = cancel(t, ret, "the target is disabled", now_ms);
@@ -1035,10 +1034,11 @@ int notice_claim(struct txn *t, int64_t now_ms,
     struct place place = {0};
     struct notice_ref head;
     struct row r, target;
+    struct key keys[2];
     int err;
 
     do {
-        err = first_due(t, now_ms, &ret[0], &place, &r, &target);
+        err = first_due(t, now_ms, &ret[0], &place, &r, &target, keys);
     } while (err == ERR_AGAIN);
     if (err)
         return err;
