@@ -173,17 +173,11 @@ static int told_forget(struct txn *t, const struct place *p, struct told told)
     return told_put(t, p, &told);
 }
 
-static bool routed(const struct route *route, uint32_t incarnation)
-{
-    for (size_t i = 0; i < route->n; i++) {
-        if (route->targets[i].incarnation == incarnation)
-            return true;
-    }
-    return false;
-}
-
-/* ALERT is over for all targets that are not in BUT. */
-static int forget_all_but(struct txn *t, uint32_t alert, const struct route *but)
+/* Calls CB for each target that knows or will know of ALERT. */
+static int told_each(struct txn *t, uint32_t alert,
+                     int (*cb)(struct txn *t, const struct place *p, struct told told,
+                               const void *arg),
+                     const void *arg)
 {
     struct place p = {.alert = alert};
     uint8_t at[LINE_LEN];
@@ -194,32 +188,39 @@ static int forget_all_but(struct txn *t, uint32_t alert, const struct route *but
            get_u32(k.data) == alert) {
         p.incarnation = get_u32(k.data + 4);
         after = true;
-        if (!(but && routed(but, p.incarnation)) && told_forget(t, &p, told_read(v)))
+        if (cb(t, &p, told_read(v), arg))
             break;
     }
     return txn_error(t);
+}
+
+/* The problem is over, but for those in the route ARG, if not NULL. */
+static int forget_one(struct txn *t, const struct place *p, struct told told, const void *arg)
+{
+    const struct route *but = arg;
+
+    for (size_t i = 0; but && i < but->n; i++) {
+        if (but->targets[i].incarnation == p->incarnation)
+            return 0;
+    }
+    return told_forget(t, p, told);
 }
 
 int notice_forget(struct txn *t, uint32_t alert)
 {
-    return forget_all_but(t, alert, NULL);
+    return told_each(t, alert, forget_one, NULL);
+}
+
+static int drop_settled(struct txn *t, const struct place *p, struct told told, const void *arg)
+{
+    (void)told;
+    (void)arg;
+    return line_empty(t, p) ? told_put(t, p, &(struct told){0}) : 0;
 }
 
 int notice_alert_gone(struct txn *t, uint32_t alert)
 {
-    struct place p = {.alert = alert};
-    uint8_t at[LINE_LEN];
-    struct slice k, v;
-    bool after = false;
-
-    while (!kv_seek(t, DB_TOLD, told_key(at, &p), after, &k, &v) && k.len == LINE_LEN &&
-           get_u32(k.data) == alert) {
-        p.incarnation = get_u32(k.data + 4);
-        after = true;
-        if (line_empty(t, &p) && told_put(t, &p, &(struct told){0}))
-            break;
-    }
-    return txn_error(t);
+    return told_each(t, alert, drop_settled, NULL);
 }
 
 /* ---- the target's row ---- */
@@ -528,7 +529,7 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
             return err;
     }
     /* Targets that were told and are no longer led to, or are no more, do not hear of it either. */
-    return n->level == LEVEL_OK && n->alert ? forget_all_but(t, n->alert, route) : 0;
+    return n->level == LEVEL_OK && n->alert ? told_each(t, n->alert, forget_one, route) : 0;
 }
 
 /* ---- finishing ---- */
