@@ -7,8 +7,14 @@
  * the interpreter's memory back to its image, compile and run the same script. It has no protocol,
  * no sandbox, no budget, no dependencies, no deadline, and the smallest possible view of a topic.
  *
+ * Then the full pass with ten hostile conditions of tests/hostile/corpus.txt among the 10,000,
+ * group by group: how much longer it takes for each of them, and that the rest is right. And with
+ * an evaluator that is killed in the middle of it.
+ *
  * Usage: bench/eval [rounds]. Exits 1 if a ratio is not what it must be. */
+#include <math.h>
 #include <mujs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +28,17 @@
 #include "eval/client.h"
 #include "eval/idmap.h"
 #include "eval/spawn.h"
+#include "tests/hostile/corpus.h"
 
 enum { TOPICS = 1000, FIELDS = 20, CONDITIONS = 10000, ROUNDS_MAX = 99 };
+enum {
+    HOSTILE = 10,
+    HOSTILE_ROUNDS = 3,
+    MORE_EACH_MS = 15,
+    FIRST_HOSTILE = CONDITIONS + 1,
+    KILLS = 5,
+    PASS_MAX_MS = 60000
+};
 
 static char texts[CONDITIONS][128];
 static char documents[2][TOPICS][1024]; /* two samples of each topic */
@@ -158,14 +173,34 @@ static double bare_pass(int sample, int *ret_true)
 static struct {
     struct loop *loop;
     struct eval_client *client;
-    clockid_t cpu; /* the evaluator's */
+    pid_t pid;     /* of the evaluator */
+    clockid_t cpu; /* its */
     bool idle;
+    int sample; /* of the last pass */
     bool holds[CONDITIONS + 1];
+    unsigned verdicts, kill_at; /* of this pass; when to kill, 0: never */
+    const struct hostile *hostile[HOSTILE];
 } real;
+
+static void check_hostile(const struct hostile *h, const struct verdict *v)
+{
+    const char *wanted = hostile_check(h, v);
+
+    if (!wanted)
+        return;
+    fprintf(stderr, "%s %s: '%s', wanted %s\n", h->group, h->name, v->error, wanted);
+    die("a hostile condition does not end as it must");
+}
 
 static void on_verdict(void *arg, uint32_t id, const struct verdict *v)
 {
     (void)arg;
+    if (++real.verdicts == real.kill_at)
+        kill(real.pid, SIGKILL);
+    if (id >= FIRST_HOSTILE) {
+        check_hostile(real.hostile[id - FIRST_HOSTILE], v);
+        return;
+    }
     if (v->kind > VERDICT_TRUE)
         die(v->error);
     real.holds[id] = v->kind == VERDICT_TRUE;
@@ -177,36 +212,56 @@ static void on_idle(void *arg)
     real.idle = true;
 }
 
+static void start_evaluator(void)
+{
+    const char *dir = getenv("top_builddir");
+    char path[4096];
+    struct err e;
+    int fd, pidfd;
+
+    snprintf(path, sizeof path, "%s/snmpalertd-evaluator", dir ? dir : ".");
+    if (eval_spawn(path, false, &fd, &pidfd, &real.pid, &e))
+        die(e.text);
+    if (eval_client_attach(real.client, fd, pidfd, real.pid))
+        die("the evaluator cannot be attached");
+    if (clock_getcpuclockid(real.pid, &real.cpu))
+        die("the evaluator has no clock");
+}
+
 static void on_lost(void *arg)
 {
     (void)arg;
-    die("the evaluator is gone");
+    if (!real.kill_at)
+        die("the evaluator is gone");
+    waitpid(real.pid, NULL, 0);
+    start_evaluator();
 }
 
-static pid_t real_open(void)
+static void real_open(void)
 {
     const struct eval_client_options o = {.on_verdict = on_verdict,
                                           .on_idle = on_idle,
                                           .need_evaluator = on_lost,
                                           .loop = real.loop = loop_new()};
-    const char *dir = getenv("top_builddir");
-    char path[4096];
-    struct err e;
-    int fd, pidfd;
-    pid_t pid;
 
     real.client = eval_client_new(&o);
-    snprintf(path, sizeof path, "%s/snmpalertd-evaluator", dir ? dir : ".");
-    if (!real.client || eval_spawn(path, false, &fd, &pidfd, &pid, &e))
-        die(real.client ? e.text : "out of memory");
-    if (eval_client_attach(real.client, fd, pidfd, pid))
-        die("the evaluator cannot be attached");
-    if (clock_getcpuclockid(pid, &real.cpu))
-        die("the evaluator has no clock");
+    if (!real.client)
+        die("out of memory");
+    start_evaluator();
     for (uint32_t i = 0; i < CONDITIONS; i++)
         if (eval_client_condition_set(real.client, i + 1, 1, texts[i], strlen(texts[i])))
             die("a condition is refused");
-    return pid;
+}
+
+/* Among what is due: one of the hostile conditions each so many topics. */
+static void mix_in(int t)
+{
+    uint32_t i = (uint32_t)t / (TOPICS / HOSTILE);
+    const struct hostile *h =
+        t % (TOPICS / HOSTILE) == TOPICS / HOSTILE / 2 ? real.hostile[i] : NULL;
+
+    if (h && eval_client_condition_set(real.client, FIRST_HOSTILE + i, 1, h->text, strlen(h->text)))
+        die("a hostile condition is refused");
 }
 
 /* Milliseconds from the first of N topics, from FIRST on, to the last verdict. */
@@ -220,12 +275,15 @@ static double real_pass(int sample, int first, int n)
         if (eval_client_topic_set(real.client, (uint32_t)t + 1, names[t], NULL, 0, 0, json,
                                   strlen(json)))
             die("a topic is refused");
+        mix_in(t);
     }
     real.idle = false;
+    real.verdicts = 0;
+    real.sample = sample;
     eval_client_flush(real.client);
     while (!real.idle)
-        if (loop_turn(real.loop, 1000))
-            die("the loop failed");
+        if (loop_turn(real.loop, 1000) || clock_ms(CLOCK_MONOTONIC) - start > PASS_MAX_MS)
+            die("the loop failed, or no answers come");
     return clock_ms(CLOCK_MONOTONIC) - start;
 }
 
@@ -236,6 +294,13 @@ static int real_true(void)
     for (int i = 1; i <= CONDITIONS; i++)
         n += real.holds[i];
     return n;
+}
+
+static void put_topic(void *arg, uint32_t id, uint32_t owner, const char *name, const char *json)
+{
+    (void)arg;
+    if (eval_client_topic_set(real.client, id, name, &owner, owner != 0, 0, json, strlen(json)))
+        die("a topic is refused");
 }
 
 /* ---- figures ---- */
@@ -298,6 +363,150 @@ static bool print_figures(int rounds)
            good;
 }
 
+/* ---- hostile ones among them ---- */
+
+static void drop_hostile(void)
+{
+    for (uint32_t i = 0; i < HOSTILE; i++) {
+        eval_client_condition_del(real.client, FIRST_HOSTILE + i);
+        real.hostile[i] = NULL;
+    }
+}
+
+/* Milliseconds of a full pass: by the clock on the wall, and of the evaluator's CPU. */
+struct cost {
+    double wall, cpu;
+};
+
+/* A full pass over topics that differ from those of the pass before; the better of it and *BEST,
+ * for other work on the machine only ever adds. */
+static int next_pass(struct cost *best)
+{
+    double cpu = -clock_ms(real.cpu);
+
+    best->wall = fmin(best->wall, real_pass(!real.sample, 0, TOPICS));
+    best->cpu = fmin(best->cpu, cpu + clock_ms(real.cpu));
+    return real.sample;
+}
+
+static void require_right(int sample)
+{
+    int held;
+
+    bare_pass(sample, &held);
+    if (real_true() != held)
+        die("the rest is not right among hostile ones");
+}
+
+static struct cost quiet_passes(void)
+{
+    struct cost best = {INFINITY, INFINITY};
+
+    for (int r = 0; r < HOSTILE_ROUNDS; r++)
+        next_pass(&best);
+    return best;
+}
+
+/* The same with all of real.hostile among them. */
+static struct cost hostile_passes(void)
+{
+    struct cost best = {INFINITY, INFINITY};
+    const struct hostile *all[HOSTILE];
+
+    memcpy(all, real.hostile, sizeof all);
+    for (int r = 0; r < HOSTILE_ROUNDS; r++) {
+        memcpy(real.hostile, all, sizeof all);
+        require_right(next_pass(&best));
+        drop_hostile();
+    }
+    return best;
+}
+
+/* Does this process get much less than a CPU? Then times on the wall tell nothing. */
+static bool machine_is_busy(void)
+{
+    double wall = -clock_ms(CLOCK_MONOTONIC), cpu = -clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+
+    require_right(real.sample);
+    wall += clock_ms(CLOCK_MONOTONIC);
+    cpu += clock_ms(CLOCK_PROCESS_CPUTIME_ID);
+    return wall > 1.2 * cpu;
+}
+
+/* Does it cost time? The others do less than honest ones. */
+static bool is_dear(const struct hostile *h)
+{
+    return h->expected == EXPECT_TIME || h->expected == EXPECT_MEMORY ||
+           h->expected == EXPECT_LIMIT;
+}
+
+/* The next ten of a group, from *AT on; fewer are repeated. False: no more. */
+static bool pick_ten(const struct corpus *c, const char *group, size_t *at)
+{
+    const struct hostile *picked[HOSTILE];
+    size_t n = 0;
+
+    for (; *at < c->n && n < HOSTILE; ++*at)
+        if (!strcmp(c->scripts[*at].group, group) && is_dear(&c->scripts[*at]))
+            picked[n++] = &c->scripts[*at];
+    for (size_t i = 0; n && i < HOSTILE; i++)
+        real.hostile[i] = picked[i % n];
+    if (!n)
+        memset(real.hostile, 0, sizeof real.hostile);
+    return n > 0;
+}
+
+static bool bench_group(const struct corpus *c, const char *group)
+{
+    struct cost quiet = quiet_passes(), worst = {0};
+    bool busy = machine_is_busy();
+    size_t at = 0;
+    char what[64];
+
+    while (pick_ten(c, group, &at)) {
+        struct cost ten = hostile_passes();
+        worst.wall = fmax(worst.wall, (ten.wall - quiet.wall) / HOSTILE);
+        worst.cpu = fmax(worst.cpu, (ten.cpu - quiet.cpu) / HOSTILE);
+        busy = busy || machine_is_busy();
+    }
+    if (worst.cpu <= 0)
+        return true;
+    snprintf(what, sizeof what, "10 hostile (%s), ms more each%s", group,
+             busy ? ", by CPU time" : "");
+    return print_ratio(what, busy ? worst.cpu : worst.wall, MORE_EACH_MS, false);
+}
+
+/* An evaluator is killed in the middle of a full pass: it is started anew, told everything, and
+ * who may have been to blame is evaluated one by one. */
+static bool bench_kill(void)
+{
+    struct cost quiet = quiet_passes(), best = {INFINITY, INFINITY};
+
+    for (int r = 0; r < HOSTILE_ROUNDS; r++) {
+        real.kill_at = CONDITIONS / 2 + 1;
+        int sample = next_pass(&best);
+        real.kill_at = 0;
+        require_right(sample);
+    }
+    return print_ratio("an evaluator killed in it, passes more", best.wall / quiet.wall - 1, 3,
+                       false);
+}
+
+static bool bench_hostile(void)
+{
+    struct corpus c;
+    bool good = true;
+
+    if (!corpus_load(&c, "tests/hostile/corpus.txt"))
+        die("no corpus");
+    corpus_topics(TOPICS + 1, 0, put_topic, NULL);
+    for (size_t i = 0; i < c.n; i++)
+        if (!i || strcmp(c.scripts[i].group, c.scripts[i - 1].group))
+            good = bench_group(&c, c.scripts[i].group) && good;
+    corpus_release(&c);
+    return bench_kill() && good;
+}
+
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 25, held;
@@ -306,14 +515,15 @@ int main(int argc, char **argv)
         die("rounds: 1 to 99");
     make_input();
     bare_open();
-    pid_t pid = real_open();
+    real_open();
     real_pass(1, 0, TOPICS);
     bare_pass(1, &held);
     for (int r = 0; r < rounds; r++)
         run_round(r);
     bool good = print_figures(rounds);
+    good = bench_hostile() && good;
     eval_client_free(real.client);
-    waitpid(pid, NULL, 0);
+    waitpid(real.pid, NULL, 0);
     loop_free(real.loop);
     return !good;
 }
