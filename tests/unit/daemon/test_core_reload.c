@@ -678,6 +678,17 @@ static void test_other_readers_see_the_same_topics(void **state)
     assert_int_equal(topic_row(p, "admin", "router"), row);
 }
 
+static bool is_settled(struct play *p, const void *arg)
+{
+    struct txn *t = txn_begin(p->w.store, TXN_READ);
+    struct change ch;
+    bool settled = changes_next(t, changes_consumed(t), &ch) == ERR_NOTFOUND;
+
+    (void)arg;
+    txn_abort(t);
+    return settled;
+}
+
 /* A hash of all that is durable, without what the daemon tells of itself. */
 static uint64_t all_but_system(struct play *p)
 {
@@ -696,8 +707,11 @@ static uint64_t all_but_system(struct play *p)
 static void must_refuse(struct play *p, const char *xml, const char *words)
 {
     struct key sys = system_key();
-    uint64_t before = all_but_system(p), told = changes_told(p);
+    uint64_t before, told;
 
+    wait_until(p, is_settled, NULL, "the core to take in what the file changed");
+    before = all_but_system(p);
+    told = changes_told(p);
     reload(p, xml);
     assert_string_equal(all_said(p), "refused;");
     if (!strstr(p->why, words) || strncmp(p->why, "the.xml", 7))
