@@ -12,7 +12,7 @@
 
 #include "config.h"
 
-enum { SILENCE_LEAST_MS = 400 };
+enum { SILENCE_LEAST_MS = 400, SILENCE_MOST_MS = 24 * 3600 * 1000 };
 
 static const char *const names[] = {
     [STAGE_CORE] = "core",           [STAGE_AGENT] = "agent",
@@ -207,9 +207,7 @@ static int on_config_frame(struct stage_context *c, struct rd *r, const int *fds
         return c->on_config(c->arg, &config, nfds ? fds[0] : -1);
     for (int i = 0; i < nfds; i++)
         close(fds[i]);
-    if (!err)
-        stage_answer(c, STAGE_RELOADED, false, "it can only be read at the start");
-    return err;
+    return err ? err : ERR_PROTOCOL;
 }
 
 static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
@@ -277,7 +275,7 @@ unsigned stage_silence_ms(void)
     const char *text = getenv("SNMPALERTD_SILENCE_MS");
     unsigned long ms = text ? strtoul(text, NULL, 10) : 0;
 
-    return ms >= SILENCE_LEAST_MS && ms < STAGE_SILENCE_MS ? (unsigned)ms : STAGE_SILENCE_MS;
+    return ms >= SILENCE_LEAST_MS && ms <= SILENCE_MOST_MS ? (unsigned)ms : STAGE_SILENCE_MS;
 }
 
 unsigned stage_alive_ms(void)
@@ -353,7 +351,8 @@ int stage_main(enum stage_id s, const struct stage_options *o)
     int status, err = prepare(&c, s);
 
     if (err) {
-        log_error(NULL, "cannot start: %s", err_name(err));
+        if (err != ERR_CLOSED) /* nobody is there any more for whom it would start */
+            log_error(NULL, "cannot start: %s", err_name(err));
         status = 1;
     } else {
         status = bodies[s](&c);
