@@ -252,7 +252,7 @@ static struct entry *entry_new(struct topics *x, const struct topic_source *s, c
 }
 
 struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
-                            int64_t wall_ms, const void *json, size_t len)
+                            int64_t wall_ms, int64_t mono_ms, const void *json, size_t len)
 {
     struct entry *e = lookup(x, name);
     void *copy;
@@ -277,6 +277,7 @@ struct topic *topics_sample(struct topics *x, const struct topic_source *s, cons
         e->changed = true;
     }
     e->topic.updated_ms = wall_ms > 0 ? wall_ms : 0; /* foreign, and no row takes another one */
+    e->topic.updated_mono_ms = mono_ms;
     make_dirty(x, e);
     return &e->topic;
 }

@@ -12,7 +12,8 @@ struct topic {
     uint32_t id;     /* of this process, for the evaluator; never 0, never reused */
     uint32_t source; /* the source's id */
     char *name;
-    int64_t updated_ms;
+    int64_t updated_ms;      /* wall, for people */
+    int64_t updated_mono_ms; /* for ages */
     void *json;
     size_t len;
 };
@@ -33,12 +34,12 @@ void topics_free(struct topics *x);
  * that comes again keeps its id. */
 int topics_load(struct topics *x, struct txn *t);
 
-/* A sample. JSON is a valid document and is copied. Returns the topic, borrowed until topics_gone,
+/* A sample, taken at WALL_MS and MONO_MS. JSON is a valid document and is copied. Returns the topic, borrowed until topics_gone,
  * or NULL when out of memory or beyond TOPICS_MAX. A topic of another source (see its `source`) is
  * left as it is. */
 enum { TOPICS_MAX = 100000 };
 struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
-                            int64_t wall_ms, const void *json, size_t len);
+                            int64_t wall_ms, int64_t mono_ms, const void *json, size_t len);
 /* Others may read the topic from now on: the readers of S, its source. Its id stays; rows come and
  * go with the next flush. ERR_NOMEM: nothing has changed. */
 int topics_set_readers(struct topics *x, uint32_t id, const struct topic_source *s);

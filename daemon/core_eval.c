@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+enum { SAMPLE_LATE_MS = 60 * 60 * 1000 }; /* from the poller to the core, at most */
+
 /* ---- definitions by name ---- */
 
 static uint64_t name_hash(const char *owner, const char *name)
@@ -97,7 +99,7 @@ struct reading {
     struct core *c;
     int64_t multiplier;
     int64_t longest_ms;  /* allowed for the slowest source, 0: it reads no topic */
-    int64_t stale_at_ms; /* wall ms when the first topic becomes stale */
+    int64_t stale_at_ms; /* mono ms when the first topic becomes stale */
 };
 
 static void take_reading(void *arg, uint32_t topic_id)
@@ -110,7 +112,7 @@ static void take_reading(void *arg, uint32_t topic_id)
     if (!s)
         return;
     allowed = x->multiplier * s->config->interval_ms;
-    at = topic->updated_ms + allowed;
+    at = topic->updated_mono_ms + allowed;
     if (!x->longest_ms || at < x->stale_at_ms)
         x->stale_at_ms = at;
     if (allowed > x->longest_ms)
@@ -141,10 +143,10 @@ static void def_arm(struct core_def *def)
 static bool arm_stale(struct core_def *def)
 {
     struct reading x = read_topics(def);
-    int64_t left = x.stale_at_ms - clock_wall_ms();
+    bool fresh = x.longest_ms && x.stale_at_ms > clock_mono_ms();
 
-    def->stale_mono = x.longest_ms && left > 0 ? clock_mono_ms() + left : 0;
-    return x.longest_ms && left <= 0;
+    def->stale_mono = fresh ? x.stale_at_ms : 0;
+    return x.longest_ms && !fresh;
 }
 
 static void def_dirty(struct core *c, struct core_def *def)
@@ -341,21 +343,31 @@ static int no_source(const struct core *c, uint32_t id)
     return id && id <= c->nsources ? 0 : ERR_PROTOCOL;
 }
 
+/* A sample's age is counted from here, if the poller does not say something sensible. */
+static int64_t taken_at(int64_t mono_ms)
+{
+    int64_t now = clock_mono_ms();
+
+    return mono_ms > now - SAMPLE_LATE_MS && mono_ms <= now ? mono_ms : now;
+}
+
 static int take_sample(struct core *c, struct rd *r)
 {
     struct poll_sample p;
     struct core_source *s;
     struct topic *topic;
     struct topic_source from;
+    int64_t taken;
     int err = poll_sample_read(&p, r);
 
     if (err)
         return err;
+    taken = taken_at(p.mono_ms);
     s = core_source_at(c, p.source);
     if (!s)
         return no_source(c, p.source);
     from = (struct topic_source){p.source, s->config->name, s->readers, s->nreaders};
-    topic = topics_sample(c->topics, &from, p.topic, p.wall_ms, p.json.data, p.json.len);
+    topic = topics_sample(c->topics, &from, p.topic, p.wall_ms, taken, p.json.data, p.json.len);
     if (!topic) {
         log_warning(s->config->name, "topic '%s' is dropped: too many topics", p.topic);
         return 0;
@@ -365,7 +377,7 @@ static int take_sample(struct core *c, struct rd *r)
         return 0;
     }
     err = eval_client_topic_set(c->eval, topic->id, topic->name, s->reader_ids, s->nreaders,
-                                topic->updated_ms, topic->json, topic->len);
+                                topic->updated_mono_ms, topic->json, topic->len);
     if (err)
         log_warning(s->config->name, "topic '%s' cannot be evaluated: %s", p.topic, err_name(err));
     c->flush_needed = true;
@@ -527,7 +539,7 @@ static void judge_age(struct core_def *def, struct core_verdict *cv)
 {
     struct reading x = read_topics(def);
 
-    cv->stale = x.longest_ms && x.stale_at_ms <= clock_wall_ms();
+    cv->stale = x.longest_ms && x.stale_at_ms <= clock_mono_ms();
     cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
 }
 

@@ -416,7 +416,7 @@ static void retopic(void *arg, struct topic *topic)
     /* Without memory it goes, and comes again with its next sample. */
     if (!now || topics_set_readers(c->topics, topic->id, &from) ||
         eval_client_topic_set(c->eval, topic->id, topic->name, now->reader_ids, now->nreaders,
-                              topic->updated_ms, topic->json, topic->len))
+                              topic->updated_mono_ms, topic->json, topic->len))
         topic_goes(c, topic);
 }
 

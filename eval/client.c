@@ -42,7 +42,7 @@ static void send_topic(struct eval_client *c, const struct known_topic *t, const
 {
     struct eval_topic m = {.id = t->id,
                            .version = text->version,
-                           .wall_ms = text->wall_ms,
+                           .taken_ms = text->taken_ms,
                            .readers = t->readers,
                            .nreaders = t->nreaders,
                            .json = {text->data, text->len}};
@@ -54,7 +54,7 @@ static void send_topic(struct eval_client *c, const struct known_topic *t, const
 
 static void send_same(struct eval_client *c, const struct known_topic *t)
 {
-    eval_put_same(&c->out, t->id, t->now.wall_ms);
+    eval_put_same(&c->out, t->id, t->now.taken_ms);
     peer_send(c->peer, EVAL_SAME, &c->out);
 }
 
@@ -80,7 +80,7 @@ static void send_everything(struct eval_client *c)
             send_topic(c, t, &t->before);
         struct text now = t->now;
         if (t->before_same)
-            now.wall_ms = t->before.wall_ms;
+            now.taken_ms = t->before.taken_ms;
         if (now.data)
             send_topic(c, t, &now);
         if (t->before_same)
@@ -99,7 +99,9 @@ static size_t chunk_size(const struct eval_client *c)
 
 static void send_chunk(struct eval_client *c, const uint32_t *ids, size_t n)
 {
-    eval_put_eval(&c->out, clock_wall_ms(), ids, n);
+    const struct eval_now now = {clock_wall_ms(), clock_mono_ms()};
+
+    eval_put_eval(&c->out, &now, ids, n);
     peer_send(c->peer, EVAL_EVAL, &c->out);
     for (size_t i = 0; i < n; i++) {
         struct condition *k = ledger_condition(&c->ledger, ids[i]);
@@ -407,12 +409,12 @@ static void put_readers(uint8_t *raw, const uint32_t *readers, size_t n)
 }
 
 int eval_client_topic_set(struct eval_client *c, uint32_t topic_id, const char *name,
-                          const uint32_t *readers, size_t nreaders, int64_t wall_ms,
+                          const uint32_t *readers, size_t nreaders, int64_t taken_ms,
                           const void *json, size_t len)
 {
     uint8_t raw[4 * EVAL_READERS_MAX];
     struct eval_topic in = {.id = topic_id,
-                            .wall_ms = wall_ms,
+                            .taken_ms = taken_ms,
                             .readers = raw,
                             .nreaders = (uint32_t)nreaders,
                             .json = {json, len}};

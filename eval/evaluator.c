@@ -75,11 +75,11 @@ static int on_topic(struct slice p)
 static int on_same(struct slice p)
 {
     uint32_t id;
-    int64_t wall_ms;
+    int64_t taken_ms;
 
-    if (eval_get_same(p.data, p.len, &id, &wall_ms))
+    if (eval_get_same(p.data, p.len, &id, &taken_ms))
         return ERR_PROTOCOL;
-    topics_same(&topics, id, wall_ms);
+    topics_same(&topics, id, taken_ms);
     return 0;
 }
 
@@ -118,12 +118,12 @@ static int on_undefine(struct slice p)
     return 0;
 }
 
-static void evaluate(struct script *s, int64_t now_ms)
+static void evaluate(struct script *s, int64_t mono_ms)
 {
     static struct verdict v;
     size_t n;
 
-    engine_evaluate(s, &topics, now_ms, &v);
+    engine_evaluate(s, &topics, mono_ms, &v);
     const eval_dep *deps = record_end(&n);
     eval_put_result(wire_result(&wire), &v, s->id, script_told(s, deps, n), deps, n);
     wire_result_done(&wire);
@@ -131,20 +131,20 @@ static void evaluate(struct script *s, int64_t now_ms)
 
 static int on_eval(struct slice p)
 {
-    int64_t now_ms;
+    struct eval_now now;
     const uint8_t *ids;
     uint32_t n;
 
-    if (eval_get_eval(p.data, p.len, &now_ms, &ids, &n))
+    if (eval_get_eval(p.data, p.len, &now, &ids, &n))
         return ERR_PROTOCOL;
     topics_sort(&topics);
-    interpose_set_now(now_ms);
+    interpose_set_now(now.wall_ms);
     engine_start();
     for (uint32_t i = 0; i < n; i++) {
         struct script *s = idmap_get(&scripts, get_u32(ids + 4 * (size_t)i));
         if (!s)
             return ERR_PROTOCOL;
-        evaluate(s, now_ms);
+        evaluate(s, now.mono_ms);
     }
     engine_stop();
     wire_flush(&wire);

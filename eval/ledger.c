@@ -224,14 +224,14 @@ static int set_readers(struct known_topic *t, const struct eval_topic *in)
 }
 
 /* The same content once more: now the sample before is like it too. */
-static void set_same(struct ledger *l, struct known_topic *t, int64_t wall_ms)
+static void set_same(struct ledger *l, struct known_topic *t, int64_t taken_ms)
 {
     bool news = !t->before_same;
 
     text_clear(&t->before);
     t->before_same = true;
-    t->before.wall_ms = t->now.wall_ms;
-    t->now.wall_ms = wall_ms;
+    t->before.taken_ms = t->now.taken_ms;
+    t->now.taken_ms = taken_ms;
     note_change(l, t, news ? CHANGE_PREVIOUS : 0, false);
 }
 
@@ -265,11 +265,11 @@ int ledger_topic_set(struct ledger *l, struct eval_topic *in, bool *ret_same)
     struct known_topic *t = idmap_get(&l->topics, in->id);
     *ret_same = t && same_readers(t, in) && same_text(t, in->json);
     if (*ret_same) {
-        set_same(l, t, in->wall_ms);
+        set_same(l, t, in->taken_ms);
         return 0;
     }
     struct text now = {copy_bytes(in->json.data, in->json.len), in->json.len, in->version,
-                       in->wall_ms};
+                       in->taken_ms};
     if (!now.data)
         return ERR_NOMEM;
     err = t ? change_topic(l, t, in, now) : create_topic(l, in, now);

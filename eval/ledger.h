@@ -16,7 +16,7 @@ struct text {
     uint8_t *data; /* NULL: there is none */
     size_t len;
     uint64_t version;
-    int64_t wall_ms;
+    int64_t taken_ms;
 };
 
 struct known_topic {

@@ -46,17 +46,17 @@ void eval_put_topic(struct buf *b, const struct eval_topic *t)
 {
     buf_u32(b, t->id);
     buf_u64(b, t->version);
-    buf_u64(b, (uint64_t)t->wall_ms);
+    buf_u64(b, (uint64_t)t->taken_ms);
     buf_str(b, t->name);
     buf_u32(b, t->nreaders);
     buf_bytes(b, t->readers, 4 * (size_t)t->nreaders);
     buf_blob(b, t->json.data, t->json.len);
 }
 
-void eval_put_same(struct buf *b, uint32_t id, int64_t wall_ms)
+void eval_put_same(struct buf *b, uint32_t id, int64_t taken_ms)
 {
     buf_u32(b, id);
-    buf_u64(b, (uint64_t)wall_ms);
+    buf_u64(b, (uint64_t)taken_ms);
 }
 
 void eval_put_define(struct buf *b, uint32_t id, uint32_t owner, struct slice text)
@@ -66,9 +66,10 @@ void eval_put_define(struct buf *b, uint32_t id, uint32_t owner, struct slice te
     buf_blob(b, text.data, text.len);
 }
 
-void eval_put_eval(struct buf *b, int64_t now_ms, const uint32_t *ids, size_t n)
+void eval_put_eval(struct buf *b, const struct eval_now *now, const uint32_t *ids, size_t n)
 {
-    buf_u64(b, (uint64_t)now_ms);
+    buf_u64(b, (uint64_t)now->wall_ms);
+    buf_u64(b, (uint64_t)now->mono_ms);
     buf_u32(b, (uint32_t)n);
     put_u32s(b, ids, n);
 }
@@ -166,7 +167,7 @@ int eval_get_topic(const void *p, size_t n, struct eval_topic *ret)
     rd_init(&r, p, n);
     ret->id = rd_u32(&r);
     ret->version = rd_u64(&r);
-    ret->wall_ms = (int64_t)rd_u64(&r);
+    ret->taken_ms = (int64_t)rd_u64(&r);
     rd_str(&r, ret->name, sizeof ret->name);
     ret->nreaders = rd_u32(&r);
     if (ret->nreaders > EVAL_READERS_MAX)
@@ -176,13 +177,13 @@ int eval_get_topic(const void *p, size_t n, struct eval_topic *ret)
     return finish(&r);
 }
 
-int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_wall_ms)
+int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_taken_ms)
 {
     struct rd r;
 
     rd_init(&r, p, n);
     *ret_id = rd_u32(&r);
-    *ret_wall_ms = (int64_t)rd_u64(&r);
+    *ret_taken_ms = (int64_t)rd_u64(&r);
     return finish(&r);
 }
 
@@ -207,13 +208,14 @@ int eval_get_define(const void *p, size_t n, uint32_t *ret_id, uint32_t *ret_own
     return finish(&r);
 }
 
-int eval_get_eval(const void *p, size_t n, int64_t *ret_now_ms, const uint8_t **ret_ids,
+int eval_get_eval(const void *p, size_t n, struct eval_now *ret_now, const uint8_t **ret_ids,
                   uint32_t *ret_n)
 {
     struct rd r;
 
     rd_init(&r, p, n);
-    *ret_now_ms = (int64_t)rd_u64(&r);
+    ret_now->wall_ms = (int64_t)rd_u64(&r);
+    ret_now->mono_ms = (int64_t)rd_u64(&r);
     *ret_n = rd_u32(&r);
     if (*ret_n > EVAL_BATCH_MAX)
         return ERR_PROTOCOL;

@@ -14,12 +14,12 @@
  *
  * Layouts (big-endian; str and blob are a u32 length and the octets; x* is "repeated"):
  *   HELLO       u32 version, str build
- *   TOPIC       u32 topic, u64 version, u64 wall_ms, str name, u32 n, u32 owner*, blob json
- *   SAME        u32 topic, u64 wall_ms
+ *   TOPIC       u32 topic, u64 version, u64 taken_ms, str name, u32 n, u32 owner*, blob json
+ *   SAME        u32 topic, u64 taken_ms
  *   DROP        u32 topic
  *   DEFINE      u32 condition, u32 owner, blob text
  *   UNDEFINE    u32 condition
- *   EVAL        u64 now_wall_ms, u32 n, u32 condition*
+ *   EVAL        u64 now_wall_ms, u64 now_mono_ms, u32 n, u32 condition*
  *   COMPILE     u32 tag, blob text
  *   BUNDLE      frames, whole, one after the other; no BUNDLE among them
  *   RESULTS     result*: u32 condition, u8 kind, u8 level, u16 flags, u32 cost_us,
@@ -40,7 +40,7 @@
 #include "eval/verdict.h"
 
 enum {
-    EVAL_PROTOCOL_VERSION = 1,
+    EVAL_PROTOCOL_VERSION = 2,
     EVAL_FD = 3, /* the evaluator's only descriptor */
 };
 
@@ -110,7 +110,7 @@ enum { RESULT_FLAGS_ALL = 15 };
 struct eval_topic {
     uint32_t id;
     uint64_t version;
-    int64_t wall_ms;
+    int64_t taken_ms; /* by the boot clock, which nobody sets */
     char name[EVAL_NAME_MAX + 1];
     const uint8_t *readers; /* nreaders times u32, big-endian; none: everyone */
     uint32_t nreaders;
@@ -127,15 +127,20 @@ struct eval_result {
     uint16_t ndeps;
 };
 
+/* The two clocks: what Date tells, and what ages are counted by. */
+struct eval_now {
+    int64_t wall_ms, mono_ms;
+};
+
 /* The build that both programs must be of. */
 const char *eval_build_id(void);
 
 /* Written to a buffer whose sticky error the caller looks at. */
 void eval_put_hello(struct buf *b);
 void eval_put_topic(struct buf *b, const struct eval_topic *t);
-void eval_put_same(struct buf *b, uint32_t id, int64_t wall_ms);
+void eval_put_same(struct buf *b, uint32_t id, int64_t taken_ms);
 void eval_put_define(struct buf *b, uint32_t id, uint32_t owner, struct slice text);
-void eval_put_eval(struct buf *b, int64_t now_ms, const uint32_t *ids, size_t n);
+void eval_put_eval(struct buf *b, const struct eval_now *now, const uint32_t *ids, size_t n);
 void eval_put_compile(struct buf *b, uint32_t tag, const void *text, size_t len);
 void eval_put_result(struct buf *b, const struct verdict *v, uint32_t condition_id, bool same_deps,
                      const eval_dep *deps, size_t ndeps);
@@ -148,11 +153,11 @@ void eval_put_frame(struct buf *bundle, enum eval_frame type, const void *payloa
 
 int eval_get_hello(const void *p, size_t n, struct err *e); /* ERR_VERSION if not our build */
 int eval_get_topic(const void *p, size_t n, struct eval_topic *ret);
-int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_wall_ms);
+int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_taken_ms);
 int eval_get_id(const void *p, size_t n, uint32_t *ret_id); /* DROP, UNDEFINE, BUSY */
 int eval_get_define(const void *p, size_t n, uint32_t *ret_id, uint32_t *ret_owner,
                     struct slice *ret_text);
-int eval_get_eval(const void *p, size_t n, int64_t *ret_now_ms, const uint8_t **ret_ids,
+int eval_get_eval(const void *p, size_t n, struct eval_now *ret_now, const uint8_t **ret_ids,
                   uint32_t *ret_n); /* n times u32, big-endian */
 int eval_get_compile(const void *p, size_t n, uint32_t *ret_tag, struct slice *ret_text);
 /* One frame of a bundle after the other, until R->left is 0. */

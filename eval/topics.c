@@ -80,13 +80,13 @@ static int set_readers(struct topic *topic, const struct eval_topic *in)
     return 0;
 }
 
-static void new_sample(struct topic *topic, struct sample *s, int64_t wall_ms)
+static void new_sample(struct topic *topic, struct sample *s, int64_t taken_ms)
 {
     sample_unref(topic->before);
     topic->before = topic->now;
-    topic->before_wall_ms = topic->wall_ms;
+    topic->before_taken_ms = topic->taken_ms;
     topic->now = s;
-    topic->wall_ms = wall_ms;
+    topic->taken_ms = taken_ms;
 }
 
 static int reserve(struct topics *t)
@@ -145,18 +145,18 @@ int topics_put(struct topics *t, const struct eval_topic *in, struct err *e)
         sample_unref(s);
         return e->code;
     }
-    new_sample(topic, s, in->wall_ms);
+    new_sample(topic, s, in->taken_ms);
     return 0;
 }
 
-void topics_same(struct topics *t, uint32_t id, int64_t wall_ms)
+void topics_same(struct topics *t, uint32_t id, int64_t taken_ms)
 {
     struct topic *topic = idmap_get(&t->by_id, id);
 
     if (!topic)
         return;
     topic->now->refs++;
-    new_sample(topic, topic->now, wall_ms);
+    new_sample(topic, topic->now, taken_ms);
 }
 
 static void forget_hash(struct topics *t, struct topic *topic)

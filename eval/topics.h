@@ -17,7 +17,7 @@ struct topic {
     uint32_t id, nreaders;
     uint32_t *readers;               /* rising; none: everyone */
     struct sample *now, *before;     /* before: NULL until there is one */
-    int64_t wall_ms, before_wall_ms; /* when they were taken */
+    int64_t taken_ms, before_taken_ms; /* by the boot clock */
     struct topic *same_hash;         /* next with the same hash of its name */
     char name[];
 };
@@ -35,7 +35,7 @@ struct topics {
 int topics_put(struct topics *t, const struct eval_topic *in, struct err *e);
 /* A new sample with the same content. Unknown topics are ignored, here and in drop: their first
  * text did not parse. */
-void topics_same(struct topics *t, uint32_t id, int64_t wall_ms);
+void topics_same(struct topics *t, uint32_t id, int64_t taken_ms);
 void topics_drop(struct topics *t, uint32_t id);
 void topics_release(struct topics *t);
 

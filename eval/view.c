@@ -54,7 +54,7 @@ int view_root_has(js_State *J, void *data, const char *name)
         return 0;
     if (root->kind == ROOT_AGE) {
         view.clock_read = true;
-        int64_t age_ms = view.now_ms - t->wall_ms;
+        int64_t age_ms = view.now_ms - t->taken_ms;
         js_pushnumber(J, age_ms > 0 ? (double)age_ms / 1000 : 0);
     } else {
         node_push(J, sample_root(root->kind == ROOT_PREVIOUS ? t->before : t->now));
@@ -178,8 +178,8 @@ static void js_rate(js_State *J)
     double gain;
     const struct topic *t = counter_at(J, &gain);
 
-    if (t && t->wall_ms > t->before_wall_ms)
-        js_pushnumber(J, gain * 1000 / (double)(t->wall_ms - t->before_wall_ms));
+    if (t && t->taken_ms > t->before_taken_ms)
+        js_pushnumber(J, gain * 1000 / (double)(t->taken_ms - t->before_taken_ms));
     else
         js_pushundefined(J);
 }

@@ -124,6 +124,7 @@ void poll_sample_write(const struct poll_sample *s, struct buf *b)
     buf_u32(b, s->source);
     buf_str(b, s->topic);
     buf_u64(b, (uint64_t)s->wall_ms);
+    buf_u64(b, (uint64_t)s->mono_ms);
     buf_blob(b, s->json.data, s->json.len);
 }
 
@@ -132,6 +133,7 @@ int poll_sample_read(struct poll_sample *ret, struct rd *r)
     struct poll_sample s = {.source = rd_u32(r)};
     read_topic(r, s.topic);
     s.wall_ms = (int64_t)rd_u64(r);
+    s.mono_ms = (int64_t)rd_u64(r);
     s.json = rd_blob(r);
     if (rd_end(r) || !s.json.len || s.json.len > POLL_JSON_MAX)
         return ERR_SYNTAX;

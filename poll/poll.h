@@ -54,7 +54,7 @@ void poll_source_release(struct poll_source *s);
 struct poll_sample {
     uint32_t source;
     char topic[POLL_TOPIC_NAME_MAX + 1];
-    int64_t wall_ms;
+    int64_t wall_ms, mono_ms; /* when, for people and for ages */
     struct slice json; /* a valid document, at most POLL_JSON_MAX; borrowed from the frame */
 };
 void poll_sample_write(const struct poll_sample *s, struct buf *b);

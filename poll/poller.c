@@ -111,7 +111,10 @@ unsigned feed_failures(const struct feed *f)
 
 void feed_sample(struct feed *f, const char *suffix, struct slice json)
 {
-    struct poll_sample s = {.source = f->source.id, .wall_ms = clock_wall_ms(), .json = json};
+    struct poll_sample s = {.source = f->source.id,
+                            .wall_ms = clock_wall_ms(),
+                            .mono_ms = clock_mono_ms(),
+                            .json = json};
     int len = snprintf(s.topic, sizeof s.topic, "%s%s%s", f->source.name, suffix ? "." : "",
                        suffix ? suffix : "");
     if (f->send_err || len < 0 || (size_t)len >= sizeof s.topic)

@@ -65,12 +65,12 @@ void line_close(struct line *l)
 }
 
 static void put_topic(struct line *l, uint32_t id, const char *name, uint32_t owner,
-                      int64_t wall_ms, const char *json)
+                      int64_t taken_ms, const char *json)
 {
     uint8_t reader[4];
     struct eval_topic t = {.id = id,
                            .version = ++l->version,
-                           .wall_ms = wall_ms,
+                           .taken_ms = taken_ms,
                            .readers = reader,
                            .nreaders = owner != 0,
                            .json = {(const uint8_t *)json, strlen(json)}};
@@ -81,10 +81,10 @@ static void put_topic(struct line *l, uint32_t id, const char *name, uint32_t ow
     transmit(l, EVAL_TOPIC);
 }
 
-void line_topic(struct line *l, uint32_t id, const char *name, uint32_t owner, int64_t wall_ms,
+void line_topic(struct line *l, uint32_t id, const char *name, uint32_t owner, int64_t taken_ms,
                 const char *json)
 {
-    put_topic(l, id, name, owner, wall_ms, json);
+    put_topic(l, id, name, owner, taken_ms, json);
 }
 
 void line_bad_topic(struct line *l, uint32_t id, const char *name, const char *json)
@@ -132,11 +132,12 @@ static void next_answer(struct line *l, struct rd *r)
 void line_eval(struct line *l, int64_t now_ms, const uint32_t *ids, size_t n,
                void (*cb)(void *arg, const struct answer *a), void *arg)
 {
+    const struct eval_now now = {now_ms, now_ms}; /* its topics are as old by either clock */
     struct rd r = {0};
 
     for (size_t sent = 0; sent < n;) {
         size_t batch = n - sent < EVAL_BATCH_MAX ? n - sent : EVAL_BATCH_MAX;
-        eval_put_eval(&l->out, now_ms, ids + sent, batch);
+        eval_put_eval(&l->out, &now, ids + sent, batch);
         transmit(l, EVAL_EVAL);
         for (size_t end = sent + batch; sent < end; sent++) {
             if (!r.left) {

@@ -29,7 +29,7 @@ void line_open(struct line *l);
 void line_close(struct line *l); /* it must end by itself, and well */
 
 /* OWNER: the only one who may read it; 0: everyone. */
-void line_topic(struct line *l, uint32_t id, const char *name, uint32_t owner, int64_t wall_ms,
+void line_topic(struct line *l, uint32_t id, const char *name, uint32_t owner, int64_t taken_ms,
                 const char *json);
 void line_drop(struct line *l, uint32_t id);
 /* The same topic's text does not parse. */

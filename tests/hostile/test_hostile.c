@@ -17,6 +17,7 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include "base/clock.h"
 #include "base/text.h"
 #include "tests/hostile/corpus.h"
 #include "tests/hostile/line.h"
@@ -370,9 +371,9 @@ static void put_world_topic(void *arg, uint32_t id, uint32_t owner, const char *
 {
     struct world *w = arg;
 
-    assert_int_equal(
-        eval_client_topic_set(w->client, id, name, &owner, owner != 0, noon_ms, json, strlen(json)),
-        0);
+    assert_int_equal(eval_client_topic_set(w->client, id, name, &owner, owner != 0, clock_mono_ms(),
+                                           json, strlen(json)),
+                     0);
 }
 
 static void change_topics(struct world *w, unsigned round)

@@ -15,7 +15,7 @@ static const struct topic_source other = {2, "other", readers, 1};
 
 static void sample(struct topics *x, const char *name, const char *json, int64_t ms)
 {
-    assert_non_null(topics_sample(x, &router, name, ms, json, strlen(json)));
+    assert_non_null(topics_sample(x, &router, name, ms, ms, json, strlen(json)));
 }
 
 static void flush(struct world *w, struct topics *x)
@@ -217,7 +217,7 @@ static void test_another_source_cannot_take_a_topic_over(void **state)
     struct topic *t;
 
     sample(x, "r", "{\"secret\":1}", 1);
-    t = topics_sample(x, &other, "r", 2, "{\"other\":2}", 11);
+    t = topics_sample(x, &other, "r", 2, 2, "{\"other\":2}", 11);
     assert_non_null(t);
     assert_int_equal(t->source, 1);
     assert_int_equal(t->updated_ms, 1);

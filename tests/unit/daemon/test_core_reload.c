@@ -506,6 +506,7 @@ static void sample(struct play *p, uint32_t source, const char *topic)
     static const char json[] = "{\"load\": 5}";
     struct poll_sample s = {.source = source,
                             .wall_ms = clock_wall_ms(),
+                            .mono_ms = clock_mono_ms(),
                             .json = {(const uint8_t *)json, sizeof json - 1}};
     struct poll_status status = {.source = source, .status = STATUS_UP, .wall_ms = s.wall_ms};
     struct buf b;

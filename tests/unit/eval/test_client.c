@@ -368,7 +368,7 @@ static struct slice fake_read(struct fake *f, uint16_t *ret_type)
 static uint32_t fake_read_eval(struct fake *f, uint32_t ids[EVAL_BATCH_MAX])
 {
     struct slice payload;
-    int64_t now;
+    struct eval_now now;
     const uint8_t *raw;
     uint32_t n;
     uint16_t type;

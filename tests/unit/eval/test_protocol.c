@@ -32,7 +32,7 @@ static void a_topic_goes_there_and_back(void **state)
     const uint8_t readers[] = {0, 0, 0, 1, 0, 0, 0, 9};
     struct eval_topic in = {.id = 7,
                             .version = 1ull << 40,
-                            .wall_ms = -5,
+                            .taken_ms = -5,
                             .name = "router1.if.2",
                             .readers = readers,
                             .nreaders = 2,
@@ -43,7 +43,7 @@ static void a_topic_goes_there_and_back(void **state)
     eval_put_topic(&out, &in);
     assert_int_equal(eval_get_topic(out.data, out.len, &got), 0);
     assert_int_equal(got.id, 7);
-    assert_true(got.version == in.version && got.wall_ms == -5);
+    assert_true(got.version == in.version && got.taken_ms == -5);
     assert_string_equal(got.name, in.name);
     assert_int_equal(got.nreaders, 2);
     assert_memory_equal(got.readers, readers, 8);

@@ -219,7 +219,7 @@ static const struct {
     {"_age.number", "1.5"},
     {"_age.a", "10"},
     {"_age.absent", "undefined"},
-    {"Math.floor(Date.now() / 1000)", "1000000010"},
+    {"Math.floor(Date.now() / 1000)", "1000003610"},
     {"new Date().getTime() - Date.now()", "0"},
     {"Math.min(3, 2)", "2"},
     {"parseInt('12px')", "12"},
@@ -230,6 +230,12 @@ static const struct {
 };
 
 static int64_t fake_wall, fake_mono;
+
+static void pass_ms(int64_t ms)
+{
+    fake_wall += ms;
+    fake_mono += ms;
+}
 
 static int setup(void **state)
 {
@@ -246,18 +252,19 @@ static int setup(void **state)
     world_topic(w, 3, "text", "\"up\"");
     world_topic(w, 4, "array", "[\"a\",\"b\",\"c\"]");
     world_topic(w, 5, "a b.c-1", "{\"v\":1}");
-    assert_int_equal(eval_client_topic_set(w->client, 6, "secret", &other, 1, fake_wall, "1", 1),
+    assert_int_equal(eval_client_topic_set(w->client, 6, "secret", &other, 1, fake_mono, "1", 1),
                      0);
     world_topic(w, 10, "count",
                 "{\"if\":[{\"in\":5,\"a.b\":1}],\"big\":9007199254740992,"
                 "\"wrapped\":4294967286,\"reset\":1000000,\"text\":\"1\"}");
-    fake_wall += 2500;
+    pass_ms(2500);
+    fake_wall += 3600000; /* set ahead: no age, no rate */
     world_topic(w, 10, "count",
                 "{\"if\":[{\"in\":8,\"a.b\":3}],\"big\":9007199254740993,"
                 "\"wrapped\":20,\"reset\":5,\"text\":\"2\"}");
-    fake_wall += 6000;
+    pass_ms(6000);
     world_topic(w, 2, "number", "42");
-    fake_wall += 1500;
+    pass_ms(1500);
     return 0;
 }
 

@@ -125,7 +125,7 @@ int world_teardown(void **state)
 void world_topic(struct world *w, uint32_t id, const char *name, const char *json)
 {
     assert_int_equal(
-        eval_client_topic_set(w->client, id, name, NULL, 0, clock_wall_ms(), json, strlen(json)),
+        eval_client_topic_set(w->client, id, name, NULL, 0, clock_mono_ms(), json, strlen(json)),
         0);
 }
 

@@ -135,6 +135,7 @@ static void test_sample(void **state)
     struct poll_sample s = {.source = 9,
                             .topic = "router1.if.2",
                             .wall_ms = 1795216655123,
+                            .mono_ms = 77123,
                             .json = {(const uint8_t *)json, sizeof json - 1}},
                        back;
     struct buf b;
@@ -145,6 +146,7 @@ static void test_sample(void **state)
     assert_int_equal(back.source, 9);
     assert_string_equal(back.topic, "router1.if.2");
     assert_true(back.wall_ms == s.wall_ms);
+    assert_true(back.mono_ms == s.mono_ms);
     assert_int_equal(back.json.len, sizeof json - 1);
     assert_memory_equal(back.json.data, json, back.json.len);
     for (size_t len = 0; len < b.len; len++)
