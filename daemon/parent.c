@@ -13,6 +13,7 @@ enum {
     PHASES = 3,
     KILLED_MS = 200,       /* for who was killed; nobody waits longer (uninterruptible sleep) */
     EXTEND_MS = 60 * 1000, /* a service manager should wait so long for a core that starts */
+    START_MOST = 2,        /* for the first time, or to verify the store after that */
 };
 
 /* What starts, in order; what stops, in the mirrored order (a phase waits for the one before). */
@@ -105,12 +106,14 @@ static void look_for_upgrade(struct parent *p)
 static void on_tick(void *arg)
 {
     struct parent *p = arg;
+    const struct child *core = &p->children[STAGE_CORE];
     unsigned ms = stage_alive_ms();
 
     for (unsigned i = STAGE_CORE; i <= STAGE_LAST; i++)
         child_tick(&p->children[i], ms);
     look_for_upgrade(p);
-    if (!p->ready)
+    if (!p->ready && core->starts <= START_MOST &&
+        (!core->starts || core->state == PROCESS_STARTING))
         notify_send("EXTEND_TIMEOUT_USEC=%lld", EXTEND_MS * 1000LL);
     loop_timer_set(p->tick, ms);
 }
