@@ -1,0 +1,133 @@
+/* Jobs for the dispatcher, and whose its answers are. */
+#include "tests/unit/alerts/fixture.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "daemon/core.h"
+
+/* As after the commit of core_claim(), but nothing is sent. */
+static void keep(struct core *c, struct core_job *jobs)
+{
+    while (jobs) {
+        struct core_job *j = jobs;
+
+        jobs = j->next;
+        j->next = c->jobs[j->id % CORE_JOB_BUCKETS];
+        c->jobs[j->id % CORE_JOB_BUCKETS] = j;
+        c->njobs++;
+    }
+}
+
+/* A core that has just begun takes what waits; returns the id of one job. */
+static uint64_t begin_core(struct core *c, struct world *w)
+{
+    struct core_job *jobs = NULL;
+    uint64_t id;
+    struct txn *t = begin(w);
+
+    *c = (struct core){.store = w->store};
+    c->dispatcher = (struct chan *)c; /* it is there: nobody looks closer */
+    assert_true(notice_recover(t, clock_wall_ms()) >= 0);
+    assert_int_equal(core_claim(c, t, clock_wall_ms(), &jobs), 0);
+    done(t);
+    assert_non_null(jobs);
+    id = jobs->id;
+    keep(c, jobs);
+    return id;
+}
+
+static void end_core(struct core *c)
+{
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
+        core_jobs_free(c->jobs[i]);
+    free(c->outcomes);
+}
+
+static void put_notice(struct world *w)
+{
+    struct notice_text n = {.kind = KIND_TEST,
+                            .notification = SA_TEST,
+                            .owner = "alice",
+                            .definition = "",
+                            .service = "",
+                            .instance = "",
+                            .value = "",
+                            .message = "This is a test.",
+                            .level = LEVEL_OK,
+                            .previous_level = LEVEL_OK};
+    struct txn *t = begin(w);
+    struct route_target to = target_of(t, "alice", "ops");
+
+    assert_int_equal(notice_create(t, &to, &n, 0, clock_wall_ms()), 0);
+    done(t);
+}
+
+static void answer(struct core *c, uint64_t job)
+{
+    struct outcome o = {
+        .job = job, .result = OUTCOME_DELIVERED, .confirmation = CONFIRM_HANDED_OFF};
+    struct buf b;
+
+    buf_init(&b, 4096);
+    outcome_write(&o, &b);
+    assert_int_equal(b.err, 0);
+    assert_int_equal(core_dispatcher_frame(c, DISPATCH_OUTCOME, b.data, b.len, NULL, 0), 0);
+    buf_release(&b);
+}
+
+static int64_t state_of_the_notice(struct world *w)
+{
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    int64_t state = cell_of(t, SA_NOTICE, key_of_id("alice", 1), NOTICE_STATE);
+
+    txn_abort(t);
+    return state;
+}
+
+static void apply(struct core *c, struct world *w)
+{
+    struct txn *t = begin(w);
+
+    assert_int_equal(core_outcomes_apply(c, t, clock_wall_ms()), 0);
+    done(t);
+    core_outcomes_clear(c);
+}
+
+/* The dispatcher outlives a core. */
+static void test_answers_for_the_last_core_are_nobodys(void **state)
+{
+    struct world *w = *state;
+    struct core *c = calloc(1, sizeof *c);
+    int64_t wall_ms = 1000000, mono_ms = 5000;
+    uint64_t last, id;
+
+    clock_fake(&wall_ms, &mono_ms);
+    assert_non_null(c);
+    IN(w, put_target(t, "alice", "ops"));
+    put_notice(w);
+    last = begin_core(c, w);
+    end_core(c);
+    mono_ms++;
+    id = begin_core(c, w);
+    assert_true(id > last);
+    answer(c, last);
+    apply(c, w);
+    assert_int_equal(state_of_the_notice(w), NOTICE_DISPATCHED);
+    answer(c, id);
+    apply(c, w);
+    assert_int_equal(state_of_the_notice(w), NOTICE_DELIVERED);
+    end_core(c);
+    free(c);
+    clock_fake(NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers_for_the_last_core_are_nobodys, world_setup,
+                                        world_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
