@@ -130,6 +130,7 @@ extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 int dispatcher_new(struct dispatcher **ret, struct loop *l,
                    const struct dispatch_kind *const *kinds, size_t nkinds, struct err *e);
 void dispatcher_free(struct dispatcher *d);
+/* NULL: none now. The handlers of the one before go, with time to finish what they have. */
 void dispatcher_set_core(struct dispatcher *d, struct chan *core);
 int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len);
 

@@ -528,9 +528,12 @@ void dispatcher_free(struct dispatcher *d)
     free(d);
 }
 
+/* Handlers go with the core that sent them: another one gives the same ids to others. */
 void dispatcher_set_core(struct dispatcher *d, struct chan *core)
 {
     backlog_flush(d); /* the old one may still read it */
     d->core = core;
+    while (d->nservices > 0)
+        service_retire(d->services[--d->nservices]);
     backlog_flush(d);
 }

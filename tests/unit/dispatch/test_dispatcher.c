@@ -368,6 +368,31 @@ static void a_handler_that_goes_has_time_to_finish(void **state)
     assert_int_equal(frame_u32(w, DISPATCH_HANDLER_GONE, 1), 0); /* gone is gone */
 }
 
+/* A core that was started again may call another handler 1, and have no 2. */
+static void handlers_go_with_their_core(void **state)
+{
+    struct world *w = *state;
+    struct parking *first;
+
+    add_handler(w, 1);
+    first = newest;
+    add_handler(w, 2);
+    send_job(w, 1, 1, NULL, NULL);
+    dispatcher_set_core(w->dispatcher, NULL);
+    dispatcher_set_core(w->dispatcher, w->stage);
+    loop_turn(w->loop, 0);
+    assert_int_equal(closed, 1); /* which had nothing to do */
+    refuse_open = true;
+    add_handler(w, 1);
+    send_job(w, 2, 1, NULL, NULL); /* not by what was handler 1 before */
+    send_job(w, 3, 2, NULL, NULL);
+    expect_outcomes(w, 2);
+    assert_int_equal(w->results[OUTCOME_RETRY], 2);
+    assert_int_equal(first->n, 1);
+    parking_answer(first, OUTCOME_DELIVERED);
+    expect_outcomes(w, 3);
+}
+
 static void cancelled(void **state)
 {
     struct world *w = *state;
@@ -440,6 +465,7 @@ int main(void)
         TEST(a_replaced_handler_finishes_its_jobs),
         TEST(a_handler_that_does_not_open_leaves_the_old_one),
         TEST(a_handler_that_goes_has_time_to_finish),
+        TEST(handlers_go_with_their_core),
         TEST(cancelled),
         TEST(secrets_do_not_follow_to_another_server),
         TEST(an_override_that_is_not_allowed_fails),
