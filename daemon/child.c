@@ -1,8 +1,10 @@
 /* The life of one process: started, heard of, ended, started again. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,7 +107,9 @@ static void forget(struct child *c)
         close(c->fd);
     if (c->pidfd >= 0)
         close(c->pidfd);
-    c->fd = c->pidfd = -1;
+    if (c->stat >= 0)
+        close(c->stat);
+    c->fd = c->pidfd = c->stat = -1;
     link_lost(c->parent, c->stage);
 }
 
@@ -180,6 +184,7 @@ static int on_hello(struct child *c, struct rd *r)
                   build, SA_BUILD_ID);
         parent_stop(c->parent, EXIT_BUILD);
     }
+    child_tell_core(c->parent, c);
     return 0;
 }
 
@@ -198,6 +203,20 @@ static int on_ready(struct child *c)
     return 0;
 }
 
+/* A greeting brings one. The core will read it, so it must be nothing that can make it wait. */
+static void take_stat(struct child *c, uint16_t type, const int *fds, int nfds)
+{
+    struct statfs fs;
+
+    for (int i = 0; i < nfds; i++) {
+        if (type == STAGE_HELLO && c->stat < 0 && !fstatfs(fds[i], &fs) &&
+            fs.f_type == PROC_SUPER_MAGIC)
+            c->stat = fds[i];
+        else
+            close(fds[i]);
+    }
+}
+
 static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                     int nfds)
 {
@@ -205,8 +224,7 @@ static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len
     bool core = c->stage == STAGE_CORE;
     struct rd r;
 
-    for (int i = 0; i < nfds; i++)
-        close(fds[i]);
+    take_stat(c, type, fds, nfds);
     c->silent_ms = 0;
     rd_init(&r, payload, len);
     if (type == STAGE_ALIVE)
@@ -274,7 +292,9 @@ void child_tell_core(struct parent *p, const struct child *c)
     memcpy(s.last_exit, c->last_exit, sizeof s.last_exit);
     buf_init(&b, 1024);
     stage_process_write(&s, &b);
-    if (!b.err)
+    /* Descriptors may have run out, which is when what is said matters most. */
+    if (!b.err &&
+        chan_send_fds(core->chan, PARENT_PROCESS, b.data, b.len, &c->stat, c->stat >= 0))
         chan_send(core->chan, PARENT_PROCESS, b.data, b.len);
     buf_release(&b);
 }
@@ -310,7 +330,7 @@ static int spawn(struct child *c, struct err *e)
     int fd = -1, err;
 
     p->verifying = c->stage == STAGE_CORE ? p->suspect : p->verifying;
-    err = evaluator ? launch_evaluator(&p->launch, &c->fd, &c->pidfd, &c->pid, e)
+    err = evaluator ? launch_evaluator(&p->launch, &c->fd, &c->pidfd, &c->pid, &c->stat, e)
                     : launch_stage(&p->launch, c->stage, c->stage == STAGE_CORE && p->verifying,
                                    again, &fd, &c->pid, e);
     if (err)
@@ -354,7 +374,7 @@ void child_start(void *arg)
 
 int child_init(struct child *c, struct parent *p, enum stage_id s)
 {
-    *c = (struct child){.parent = p, .stage = s, .fd = -1, .pidfd = -1};
+    *c = (struct child){.parent = p, .stage = s, .fd = -1, .pidfd = -1, .stat = -1};
     c->restart = loop_timer_new(p->loop, child_start, c);
     c->kill = loop_timer_new(p->loop, kill_now, c);
     return c->restart && c->kill ? 0 : ERR_NOMEM;

@@ -183,7 +183,7 @@ static int flush_processes(struct core *c, struct txn *t)
         edit_int(&d, PROCESS_STATE, p->state);
         edit_int(&d, PROCESS_STARTS, p->starts);
         edit_str(&d, PROCESS_LAST_EXIT, p->last_exit);
-        core_process_usage(&d, p->pid);
+        core_process_usage(&d, c->stats[i]);
         err = row_put(&d, NULL);
     }
     return err;
@@ -319,19 +319,6 @@ static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
     } else {
         close(fd);
     }
-}
-
-static int on_parent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len)
-{
-    struct core *c = arg;
-    struct stage_process p;
-    struct rd r;
-
-    rd_init(&r, payload, len);
-    if (type != PARENT_PROCESS || stage_process_read(&p, &r))
-        return ERR_PROTOCOL;
-    c->processes[p.stage] = p;
-    return 0;
 }
 
 /* ---- the evaluator's callbacks ---- */
@@ -524,7 +511,7 @@ int core_main(struct stage_context *s)
     s->arg = &c;
     s->on_link = on_link;
     s->on_config = core_on_config;
-    s->on_frame = on_parent_frame;
+    s->on_process = core_on_process;
     loop_timer_set(c.tick, 0);
     stage_ready(s);
     err = loop_run(s->loop);

@@ -139,6 +139,7 @@ struct core {
     struct core_retention *retention;
 
     struct stage_process processes[STAGE_LAST + 1];
+    int stats[STAGE_LAST + 1];               /* /proc/PID/stat of each; 0: not known */
     uint32_t transitions, delivered, failed; /* since the last flush */
     struct eval_stats flushed;               /* what the counters had at the last flush */
 };
@@ -214,8 +215,9 @@ void core_jobs_free(struct core_job *j);
 int core_retention_start(struct core *c);
 void core_retention_stop(struct core *c); /* also when it was not started */
 
-/* core_process.c: CPU and memory of a process, from /proc. */
-void core_process_usage(struct edit *d, pid_t pid);
+/* core_process.c: what the parent says of a process; its CPU and memory, from /proc. */
+void core_on_process(void *arg, const struct stage_process *p, int stat);
+void core_process_usage(struct edit *d, int stat);
 
 /* core_changes.c: the changes ring. What SETs touched is taken in with its effects: indexes, closed
  * instances, notices of definitions, tests of targets. */

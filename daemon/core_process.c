@@ -4,21 +4,29 @@
 #include <string.h>
 #include <unistd.h>
 
-void core_process_usage(struct edit *d, pid_t pid)
+void core_on_process(void *arg, const struct stage_process *p, int stat)
+{
+    struct core *c = arg;
+
+    c->processes[p->stage] = *p;
+    if (c->stats[p->stage] > 0)
+        close(c->stats[p->stage]);
+    c->stats[p->stage] = stat > 0 ? stat : 0;
+}
+
+void core_process_usage(struct edit *d, int stat)
 {
     unsigned long long user = 0, system = 0;
-    char path[64], line[1024], *p;
+    char text[1024], *p;
     long pages = 0;
-    FILE *f;
+    ssize_t n = stat > 0 ? pread(stat, text, sizeof text - 1, 0) : 0;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    f = pid > 0 ? fopen(path, "re") : NULL;
-    if (!f)
+    if (n <= 0)
         return;
+    text[n] = 0;
     /* Fields 14, 15 (user and system time in ticks) and 24 (resident pages), proc(5); the second
      * field may hold anything, so count from its closing parenthesis. */
-    p = fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-    fclose(f);
+    p = strrchr(text, ')');
     if (!p || sscanf(p + 1,
                      " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d "
                      "%*d %*u %*u %ld",

@@ -143,12 +143,12 @@ int launch_stage(const struct launch *l, enum stage_id s, bool verify, bool quie
 }
 
 int launch_evaluator(const struct launch *l, int *ret_fd, int *ret_pidfd, pid_t *ret_pid,
-                     struct err *e)
+                     int *ret_stat, struct err *e)
 {
     char name[NAME_MAX_LEN];
 
-    return eval_spawn(name_of(&l->evaluator, name), l->options->unconfined, ret_fd, ret_pidfd,
-                      ret_pid, e);
+    return eval_spawn_seen(name_of(&l->evaluator, name), l->options->unconfined, ret_fd, ret_pidfd,
+                           ret_pid, ret_stat, e);
 }
 
 void launch_describe_exit(char *dst, size_t cap, int status)

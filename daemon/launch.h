@@ -25,9 +25,9 @@ const char *launch_replaced(const struct launch *l);
  * core: the store may be damaged. QUIET: a failed exec is not worth a line (it was told). */
 int launch_stage(const struct launch *l, enum stage_id s, bool verify, bool quiet, int *ret_fd,
                  pid_t *ret_pid, struct err *e);
-/* eval_spawn(). */
+/* eval_spawn_seen(). */
 int launch_evaluator(const struct launch *l, int *ret_fd, int *ret_pidfd, pid_t *ret_pid,
-                     struct err *e);
+                     int *ret_stat, struct err *e);
 
 /* "exit 1", "signal 11 (Segmentation fault)". */
 void launch_describe_exit(char *dst, size_t cap, int status);

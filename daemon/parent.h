@@ -27,6 +27,7 @@ struct child {
     unsigned silent_ms; /* nothing was heard of it */
     bool unloaded;      /* it was told to end, so that the store can be verified */
     int fd, pidfd;      /* of an evaluator that its user has not got yet; else -1 */
+    int stat;           /* its /proc/PID/stat, or -1 */
 };
 
 struct parent {

@@ -1,6 +1,7 @@
 #include "daemon/stage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,20 @@ static int on_config_frame(struct stage_context *c, struct rd *r, const int *fds
     return err ? err : ERR_PROTOCOL;
 }
 
+static int on_process_frame(struct stage_context *c, struct rd *r, const int *fds, int nfds)
+{
+    struct stage_process p;
+    int err = stage_process_read(&p, r);
+
+    if (!err && nfds <= 1 && c->on_process) {
+        c->on_process(c->arg, &p, nfds ? fds[0] : -1);
+        return 0;
+    }
+    for (int i = 0; i < nfds; i++)
+        close(fds[i]);
+    return err ? err : nfds <= 1 ? 0 : ERR_PROTOCOL;
+}
+
 static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                     int nfds)
 {
@@ -221,6 +236,8 @@ static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len
         return on_link_frame(c, &r, fds, nfds);
     if (type == PARENT_CONFIG)
         return on_config_frame(c, &r, fds, nfds);
+    if (type == PARENT_PROCESS)
+        return on_process_frame(c, &r, fds, nfds);
     for (int i = 0; i < nfds; i++)
         close(fds[i]);
     return c->on_frame ? c->on_frame(c->arg, type, payload, len) : 0;
@@ -295,16 +312,19 @@ static void say_alive(void *arg)
     loop_timer_set(c->alive, stage_alive_ms());
 }
 
+/* Where /proc hides processes from each other, only a process itself can open its statistics. */
 static int greet(struct stage_context *c, enum stage_id s)
 {
+    int stat = open("/proc/self/stat", O_RDONLY | O_CLOEXEC), err;
     struct buf b;
-    int err;
 
     buf_init(&b, 1024);
     buf_u8(&b, (uint8_t)s);
     buf_str(&b, SA_BUILD_ID);
-    err = b.err ? b.err : chan_send(c->parent, STAGE_HELLO, b.data, b.len);
+    err = b.err ? b.err : chan_send_fds(c->parent, STAGE_HELLO, b.data, b.len, &stat, stat >= 0);
     buf_release(&b);
+    if (stat >= 0)
+        close(stat);
     return err;
 }
 

@@ -27,8 +27,8 @@ enum {
     STAGE_PARENT_FD = 3,
     STAGE_ALIVE_MS = 2000,
     STAGE_SILENCE_MS = 60 * 1000, /* a stage that is silent longer is killed and started again */
-    EXIT_CONFIG = 78,  /* EX_CONFIG: the configuration is refused */
-    EXIT_USER = 67,    /* EX_NOUSER: the user that it should become is missing */
+    EXIT_CONFIG = 78,             /* EX_CONFIG: the configuration is refused */
+    EXIT_USER = 67,               /* EX_NOUSER: the user that it should become is missing */
     EXIT_BUILD = 75,   /* EX_TEMPFAIL: the programs are of two builds; to be started again */
     EXIT_CORRUPT = 65, /* EX_DATAERR: the store is damaged; the next core verifies and repairs it */
 };
@@ -40,14 +40,16 @@ enum stage_id stage_by_name(const char *name); /* 0: unknown */
 enum {
     /* parent → stage */
     PARENT_LINK = 1,    /* struct stage_link; descriptors: socket, and a pidfd for evaluators */
-    PARENT_PROCESS = 2, /* struct stage_process, to the core: for saProcessTable */
+    PARENT_PROCESS = 2, /* struct stage_process, to the core: for saProcessTable; a descriptor if
+                         * there is one: its /proc/PID/stat */
     /* To the core: struct stage_config; a descriptor if accepted: a sealed memfd with the file's
      * text (daemon/confile.h). The first frame that a core gets has the configuration in force
-     * (accepted before, whatever the file holds by now); later ones are reloads, which it answers
+     * (accepted before, whatever the file holds by now; with the error of one that was refused
+     * since, for those who read it there); later ones are reloads, which it answers
      * with STAGE_RELOADED. To a checker: the first frame, what it is to check. */
     PARENT_CONFIG = 3,
     /* stage → parent */
-    STAGE_HELLO = 16, /* u8 stage, str build id: first of all */
+    STAGE_HELLO = 16, /* u8 stage, str build id: first of all; a descriptor: its /proc/self/stat */
     STAGE_READY = 17, /* empty: it does its work now */
     /* core: a manager set saConfigReload; as SIGHUP */
     STAGE_RELOAD_WANTED = 18,
@@ -114,6 +116,8 @@ struct stage_context {
     void (*on_link)(void *arg, const struct stage_link *l, int fd, int pidfd);
     /* A reload: a later PARENT_CONFIG. FD (-1 unless accepted) is the callee's. */
     int (*on_config)(void *arg, const struct stage_config *c, int fd);
+    /* Of the core: PARENT_PROCESS. FD (-1: none came) is the callee's. */
+    void (*on_process)(void *arg, const struct stage_process *p, int fd);
     /* Other frames of the parent. */
     int (*on_frame)(void *arg, uint16_t type, const uint8_t *payload, size_t len);
 };

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -78,17 +79,25 @@ def install(site):
     site.daemon.programs = programs
 
 
-# As root, and as a service manager starts it that knows the user and lends it four capabilities.
 def by_root(site):
     site.daemon.users = [f"--user={SERVICE}", f"--network-user={NETWORK}"]
 
 
 def by_service_manager(site):
-    caps = "+kill,+setgid,+setuid,+setpcap"
-    site.daemon.users = [f"--network-user={NETWORK}"]
-    site.daemon.prefix = ["setpriv", f"--reuid={SERVICE}", f"--regid={SERVICE}", "--init-groups",
-                          f"--bounding-set=-all,{caps}", f"--inh-caps=-all,{caps}",
-                          f"--ambient-caps=-all,{caps}", "--"]
+    """As our unit says: as the service's user, with capabilities that are lent, and (if this machine
+    lets us) in a /proc where no process sees another."""
+    unit = (build_folder() / "systemd/snmpalertd.service").read_text()
+    lent = re.search(r"^AmbientCapabilities=(.*)", unit, re.M).group(1)
+    assert re.search(r"^CapabilityBoundingSet=(.*)", unit, re.M).group(1) == lent
+    caps = "-all," + ",".join(f"+{c.removeprefix('CAP_').lower()}" for c in lent.split())
+    options = re.search(r"^ExecStart=\S+ (.*)", unit, re.M).group(1)
+    hide = ["unshare", "--mount", "sh", "-c",
+            'mount -t proc -o hidepid=invisible proc /proc && exec "$@"', "sh"]
+    hides = subprocess.run([*hide, "true"], capture_output=True).returncode == 0
+    site.daemon.users = [re.sub(r"(--network-user)=\S+", rf"\1={NETWORK}", options)]
+    site.daemon.prefix = [*(hide if hides else []), "setpriv", f"--reuid={SERVICE}",
+                          f"--regid={SERVICE}", "--init-groups", f"--bounding-set={caps}",
+                          f"--inh-caps={caps}", f"--ambient-caps={caps}", "--no-new-privs", "--"]
 
 
 @pytest.fixture
@@ -158,8 +167,9 @@ def test_processes_of_one_user_have_their_walls_too():
         site.close()
 
 
-def test_whole_job_without_roots_rights(service):
-    site = service(by_root)
+@pytest.mark.parametrize("start", (by_root, by_service_manager))
+def test_whole_job_without_roots_rights(service, start):
+    site = service(start)
     m = site.manager
     assert alerts(site)["busy"] == ("ok", "inactive")
     apps_run(site, 7)
@@ -169,9 +179,10 @@ def test_whole_job_without_roots_rights(service):
     m.set(('saDefinitionCondition."admin"."busy"', "s", "false"))
     wait_alert(site, "busy", "ok", "inactive")
     wait_trap(site, "saAlertCleared", saDefinitionName="busy")
-    # What those of the other user use can be seen.
-    used = wait_for(lambda: m.column("saProcessMemory"), "how much memory the processes use")
-    assert all(int(used[i].split()[0]) > 0 for i in m.column("saProcessName")), used
+    # What each process uses is seen, also where they cannot see each other.
+    used = {i: int(kib.split()[0]) for i, kib in m.column("saProcessMemory").items()}
+    assert used.keys() == m.column("saProcessCpu").keys() == m.column("saProcessName").keys()
+    assert min(used.values()) > 1000, str(used)
 
 
 def by_root_with_deaf_evaluators(site):
