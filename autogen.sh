@@ -6,6 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 BUILD_DIR=${BUILD_DIR-build}
 TAGGED=
+FUZZ=
 
 # What it takes, as packages of Debian 12. The one list; everything below reads it.
 packages() {
@@ -36,6 +37,8 @@ valgrind              tests
 python3               demo, tests
 python3-pytest        tests
 python3-aiosmtpd      demo, tests: a mail server
+clang                 fuzzing
+libclang-rt-14-dev    fuzzing
 TABLE
 }
 
@@ -68,7 +71,7 @@ TEXT
 # ---- what is missing ----
 
 missing_packages() {
-    wanted=$(packages | awk '{ printf "%s ", $1 }')
+    wanted=$(packages | awk -v fuzz="$FUZZ" '$2 != "fuzzing" || fuzz { printf "%s ", $1 }')
     # shellcheck disable=SC2086
     dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
         awk -v wanted="$wanted" '
@@ -190,6 +193,30 @@ run_tests() {
     TAGGED="$TAGGED $dir"
 }
 
+# The fuzzers take the time that the other tests leave: they run while those do, two at a time, each
+# for so many seconds by the clock, and get a processor when nobody else wants it.
+start_fuzzing() {
+    say "Building the fuzz targets in $BUILD_DIR"
+    make_in "$BUILD_DIR" build-fuzz.log fuzz-programs
+    rm -rf "$BUILD_DIR/fuzzing"
+    mkdir -p "$BUILD_DIR/fuzzing"
+    say "Fuzzing in the background"
+    setsid chrt --idle 0 nice -n 19 make -s --no-print-directory -C "$BUILD_DIR" fuzz-run \
+        FUZZ_SECONDS="${FUZZ_SECONDS-60}" >"$BUILD_DIR/fuzzing/run.log" 2>&1 </dev/null &
+    fuzzing=$!
+    trap 'kill -- -$fuzzing 2>/dev/null || :' EXIT
+    trap 'exit 130' INT TERM
+}
+
+end_fuzzing() {
+    say "Waiting for the fuzzers"
+    status=0
+    wait "$fuzzing" || status=$?
+    trap - EXIT
+    cat "$BUILD_DIR/fuzzing/run.log"
+    TAGGED="$TAGGED $BUILD_DIR/fuzzing"
+}
+
 # What failed, and then the sum: cases as cmocka and pytest count them; a test of another kind is
 # one case, and so is the failure of a program that did not get to counting.
 summary() {
@@ -244,21 +271,33 @@ run_demo() {
 }
 
 run_check() {
+    sanitizers=
+    for option; do
+        case $option in
+        --sanitizers) sanitizers=1 ;;
+        --fuzz) FUZZ=1 ;;
+        *) usage >&2 && exit 2 ;;
+        esac
+    done
     set_up
     configure_in "$BUILD_DIR"
     build_in "$BUILD_DIR"
     build_tests_in "$BUILD_DIR"
     all_status=0
-    if [ "${1-}" = --sanitizers ]; then
+    [ -z "$FUZZ" ] || start_fuzzing
+    if [ -n "$sanitizers" ]; then
         configure_in "$BUILD_DIR/sanitizers" --enable-sanitizers
         build_in "$BUILD_DIR/sanitizers"
         build_tests_in "$BUILD_DIR/sanitizers"
-        run_tests "$BUILD_DIR/sanitizers" \
-            "TESTS=$(unit_tests "$BUILD_DIR/sanitizers") tests/mib/run.sh"
+        run_tests "$BUILD_DIR/sanitizers" "TESTS=$(unit_tests "$BUILD_DIR/sanitizers")"
         all_status=$status
     fi
     run_tests "$BUILD_DIR"
     [ $status = 0 ] || all_status=$status
+    if [ -n "$FUZZ" ]; then
+        end_fuzzing
+        [ $status = 0 ] || all_status=$status
+    fi
     say
     summary || all_status=1
     exit $all_status
@@ -278,7 +317,7 @@ configure)
     ;;
 demo) run_demo "$@" ;;
 check) run_check "$@" ;;
-packages) packages | awk '{ print $1 }' ;;
+packages) packages | awk '$2 != "fuzzing" { print $1 }' ;;
 help | -h | --help) usage ;;
 *)
     usage >&2
