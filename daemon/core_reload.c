@@ -3,6 +3,7 @@
 #include "daemon/core.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,6 +100,7 @@ int core_on_config(void *arg, const struct stage_config *s, int fd)
         err = core_reload(c, f, &e);
     if (err) /* the parent logs it, whoever refused */
         show_refusal(c, e.text);
+    malloc_trim(0); /* two files at a time are much more than one */
     stage_answer(c->stage, STAGE_RELOADED, !err, err ? e.text : "");
     return 0;
 }
