@@ -853,7 +853,10 @@ int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
     return requeue(t, n, &r, now_ms, NULL, attempts > 0 ? attempts - 1 : 0);
 }
 
-int notice_recover(struct txn *t, int64_t now_ms)
+/* Calls CB for every notice of the queue; their number, or the first error. */
+static int pending_each(struct txn *t, int64_t arg,
+                        int (*cb)(struct txn *t, const struct notice_ref *n, const struct place *p,
+                                  int64_t arg))
 {
     uint8_t at[PENDING_LEN] = {0};
     struct slice from = {at, 0}, k, v;
@@ -870,12 +873,84 @@ int notice_recover(struct txn *t, int64_t now_ms)
         ref.id = p.id;
         from = pending_key(at, &p);
         after = true;
-        err = notice_release(t, &ref, now_ms);
+        err = cb(t, &ref, &p, arg);
         if (err)
             return err;
         n++;
     }
     return txn_error(t) ? txn_error(t) : n;
+}
+
+/* Its row with other times; a notice that is no line's head has no due time. */
+static int move_times(struct txn *t, const struct notice_ref *n, const struct place *p,
+                      const struct row *r, int64_t created_ms, int64_t due_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    int64_t before_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
+    struct edit d;
+    int err = 0;
+
+    if (before_ms && before_ms != due_ms) {
+        err = due_drop(t, before_ms, p);
+        if (!err)
+            err = due_put(t, due_ms, p, n->owner);
+    }
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_CREATED, created_ms);
+    if (before_ms)
+        edit_int(&d, NOTICE_NEXT_ATTEMPT, due_ms);
+    return row_put(&d, NULL);
+}
+
+static int64_t at_least_1(int64_t ms)
+{
+    return ms > 0 ? ms : 1; /* 0 would be no time at all */
+}
+
+static int shift_one(struct txn *t, const struct notice_ref *n, const struct place *p,
+                     int64_t delta_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    return move_times(t, n, p, &r, at_least_1(row_int(&r, NOTICE_CREATED) + delta_ms),
+                      at_least_1(row_int(&r, NOTICE_NEXT_ATTEMPT) + delta_ms));
+}
+
+int notice_shift(struct txn *t, int64_t delta_ms)
+{
+    return pending_each(t, delta_ms, shift_one);
+}
+
+/* Times that lie farther ahead than any can come from a clock that was set back meanwhile. */
+static int recover_one(struct txn *t, const struct notice_ref *n, const struct place *p,
+                       int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    int64_t created, due;
+    struct row r;
+    int err = notice_release(t, n, now_ms);
+
+    if (!err)
+        err = row_get(t, notices(), &k, &r);
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    created = row_int(&r, NOTICE_CREATED);
+    due = row_int(&r, NOTICE_NEXT_ATTEMPT);
+    if (created <= now_ms && due <= now_ms + NOTICE_GIVE_UP_MS)
+        return 0;
+    return move_times(t, n, p, &r, created < now_ms ? created : now_ms,
+                      due <= now_ms + NOTICE_GIVE_UP_MS ? due : now_ms);
+}
+
+int notice_recover(struct txn *t, int64_t now_ms)
+{
+    return pending_each(t, now_ms, recover_one);
 }
 
 uint64_t notice_pending(struct txn *t)

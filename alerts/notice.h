@@ -85,9 +85,13 @@ int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
 int notice_forget(struct txn *t, uint32_t alert);
 /* The alert's row goes: so does what is known of it, but what notices under way will settle. */
 int notice_alert_gone(struct txn *t, uint32_t alert);
-/* At start: everything DISPATCHED is due now. Returns the queue's length, which is also what it
- * costs, or a negative error. */
+/* At start: everything DISPATCHED is due now, and so is what a clock that was set back meanwhile
+ * would keep waiting. Returns the queue's length, which is also what it costs, or a negative error.
+ */
 int notice_recover(struct txn *t, int64_t now_ms);
+/* The wall clock was set ahead by DELTA_MS (back, if negative): what waits keeps its age and its
+ * turn. Returns and costs the same. */
+int notice_shift(struct txn *t, int64_t delta_ms);
 
 /* Is it still to be told or on its way? For counts: notices PENDING or DISPATCHED, all targets. */
 uint64_t notice_pending(struct txn *t);

@@ -223,6 +223,71 @@ static void test_a_retry_keeps_the_order(void **state)
     done(t);
 }
 
+/* A clock that is set moves what waits along: neither late nor given up. */
+static void check_shift(struct txn *t, int64_t delta)
+{
+    int64_t due, now = NOW;
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, now);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, now); /* waits behind it */
+    tell(t, "boss", 5, KIND_RAISE, LEVEL_WARNING, now);
+    assert_int_equal(claim(t, now), 1);
+    outcome(t, 1, NOTICE_END_RETRY, "busy", now);
+    due = notice_cell(t, 1, NOTICE_NEXT_ATTEMPT);
+    assert_int_equal(claim(t, now), 3); /* is on its way */
+    assert_int_equal(notice_shift(t, delta), 3);
+    now += delta;
+    assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), due + delta);
+    assert_int_equal(notice_cell(t, 1, NOTICE_CREATED), now);
+    assert_int_equal(notice_cell(t, 2, NOTICE_CREATED), now);
+    assert_int_equal(notice_next_due(t), due + delta);
+    assert_int_equal(claim(t, due + delta - 1), 0);
+    assert_int_equal(claim(t, due + delta), 1);
+    assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "busy", due + delta), NOTICE_PENDING);
+    assert_int_equal(claim(t, notice_next_due(t)), 1);
+    deliver(t, 1);
+    assert_int_equal(claim(t, notice_next_due(t)), 2);
+    deliver(t, 2);
+    deliver(t, 3);
+    assert_int_equal(notice_next_due(t), 0);
+}
+
+static void test_the_clock_is_set_ahead(void **state)
+{
+    struct txn *t = begin(*state);
+
+    check_shift(t, INT64_C(10) * 365 * 86400 * 1000);
+    done(t);
+}
+
+static void test_the_clock_is_set_back(void **state)
+{
+    struct txn *t = begin(*state);
+
+    check_shift(t, -NOW / 2);
+    done(t);
+}
+
+/* It was set back while nobody ran. */
+static void test_recovery_from_a_future(void **state)
+{
+    struct txn *t = begin(*state);
+    const int64_t future = NOW + INT64_C(10) * 365 * 86400 * 1000;
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, future);
+    assert_int_equal(claim(t, future), 1);
+    outcome(t, 1, NOTICE_END_RETRY, "busy", future);
+    tell(t, "boss", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    outcome(t, 2, NOTICE_END_RETRY, "busy", NOW);
+    assert_int_equal(claim(t, NOW), 0);
+    assert_int_equal(notice_recover(t, NOW), 2);
+    assert_int_equal(notice_cell(t, 1, NOTICE_CREATED), NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(claim(t, NOW), 0); /* but the other waits for its retry */
+    done(t);
+}
+
 static void test_a_dead_target_delays_no_other(void **state)
 {
     struct txn *t = begin(*state);
@@ -1404,6 +1469,9 @@ int main(void)
         IN_WORLD(test_long_texts_are_cut_between_characters),
         IN_WORLD(test_a_line_is_sent_in_order),
         IN_WORLD(test_a_retry_keeps_the_order),
+        IN_WORLD(test_the_clock_is_set_ahead),
+        IN_WORLD(test_the_clock_is_set_back),
+        IN_WORLD(test_recovery_from_a_future),
         IN_WORLD(test_a_dead_target_delays_no_other),
         IN_WORLD(test_what_a_claim_marks),
         IN_WORLD(test_an_outcome_that_never_comes_sends_it_again),
