@@ -332,6 +332,33 @@ static void detaching_blames_nobody(void **state)
         assert_int_equal(w->verdicts[i].last.kind, VERDICT_TRUE);
 }
 
+/* One that neither works nor answers is given a minute, on whatever clock the loop has. */
+static void a_stopped_evaluator_is_replaced(void **state)
+{
+    struct world *w = *state;
+    int64_t wall_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
+
+    stop_evaluator(w);
+    for (uint32_t i = 1; i <= 300; i++)
+        world_define(w, i, "'INFO'");
+    clock_fake(&wall_ms, &mono_ms);
+    flush_to_stopped(w);
+    mono_ms += 59000;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(loop_turn(w->loop, 10), 0);
+    assert_int_equal(w->kills, 0);
+    mono_ms += 2000;
+    world_until(w, &w->kills, 1);
+    clock_fake(NULL, NULL);
+    assert_int_equal(w->culprit, 0);
+    assert_non_null(strstr(w->why, "neither works nor answers"));
+    world_until(w, &w->idle, 2);
+    for (uint32_t i = 1; i <= 300; i++) {
+        assert_int_equal(w->verdicts[i].n, 1);
+        assert_int_equal(w->verdicts[i].last.level, 2);
+    }
+}
+
 /* ---- evaluators that are not ours: a child of the test plays one ---- */
 
 struct fake {
@@ -509,6 +536,44 @@ static void play_die_at_seven(struct fake *f)
                 abort(); /* what was answered of this batch is lost with it */
         for (uint32_t i = 0; i < n; i++)
             fake_result(f, ids[i]);
+    }
+}
+
+/* An evaluator that ends before it has said a word. */
+static void world_stillborn(struct world *w)
+{
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    w->pid = fork();
+    assert_true(w->pid >= 0);
+    if (!w->pid)
+        _exit(1);
+    close(pair[1]);
+    int pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
+    assert_int_equal(eval_client_attach(w->client, pair[0], pidfd, w->pid), 0);
+}
+
+static void many_that_end_at_once_lose_nothing(void **state)
+{
+    struct world *w = *state;
+
+    w->no_respawn = true;
+    kill_evaluator(w);
+    define_ten(w);
+    eval_client_flush(w->client);
+    for (unsigned n = 1; n <= 50; n++) {
+        world_until(w, &w->kills, n);
+        assert_int_equal(w->culprit, 0);
+        assert_true(w->wants);
+        world_stillborn(w);
+    }
+    world_until(w, &w->kills, 51);
+    world_spawn(w);
+    world_until(w, &w->idle, 1);
+    for (uint32_t i = 1; i <= 10; i++) {
+        assert_int_equal(w->verdicts[i].n, 1);
+        assert_int_equal(w->verdicts[i].last.level, 2);
     }
 }
 
@@ -780,8 +845,10 @@ int main(void)
         WITH_WORLD(limits_are_kept),
         WITH_WORLD(after_a_kill_everything_goes_on),
         WITH_WORLD(detaching_blames_nobody),
+        WITH_WORLD(a_stopped_evaluator_is_replaced),
         WITH_WORLD(the_deadline_kills_and_blames),
         WITH_WORLD(whoever_hangs_alone_is_blamed),
+        WITH_WORLD(many_that_end_at_once_lose_nothing),
         WITH_WORLD(whoever_brings_it_down_is_found),
         WITH_WORLD(whoever_lies_is_killed),
         WITH_WORLD(what_it_says_is_cleaned),
