@@ -49,7 +49,7 @@ struct slot {
     int home;        /* the environment whose part makes the row exist */
     bool in[ENV_COUNT];
     MDB_dbi dbi[ENV_COUNT];
-    uint64_t seed; /* of the sums */
+    uint64_t seed;             /* of the sums */
     char id_key[META_KEY_MAX]; /* of its last id, in `meta` */
     const struct sa_column *by_number[SA_COLUMN_MAX + 1];
     const struct sa_column *readable[SA_COLUMN_MAX]; /* by GET and GETNEXT, ascending */
@@ -84,6 +84,12 @@ struct txn {
     struct buf scratch, spare; /* spare: of the last edit, for the next one */
 };
 
+/* Where store_scrub is: the number of a database, and its key before the next; len 0: its start. */
+struct scrub {
+    size_t db, len;
+    uint8_t key[511];
+};
+
 struct store {
     char *path;
     int core_lock; /* descriptor of the one core's lock, -1 */
@@ -104,6 +110,7 @@ struct store {
     void (*on_fatal)(void *arg, int code, const char *words);
     void *fatal_arg;
     bool fatal; /* it was called */
+    struct scrub scrub;
     struct txn read[READ_TXN_MAX], write, samples, broken;
 };
 
@@ -131,6 +138,8 @@ extern const size_t store_default_map;
 /* The key as an OID, as far as it fits. */
 enum { KEY_WORDS_MAX = 128 };
 const char *key_words(struct slice key, char ret[KEY_WORDS_MAX]);
+/* What DB has at KEY is damaged: ERR_CORRUPT, sticky, and the process is told. */
+int txn_damage(struct txn *t, const char *db, struct slice key);
 /* Puts VALUE with its sum in front; LMDB's code. */
 int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct slice value,
                unsigned flags);

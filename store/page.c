@@ -163,7 +163,10 @@ static int foreign(const struct page_file *p, const uint8_t *page, struct err *e
                            "64-bit words): restore it there, or start with an empty folder",
                            p->name, kinds[i].words,
                            get16((const uint8_t *)"\1") == 1 ? "little" : "big");
-    if (get32(page + HEADER) == LMDB_MAGIC && version != LMDB_DATA_VERSION)
+    uint8_t other[HEADER + META_LEN];
+    uint32_t size = get32(page + HEADER + META_TREES);
+    if (get32(page + HEADER) == LMDB_MAGIC && version != LMDB_DATA_VERSION &&
+        read_at(p, size, other, sizeof other) && get32(other + HEADER + 4) == version)
         return err_set(e, ERR_VERSION, "%s is of another LMDB: data version %u, not %d", p->name,
                        version, LMDB_DATA_VERSION);
     return 0;

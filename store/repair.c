@@ -1,7 +1,9 @@
-/* Repair. The new store is built in the folder `repair` beside `state`; when it is complete and
- * synced, `state` is renamed to state.damaged-TIME, then repair/state to `state`. Killed before the
- * first rename, `state` is as it was, and `repair` is thrown away by the next; killed between them,
- * there is no `state`, and whoever opens the store next takes the second step.
+/* Repair. The new `state` is built in the folder state.new; when it is complete and synced, `state`
+ * is renamed to state.damaged-TIME, then state.new to `state` (within one folder: more is not
+ * allowed to a confined process). Killed before the first rename, `state` is as it was, and
+ * state.new is thrown away by the next; killed between them, there is no `state`, and whoever opens
+ * the store next takes the second step. To be made consistent, state.new is opened as the store
+ * `repair`.
  *
  * What is taken over: every page that is not in the free list is current, and every value's sum
  * tells the database and the key that it was written for. So a page is of use wherever it is found:
@@ -55,14 +57,16 @@ static int sync_folder(const char *path, struct err *e)
 }
 
 struct names {
-    char state[VERIFY_PATH_MAX], work[VERIFY_PATH_MAX], made[VERIFY_PATH_MAX];
+    char state[VERIFY_PATH_MAX], made[VERIFY_PATH_MAX];
+    char work[VERIFY_PATH_MAX], link[VERIFY_PATH_MAX]; /* the store, and made in it */
 };
 
 static void names_of(struct names *n, const char *path)
 {
     snprintf(n->state, sizeof n->state, "%s/state", path);
     snprintf(n->work, sizeof n->work, "%s/repair", path);
-    snprintf(n->made, sizeof n->made, "%s/repair/state", path);
+    snprintf(n->made, sizeof n->made, "%s/state.new", path);
+    snprintf(n->link, sizeof n->link, "%s/repair/state", path);
 }
 
 static int move(const char *from, const char *to, struct err *e)
@@ -74,17 +78,15 @@ int repair_finish(const char *path, struct err *e)
 {
     struct names n;
     names_of(&n, path);
-    int rc = 0;
-    if (access(n.work, F_OK))
+    remove_tree(n.work);
+    if (access(n.made, F_OK))
         return 0;
-    if (access(n.state, F_OK) && !access(n.made, F_OK)) {
-        rc = move(n.made, n.state, e);
-        if (!rc)
-            rc = sync_folder(path, e);
+    if (access(n.state, F_OK)) {
+        int rc = move(n.made, n.state, e);
+        return rc ? rc : sync_folder(path, e);
     }
-    if (!rc)
-        remove_tree(n.work);
-    return rc;
+    remove_tree(n.made);
+    return 0;
 }
 
 static int damaged_only(const struct dirent *d)
@@ -456,7 +458,8 @@ static int build(const struct store_options *o, const struct names *n, struct ve
     struct scan s;
     char file[VERIFY_PATH_MAX];
     remove_tree(n->work);
-    if (mkdir(n->work, 0750) || mkdir(n->made, 0750))
+    remove_tree(n->made);
+    if (mkdir(n->made, 0750) || mkdir(n->work, 0750) || symlink("../state.new", n->link))
         return err_errno(e, "making the folder %s", n->made);
     verify_file_name(file, o, ENV_STATE);
     int rc = scan_open(&s, o, ENV_STATE, file, e);
@@ -476,8 +479,6 @@ static int swap(const struct store_options *o, const struct names *n, const char
                 struct err *e)
 {
     int rc = sync_folder(n->made, e);
-    if (!rc)
-        rc = sync_folder(n->work, e);
     if (!rc && !access(n->state, F_OK))
         rc = move(n->state, kept, e);
     if (!rc)
@@ -495,6 +496,7 @@ static int repair_state(const struct store_options *o, struct verify_report *ret
     int rc = build(o, &n, ret, e);
     if (rc) {
         remove_tree(n.work);
+        remove_tree(n.made);
         return rc;
     }
     damaged_name(o->path, kept, sizeof kept);

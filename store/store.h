@@ -58,6 +58,9 @@ int store_mark_clean(struct store *s);
  * failing call: log WORDS and leave the process, with EXIT_CORRUPT for ERR_CORRUPT, so that the
  * next core verifies and repairs. */
 void store_on_fatal(struct store *s, void (*cb)(void *arg, int code, const char *words), void *arg);
+/* Reads the next MOST rows and values of all that is stored, round and round, so that damage is met
+ * that nobody asks for: call it now and then. 0, or the error, which the callback has been told. */
+int store_scrub(struct store *s, unsigned most);
 
 /* ---- transactions ------------------------------------------------------------------------------
  * A transaction carries a sticky error: every call after a failure does nothing and returns it, and

@@ -259,7 +259,7 @@ const char *key_words(struct slice key, char ret[KEY_WORDS_MAX])
     return ret;
 }
 
-static int damaged(struct txn *t, const char *db, struct slice key)
+int txn_damage(struct txn *t, const char *db, struct slice key)
 {
     char words[KEY_WORDS_MAX];
     txn_fail_words(t, ERR_CORRUPT, "%s: %s %s is damaged: it is not what was written",
@@ -288,14 +288,14 @@ int sealed_open(struct txn *t, const char *db, uint64_t seed, struct slice key, 
 {
     struct slice stored = slice_of(v);
     if (stored.len > VALUE_MAX || !sum_open(seed, key, stored, ret))
-        return damaged(t, db, key);
+        return txn_damage(t, db, key);
     return 0;
 }
 
 int part_check(struct txn *t, const struct slot *slot, struct slice key, struct slice value)
 {
     if (key.len > SA_KEY_MAX || value.len > VALUE_MAX || !row_sound(slot->seed, key, value))
-        return damaged(t, slot->table->name, key);
+        return txn_damage(t, slot->table->name, key);
     return 0;
 }
 

@@ -869,6 +869,13 @@ static void put_sample(struct store *s)
 /* ---- what is not what was written -------------------------------------------------------------
  */
 
+static void count_fatal(void *arg, int code, const char *words)
+{
+    assert_int_equal(code, ERR_CORRUPT);
+    assert_non_null(strstr(words, "saThingTable"));
+    ++*(int *)arg;
+}
+
 /* Flips a bit of the value of the first pair of DB, by its place from the end. */
 static void flip(const struct world *w, const char *env, const char *db, size_t from_end)
 {
@@ -895,6 +902,30 @@ static void assert_damaged(struct txn *t, int got, const char *table, const char
     assert_int_equal(txn_commit(t, &e), ERR_CORRUPT);
     if (!strstr(e.text, table) || !strstr(e.text, words))
         fail_msg("%s", e.text);
+}
+
+/* Nobody asks for it, and it is met all the same. */
+static void what_nobody_asks_for_is_looked_at(void **state)
+{
+    struct world *w = *state;
+    char name[16];
+    int fatal = 0, rc = 0;
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "thing%03d", i);
+        put_thing(w->store, "alice", name, "text");
+    }
+    put_sample(w->store);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(store_scrub(w->store, 1 + (unsigned)i), 0);
+    store_close(w->store);
+    w->store = NULL;
+    flip(w, "state", "saThingTable", 9);
+    world_reopen(w);
+    store_on_fatal(w->store, count_fatal, &fatal);
+    for (int i = 0; !rc && i < 100; i++)
+        rc = store_scrub(w->store, 10);
+    assert_int_equal(rc, ERR_CORRUPT);
+    assert_int_equal(fatal, 1);
 }
 
 static void a_flipped_bit_is_told(void **state)
@@ -1180,6 +1211,7 @@ int main(void)
         T(a_newer_version_is_refused),
         T(version_1_is_taken_over),
         T(a_flipped_bit_is_told),
+        T(what_nobody_asks_for_is_looked_at),
         T(samples_go_with_the_boot),
         T(spoilt_files_are_said_or_thrown_away),
         T(folders_are_private),

@@ -282,8 +282,8 @@ static size_t check_lost(const struct place *p, int64_t page)
 static void remove_others(const struct place *p)
 {
     char sub[96];
-    static const char *const names[] = {"state", "samples", "repair"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"state", "samples", "repair", "state.new"};
+    for (size_t i = 0; i < 4; i++) {
         snprintf(sub, sizeof sub, "%s/%s", p->w.path, names[i]);
         remove_folder(sub);
     }
@@ -604,17 +604,19 @@ static void a_repair_may_be_killed(void **state)
     put_state(p, p->good.octets, p->good.size);
     snprintf(work, sizeof work, "%s/repair", p->w.path);
     snprintf(from, sizeof from, "%s/state", p->w.path);
-    snprintf(to, sizeof to, "%s/repair/state", p->w.path);
+    snprintf(to, sizeof to, "%s/state.new", p->w.path);
     assert_int_equal(mkdir(work, 0750), 0); /* half built, state in its place */
     assert_int_equal(mkdir(to, 0750), 0);
     world_reopen(&p->w);
     assert_int_not_equal(access(work, F_OK), 0);
+    assert_int_not_equal(access(to, F_OK), 0);
     store_close(p->w.store);
     p->w.store = NULL;
     compare_all(p);
     assert_int_equal(check_lost(p, -1), 0);
 
-    assert_int_equal(mkdir(work, 0750), 0); /* complete, state moved away */
+    /* complete, state moved away */
+    assert_int_equal(mkdir(work, 0750), 0);
     assert_int_equal(rename(from, to), 0);
     struct verify_report r;
     struct err e;
