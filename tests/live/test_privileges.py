@@ -254,6 +254,19 @@ for name, pid in others.items():
     assert as_user(NETWORK, trying + kill).splitlines() == ["PermissionError"] * 3
 
 
+def test_configuration_is_read_again_by_the_services_user(service):
+    site = service(by_root)
+    text = pathlib.Path(site.daemon.file).read_text()
+    site.daemon.configure(text.replace("</rows>", definition("new", "false") + "</rows>"))
+    os.kill(site.daemon.process.pid, signal.SIGHUP)
+    wait_for(lambda: site.manager.get('saDefinitionCondition."admin"."new"') == "false",
+             "the new definition")
+    os.chmod(site.daemon.file, 0o600)  # root's only
+    os.kill(site.daemon.process.pid, signal.SIGHUP)
+    site.daemon.process.expect(r"snmpalertd\.xml: cannot be opened: Permission denied")
+    assert site.daemon.process.running()
+
+
 def test_missing_user_is_told():
     if os.geteuid():
         pytest.skip("only root becomes another user")
