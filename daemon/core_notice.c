@@ -306,38 +306,40 @@ static int fill_varbinds(struct txn *t, struct job_event *ev, const struct row *
     return err;
 }
 
-static int fill_event(struct txn *t, const struct notice_ref *ref, struct job *j,
-                      const struct config_handler *h)
+static int notice_get(struct txn *t, const struct notice_ref *ref, struct row *ret, struct key *k)
 {
-    struct job_event *ev = &j->events[j->nevents];
-    struct key k = key_of_id(ref->owner, ref->id), def_key;
-    struct row r, def;
-    int err = row_get(t, sa_table_by_id(SA_NOTICE), &k, &r);
+    *k = key_of_id(ref->owner, ref->id);
+    return row_get(t, sa_table_by_id(SA_NOTICE), k, ret);
+}
 
-    if (err)
-        return err;
-    j->nevents++;
+static int fill_event(struct txn *t, const struct notice_ref *ref, const struct row *r,
+                      struct job *j, const struct config_handler *h)
+{
+    struct job_event *ev = &j->events[j->nevents++];
+    struct key def_key;
+    struct row def;
+
     ev->notice_id = ref->id;
-    row_str(&r, NOTICE_UUID, ev->uuid, sizeof ev->uuid);
-    ev->sequence = (uint32_t)row_int(&r, NOTICE_TARGET_SEQUENCE);
-    ev->kind = (uint8_t)row_int(&r, NOTICE_KIND);
-    ev->notification = (uint8_t)row_int(&r, NOTICE_NOTIFICATION);
-    ev->level = (uint8_t)row_int(&r, NOTICE_LEVEL);
-    ev->previous_level = (uint8_t)row_int(&r, NOTICE_PREVIOUS_LEVEL);
-    ev->at_ms = row_int(&r, NOTICE_SINCE);
-    ev->active_since_ms = row_int(&r, NOTICE_ACTIVE_SINCE);
+    row_str(r, NOTICE_UUID, ev->uuid, sizeof ev->uuid);
+    ev->sequence = (uint32_t)row_int(r, NOTICE_TARGET_SEQUENCE);
+    ev->kind = (uint8_t)row_int(r, NOTICE_KIND);
+    ev->notification = (uint8_t)row_int(r, NOTICE_NOTIFICATION);
+    ev->level = (uint8_t)row_int(r, NOTICE_LEVEL);
+    ev->previous_level = (uint8_t)row_int(r, NOTICE_PREVIOUS_LEVEL);
+    ev->at_ms = row_int(r, NOTICE_SINCE);
+    ev->active_since_ms = row_int(r, NOTICE_ACTIVE_SINCE);
     snprintf(ev->owner, sizeof ev->owner, "%s", ref->owner);
-    row_str(&r, NOTICE_DEFINITION, ev->definition, sizeof ev->definition);
-    row_str(&r, NOTICE_SERVICE, ev->service, sizeof ev->service);
-    row_str(&r, NOTICE_INSTANCE, ev->instance, sizeof ev->instance);
-    row_str(&r, NOTICE_VALUE, ev->value, sizeof ev->value);
-    row_str(&r, NOTICE_MESSAGE, ev->message, sizeof ev->message);
+    row_str(r, NOTICE_DEFINITION, ev->definition, sizeof ev->definition);
+    row_str(r, NOTICE_SERVICE, ev->service, sizeof ev->service);
+    row_str(r, NOTICE_INSTANCE, ev->instance, sizeof ev->instance);
+    row_str(r, NOTICE_VALUE, ev->value, sizeof ev->value);
+    row_str(r, NOTICE_MESSAGE, ev->message, sizeof ev->message);
     def_key = key_of_names(ref->owner, ev->definition);
     if (!row_get(t, sa_table_by_id(SA_DEFINITION), &def_key, &def))
         row_str(&def, DEFINITION_DESCRIPTION, ev->description, sizeof ev->description);
-    if (!j->created_ms || row_int(&r, NOTICE_CREATED) > j->created_ms)
-        j->created_ms = row_int(&r, NOTICE_CREATED);
-    return fill_varbinds(t, ev, &r, h);
+    if (!j->created_ms || row_int(r, NOTICE_CREATED) > j->created_ms)
+        j->created_ms = row_int(r, NOTICE_CREATED);
+    return fill_varbinds(t, ev, r, h);
 }
 
 /* "newest state per instance first" */
@@ -367,10 +369,10 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
                      struct err *e)
 {
     const struct config_handler *h;
-    struct key k = key_of_id(cj->refs[0].owner, cj->refs[0].id);
     char handler[33];
+    struct key k;
     struct row r;
-    int err = row_get(t, sa_table_by_id(SA_NOTICE), &k, &r);
+    int err = notice_get(t, &cj->refs[0], &r, &k);
 
     if (err)
         return err_set(e, err, "the notice is gone");
@@ -391,8 +393,12 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
     err = fill_recipients(t, &cj->refs[0], j);
     if (!err)
         err = fill_overrides(t, h->kind, j);
-    for (size_t i = 0; i < cj->nrefs && !err; i++)
-        err = fill_event(t, &cj->refs[i], j, h);
+    for (size_t i = 0; i < cj->nrefs && !err; i++) {
+        if (i > 0)
+            err = notice_get(t, &cj->refs[i], &r, &k);
+        if (!err)
+            err = fill_event(t, &cj->refs[i], &r, j, h);
+    }
     if (j->nevents > 1)
         qsort(j->events, j->nevents, sizeof *j->events, newest_first);
     return err ? err_set(e, err, "cannot be read back: %s", err_name(err)) : 0;
