@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -280,6 +281,18 @@ static int refuse_clones(scmp_filter_ctx f, unsigned role)
     return rc;
 }
 
+/* Nobody types into the terminal that the daemon was started from. */
+static int refuse_typing(scmp_filter_ctx f)
+{
+    const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
+    int rc = seccomp_rule_add(f, refuse, SCMP_SYS(ioctl), 1,
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
+
+    return rc ? rc
+              : seccomp_rule_add(f, refuse, SCMP_SYS(ioctl), 1,
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX));
+}
+
 /* One's own threads may be signalled, as raise() and abort() do, and one's own limits asked for. */
 static int refuse_siblings(scmp_filter_ctx f, unsigned role)
 {
@@ -337,6 +350,8 @@ static int filter_load(unsigned role, uid_t network, struct err *e)
         rc = refuse_families(f, role, SCMP_SYS(socketpair));
     if (!rc)
         rc = refuse_clones(f, role);
+    if (!rc)
+        rc = refuse_typing(f);
     if (!rc)
         rc = role == PARENT ? refuse_users(f, network) : refuse_siblings(f, role);
     if (!rc)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -163,6 +164,11 @@ static int call_setgroups(long gid)
     return result(syscall(SYS_setgroups, 1L, groups));
 }
 
+static int call_ioctl(long request)
+{
+    return result(syscall(SYS_ioctl, -1L, request, 0L));
+}
+
 /* Signal 0: asks only. */
 static int call_kill(long pid)
 {
@@ -253,6 +259,9 @@ static const struct refusal {
     {"clone(CLONE_NEWNS)", call_clone, CLONE_NEWNS, ALL_OF(EPERM)},
     {"setresuid(1234)", call_setuid, 1234, ALL_OF(EPERM)},
     {"setgroups(0)", call_setgroups, 0, ALL_OF(EPERM)},
+    {"ioctl(TIOCSTI)", call_ioctl, TIOCSTI, ALL_OF(EPERM)},
+    {"ioctl(TIOCLINUX)", call_ioctl, TIOCLINUX, ALL_OF(EPERM)},
+    {"ioctl(FIONREAD)", call_ioctl, FIONREAD, ALL_OF(EBADF)},
     {"kill", call_kill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE}},
     {"tgkill", call_tgkill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE}},
     {"pidfd_open", call_pidfd_open, 1, {0, 0, 0, EPERM, EPERM, 0}},
