@@ -33,6 +33,7 @@ snmp                  demo, tests: snmpget and its family
 snmpd                 demo, tests
 snmptrapd             demo, tests
 openssl               tests of mail over TLS
+faketime              tests: a clock that is set
 valgrind              tests
 python3               demo, tests
 python3-pytest        tests

@@ -86,11 +86,17 @@ static void core_turn(void *arg)
     struct judge_now now = {clock_wall_ms(), clock_mono_ms()};
     struct core_touched touched = {.items = NULL};
     struct core_job *jobs = NULL;
-    struct txn *t = txn_begin(c->store, TXN_READ);
+    struct txn *t;
     size_t napply;
-    bool work = work_waits(c, t, &now, &napply);
+    bool work;
     struct err e;
 
+    if (core_clock_follow(c, &now)) {
+        c->stalled = true;
+        return;
+    }
+    t = txn_begin(c->store, TXN_READ);
+    work = work_waits(c, t, &now, &napply);
     txn_abort(t);
     if (work) {
         int err = write_turn(c, napply, &now, &touched, &jobs, &e);
@@ -450,6 +456,7 @@ static int core_start(struct core *c, struct err *e)
         err = core_defs_load(c);
     if (!err)
         err = core_retention_start(c);
+    core_clock_start(c);
     if (!err)
         err = loop_turn_hook(c->loop, turn_hook, c);
     if (err && !e->text[0])

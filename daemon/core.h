@@ -99,8 +99,9 @@ struct core {
     struct store *store;
     struct checks checks;
     bool started;
-    bool stalled;     /* the store refused: wait for the next tick */
-    unsigned damaged; /* turns in a row that found it so */
+    int64_t wall_offset_ms; /* of the wall clock to the boot clock, as of the last turn */
+    bool stalled;           /* the store refused: wait for the next tick */
+    unsigned damaged;       /* turns in a row that found it so */
     unsigned ticks;
     struct chan *agent, *poller, *dispatcher;
     struct loop_timer *tick, *due;
@@ -215,6 +216,10 @@ void core_jobs_free(struct core_job *j);
 /* core_retention.c: purges history and finished notices in the background. */
 int core_retention_start(struct core *c);
 void core_retention_stop(struct core *c); /* also when it was not started */
+
+/* core_clock.c: the wall clock is set. At each turn, before it does anything by the wall clock. */
+void core_clock_start(struct core *c);
+int core_clock_follow(struct core *c, const struct judge_now *now);
 
 /* core_process.c: what the parent says of a process; its CPU and memory, from /proc. */
 void core_on_process(void *arg, const struct stage_process *p, int stat);

@@ -58,6 +58,7 @@ class Snmpalertd:
         self.prefix = []  # a program that runs it
         self.file = os.path.join(folder, "snmpalertd.xml")
         self.process = None
+        self.env = {}  # more of the environment
         self.configure(xml)
 
     def configure(self, xml):
@@ -71,7 +72,7 @@ class Snmpalertd:
 
     def launch(self):
         """Start it and do not wait."""
-        self.process = Process(self.argv(), name="snmpalertd")
+        self.process = Process(self.argv(), name="snmpalertd", env=self.env)
         return self.process
 
     def start(self):
