@@ -123,9 +123,10 @@ jv *jv_parse(const void *text, size_t len, struct err *e)
         len = copy.len;
     }
     root = json_loadb(len > 0 ? text : "", len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-    if (!root)
-        err_set(e, json_error_code(&error) == json_error_out_of_memory ? ERR_NOMEM : ERR_SYNTAX,
-                "%d:%d: %s", error.line, error.column, error.text);
+    if (!root && !error.text[0]) /* it has words for everything else, and no code for this */
+        err_set(e, ERR_NOMEM, "out of memory");
+    else if (!root)
+        err_set(e, ERR_SYNTAX, "%d:%d: %s", error.line, error.column, error.text);
 out:
     buf_release(&copy);
     return root;
