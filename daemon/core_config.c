@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "store/set.h"
 #include "store/view.h"
 
@@ -232,7 +233,12 @@ static int put_system(const struct apply *a)
     int64_t now = clock_wall_ms();
     /* Of a core that was started again: the file was refused since, that is still so. */
     const struct stage_context *s = a->core->started ? NULL : a->core->stage;
-    const char *refused = s ? s->config.error : "";
+    char refused[ERR_TEXT_MAX] = "", file[SA_CELL_MAX + 1];
+
+    /* What the checker said, and a path, may be any octets. */
+    utf8_clean(file, sizeof file, a->file->file, strlen(a->file->file), false);
+    if (s)
+        utf8_clean(refused, sizeof refused, s->config.error, strlen(s->config.error), false);
 
     key_init(&k);
     key_u32(&k, 0);
@@ -241,7 +247,7 @@ static int put_system(const struct apply *a)
         edit_str(&d, SYSTEM_VERSION, PACKAGE_VERSION);
         edit_int(&d, SYSTEM_STARTED, now);
     }
-    edit_str(&d, SYSTEM_CONFIG_FILE, a->file->file);
+    edit_str(&d, SYSTEM_CONFIG_FILE, file);
     edit_int(&d, SYSTEM_CONFIG_LOADED, now);
     edit_int(&d, SYSTEM_CONFIG_STATUS, refused[0] ? 2 : 1);
     edit_str(&d, SYSTEM_CONFIG_ERROR, refused);

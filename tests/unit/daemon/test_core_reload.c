@@ -36,7 +36,8 @@ struct play {
      * those of another. */
     char log[PEERS][LOG_MAX], all[PEERS * LOG_MAX];
     size_t log_len[PEERS];
-    char why[1024]; /* of the last STAGE_RELOADED */
+    char why[1024];      /* of the last STAGE_RELOADED */
+    const char *refused; /* what a core is told at its start */
     uint64_t jobs[64];
     size_t njobs;
 };
@@ -283,7 +284,7 @@ static void start_core(struct play *p, const char *text)
     close(sv[1]);
     p->ready = false;
     p->parent = channel(p, sv[0], from_core);
-    send_config(p, text, "");
+    send_config(p, text, p->refused ? p->refused : "");
     wait_until(p, is_ready, NULL, "the core");
     p->poller = link_with(p, STAGE_POLLER, to_poller);
     p->dispatcher = link_with(p, STAGE_DISPATCHER, to_dispatcher);
@@ -761,11 +762,19 @@ static void test_what_the_checker_refused_is_shown(void **state)
     struct key sys = system_key();
 
     play(p, FILE_OF(ROUTER, TRAPS, ""));
-    send_config(p, NULL, "the.xml:7: no such thing");
+    send_config(p, NULL, "the.xml:7: no such thing\xff");
     wait_said(p, "refused;");
-    assert_string_equal(p->why, "the.xml:7: no such thing");
+    assert_string_equal(p->why, "the.xml:7: no such thing?");
     assert_int_equal(read_cell(p, SA_SYSTEM, sys, SYSTEM_CONFIG_STATUS), 2);
     assert_string_equal(read_text(p, SA_SYSTEM, sys, SYSTEM_CONFIG_ERROR), p->why);
+    must_accept(p, FILE_OF(ROUTER, TRAPS, ""));
+    assert_int_equal(read_cell(p, SA_SYSTEM, sys, SYSTEM_CONFIG_STATUS), 1);
+    /* A core that is started again is told of it, and works all the same. */
+    end_core(p, SIGKILL);
+    p->refused = "the.xml:8: no \xff";
+    play(p, FILE_OF(ROUTER, TRAPS, ""));
+    assert_int_equal(read_cell(p, SA_SYSTEM, sys, SYSTEM_CONFIG_STATUS), 2);
+    assert_string_equal(read_text(p, SA_SYSTEM, sys, SYSTEM_CONFIG_ERROR), "the.xml:8: no ?");
     must_accept(p, FILE_OF(ROUTER, TRAPS, ""));
     assert_int_equal(read_cell(p, SA_SYSTEM, sys, SYSTEM_CONFIG_STATUS), 1);
 }
