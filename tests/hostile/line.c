@@ -118,6 +118,22 @@ void line_undefine(struct line *l, uint32_t id)
     transmit(l, EVAL_UNDEFINE);
 }
 
+const char *line_compile(struct line *l, const char *text)
+{
+    uint32_t tag;
+    bool good;
+    struct slice said;
+
+    eval_put_compile(&l->out, 77, text, strlen(text));
+    transmit(l, EVAL_COMPILE);
+    assert_int_equal(receive(l), EVAL_COMPILED);
+    assert_int_equal(eval_get_compiled(l->in.data, l->in.len, &tag, &good, &said), 0);
+    assert_int_equal(tag, 77);
+    assert_int_equal(good, said.len == 0);
+    snprintf(l->error, sizeof l->error, "%.*s", (int)said.len, (const char *)said.data);
+    return l->error;
+}
+
 /* The next result in R; where it lies in the frame is its octets. */
 static void next_answer(struct line *l, struct rd *r)
 {

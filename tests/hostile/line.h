@@ -22,6 +22,7 @@ struct line {
     struct buf out, in;
     uint64_t version; /* of the last topic */
     struct answer answer;
+    char error[VERDICT_ERROR_MAX + 1]; /* of line_compile() */
 };
 
 /* Confined, unless the sanitizers need what the sandbox takes away. */
@@ -36,6 +37,8 @@ void line_drop(struct line *l, uint32_t id);
 void line_bad_topic(struct line *l, uint32_t id, const char *name, const char *json);
 void line_define(struct line *l, uint32_t id, const char *text); /* owner 1 */
 void line_undefine(struct line *l, uint32_t id);
+/* Only compile it; what is wrong with it, "" for nothing; valid until the next call. */
+const char *line_compile(struct line *l, const char *text);
 /* Evaluate these at NOW_MS; CB gets the answers, in order, A for the call. */
 void line_eval(struct line *l, int64_t now_ms, const uint32_t *ids, size_t n,
                void (*cb)(void *arg, const struct answer *a), void *arg);

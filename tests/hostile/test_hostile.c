@@ -146,6 +146,29 @@ static void each_comes_to_its_end(void **state)
     line_close(&l);
 }
 
+/* What a SET is checked with: nothing is run, so that only what is wrong with the text itself is
+ * found, in the same words. */
+static void compiling_them_runs_nothing(void **state)
+{
+    unsigned refused = 0;
+    struct line l;
+
+    (void)state;
+    line_open(&l);
+    corpus_topics(FIRST_CORPUS_TOPIC, 0, put_corpus_topic, &l);
+    line_define(&l, CANARY, canary);
+    for (size_t i = 0; i < corpus.n; i++) {
+        const struct hostile *h = &corpus.scripts[i];
+        const char *error = line_compile(&l, h->text);
+        if (error[0] && strcmp(error, h->error) != 0)
+            fail_msg("%s %s does not compile: %s", h->group, h->name, error);
+        refused += error[0] != 0;
+        line_eval(&l, noon_ms, (const uint32_t[]){CANARY}, 1, take_one, NULL);
+    }
+    assert_in_range(refused, 8, 20);
+    line_close(&l);
+}
+
 /* ---- side by side ---- */
 
 enum order { ALONE, HOSTILE_FIRST, HOSTILE_LAST, INTERLEAVED, RANDOM };
@@ -473,6 +496,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_comes_to_its_end),
+        cmocka_unit_test(compiling_them_runs_nothing),
         cmocka_unit_test(neighbours_do_not_notice),
         cmocka_unit_test(a_storm_of_ticks_stops_nobody_innocent),
 #ifndef SA_SANITIZERS
