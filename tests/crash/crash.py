@@ -129,8 +129,9 @@ class World:
             self.publisher.stopped.wait(self.rng.uniform(0, 0.7))
             return
         log = self.site.path("traps.log")
-        signs = (lambda: self.load.sent, lambda: self.site.mail.begun,
-                 lambda: os.stat(log).st_size, lambda: self.publisher.document["n"])
+        signs = (lambda: self.load.sent, lambda: self.load.counts["acknowledged"],
+                 lambda: self.site.mail.begun, lambda: os.stat(log).st_size,
+                 lambda: self.publisher.document["n"])
         sign = self.rng.choice(signs)
         was, end = sign(), time.monotonic() + 1
         while sign() == was and time.monotonic() < end:
@@ -261,7 +262,7 @@ class World:
         self.tree.stop()
         dump = self.judge()
         self.checks.at_the_end(dump, expected)
-        outages = self.tree.gaps("poller") + self.tree.gaps("evaluator", 2)
+        outages = self.tree.gaps("poller") + self.tree.gaps("evaluator", 2) + self.publisher.stalls
         self.late = self.checks.holds(self.publisher.hold_runs, self.tree.spans("core"), outages,
                                       HOLD, HOLD_SLACK)
         if self.checks.problems:
@@ -308,7 +309,8 @@ class World:
         counts = c.counts + collections.Counter({
             "looks at the store": c.looks, "rows looked at": c.rows, "SIGKILLs": self.kicked,
             "history rows purged": c.past.gone, "notices purged": c.finished.gone,
-            "notices": c.last["notice"], "test notices": c.tests})
+            "notices": c.last["notice"], "test notices": c.tests,
+            "stalls of the machine": len(self.publisher.stalls)})
         counts += {f"SETs: {k}": n for k, n in self.load.counts.items()}
         return {"kills": self.kills, "counts": counts, "problems": c.problems,
                 "deaths": self.deaths, "late": self.late}

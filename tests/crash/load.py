@@ -85,7 +85,10 @@ class SlowSmtpd(smtpd.Smtpd):
 # ---- what is published ----
 
 class Publisher(threading.Thread):
-    """A new document every 100 ms, until told to rest."""
+    """A new document every 100 ms, until told to rest. Also a witness of the machine: when it comes
+    much too late itself, everybody does."""
+
+    LATE = 0.15  # seconds
 
     def __init__(self, site, rng):
         super().__init__(daemon=True)
@@ -94,6 +97,7 @@ class Publisher(threading.Thread):
                          "f": [0] * (FAMILIES + STEADY)}
         self.hold_runs, self._on = [], {}
         self._until = [0.0] * HELD
+        self.stalls = []  # [(from, to)] wall seconds
         self.publish()
 
     def publish(self):
@@ -123,9 +127,13 @@ class Publisher(threading.Thread):
             self.hold_runs.append((f"hold{i}", self._on.pop(i), now))
 
     def run(self):
+        begun = time.time()
         while not self.stopped.wait(0.1):
             self._flip()
             self.publish()
+            if time.time() - begun > 0.1 + self.LATE:
+                self.stalls.append((begun, time.time()))
+            begun = time.time()
 
     def rest(self):
         """The last document; what each definition is at then."""

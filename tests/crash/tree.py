@@ -37,6 +37,7 @@ class Tree:
     def __init__(self):
         self.parent = None
         self.lives = collections.defaultdict(list)  # stage: [Life]
+        self._present = {}  # pid: Life
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -60,22 +61,23 @@ class Tree:
         now = self.children()
         with self._lock:
             for pid, stage in now.items():
-                stat = stat_of(pid)
-                if stat and all(not life.is_of(pid, stat) for life in self.lives[stage]):
-                    self.lives[stage].append(Life(pid, stat))
-            for life in self._open():
-                if not alive(life.pid, life.ticks):
-                    life.end = time.time()
+                stat, life = stat_of(pid), self._present.get(pid)
+                if stat and stat[0] != "Z" and not (life and life.ticks == stat[2]):
+                    if life:
+                        life.end = life.end or time.time()
+                    self._present[pid] = Life(pid, stat)
+                    self.lives[stage].append(self._present[pid])
+            for pid, life in list(self._present.items()):
+                if not alive(pid, life.ticks):
+                    life.end = life.end or time.time()
+                    del self._present[pid]
         return now
 
-    def _open(self):
-        return [life for lives in self.lives.values() for life in lives if life.end is None]
-
     def killed(self, pid):
+        """Now; it may be seen a moment longer."""
         with self._lock:
-            for life in self._open():
-                if life.pid == pid:
-                    life.end = time.time()
+            if pid in self._present:
+                self._present[pid].end = time.time()
 
     def _watch(self):
         while not self._stop.wait(0.05):
@@ -106,9 +108,6 @@ class Life:
 
     def __init__(self, pid, stat):
         self.pid, self.start, self.ticks, self.end = pid, stat[1], stat[2], None
-
-    def is_of(self, pid, stat):
-        return (self.pid, self.ticks) == (pid, stat[2])
 
 
 def alive(pid, ticks=None):
