@@ -119,6 +119,13 @@ static void read_topic(struct rd *r, char topic[POLL_TOPIC_NAME_MAX + 1])
         r->err = ERR_SYNTAX;
 }
 
+/* The core stores it: as a time that saSourceTable takes. */
+static bool wall_valid(int64_t wall_ms)
+{
+    const struct sa_column *c = sa_column_by_number(sa_table_by_id(SA_SOURCE), SOURCE_LAST_POLL);
+    return wall_ms >= c->min && wall_ms <= c->max;
+}
+
 void poll_sample_write(const struct poll_sample *s, struct buf *b)
 {
     buf_u32(b, s->source);
@@ -135,7 +142,8 @@ int poll_sample_read(struct poll_sample *ret, struct rd *r)
     s.wall_ms = (int64_t)rd_u64(r);
     s.mono_ms = (int64_t)rd_u64(r);
     s.json = rd_blob(r);
-    if (rd_end(r) || !s.json.len || s.json.len > POLL_JSON_MAX)
+    if (rd_end(r) || !s.json.len || s.json.len > POLL_JSON_MAX || !wall_valid(s.wall_ms) ||
+        s.mono_ms < 0)
         return ERR_SYNTAX;
     *ret = s;
     return 0;
@@ -180,8 +188,8 @@ int poll_status_read(struct poll_status *ret, struct rd *r)
     s.wall_ms = (int64_t)rd_u64(r);
     s.topics = rd_u32(r);
     rd_str(r, s.error, sizeof s.error);
-    if (rd_end(r) || !status_known(s.status) || s.topics > POLL_TOPICS_MAX + 1 ||
-        !utf8_valid(s.error, strlen(s.error)))
+    if (rd_end(r) || !status_known(s.status) || !wall_valid(s.wall_ms) ||
+        s.topics > POLL_TOPICS_MAX + 1 || !utf8_valid(s.error, strlen(s.error)))
         return ERR_SYNTAX;
     *ret = s;
     return 0;

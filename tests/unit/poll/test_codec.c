@@ -214,6 +214,34 @@ static void test_status(void **state)
     buf_release(&b);
 }
 
+/* Times that the core could not store, or not count ages from. */
+static void test_times(void **state)
+{
+    static const int64_t wall[] = {0,  1795216655123,   253402300799999,
+                                   -1, 253402300800000, INT64_MIN};
+    struct poll_sample sample = {.topic = "t", .json = {(const uint8_t *)"1", 1}};
+    struct poll_status status = {.status = STATUS_UP};
+    struct buf b;
+    (void)state;
+    buf_init(&b, 4096);
+    for (size_t i = 0; i < sizeof wall / sizeof *wall; i++) {
+        int expected = i < 3 ? 0 : ERR_SYNTAX;
+        sample.wall_ms = status.wall_ms = wall[i];
+        buf_clear(&b);
+        poll_sample_write(&sample, &b);
+        assert_int_equal(read_sample(&(struct poll_sample){0}, b.data, b.len), expected);
+        buf_clear(&b);
+        poll_status_write(&status, &b);
+        assert_int_equal(read_status(&(struct poll_status){0}, b.data, b.len), expected);
+    }
+    sample.wall_ms = 0;
+    sample.mono_ms = INT64_MIN;
+    buf_clear(&b);
+    poll_sample_write(&sample, &b);
+    assert_int_equal(read_sample(&(struct poll_sample){0}, b.data, b.len), ERR_SYNTAX);
+    buf_release(&b);
+}
+
 static void test_gone(void **state)
 {
     struct poll_gone g = {.source = 5, .topic = "router1.if.3"}, back;
@@ -238,7 +266,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_source), cmocka_unit_test(test_source_damaged),
         cmocka_unit_test(test_sample), cmocka_unit_test(test_sample_limits),
-        cmocka_unit_test(test_status), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_status), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
