@@ -35,6 +35,7 @@ enum {
     HIDDEN_MAX = 4096, /* octets of a hidden cell */
     ROW_MAX = 262144,  /* octets of a row's part */
     FULL_PERCENT = 90,
+    RESERVE_BYTES = 2 << 20, /* of the disk, for when it is full */
 };
 
 struct compute {
@@ -111,6 +112,7 @@ struct store {
     void *fatal_arg;
     bool fatal; /* it was called */
     struct scrub scrub;
+    int reserve; /* the core's descriptor of that file, -1 */
     struct txn read[READ_TXN_MAX], write, samples, broken;
 };
 
@@ -148,6 +150,12 @@ int sealed_put(MDB_txn *x, MDB_dbi dbi, uint64_t seed, struct slice key, struct 
 int sealed_open(struct txn *t, const char *db, uint64_t seed, struct slice key, MDB_val v,
                 struct slice *ret);
 bool env_full(struct store *s, int env);
+/* The disk's reserve (reserve.c). keep: the core takes it, or again, when there is plenty of room;
+ * give: it is room for others now. missing: octets that are, and that only alerts may use. */
+void reserve_open(struct store *s);
+void reserve_keep(struct store *s);
+void reserve_give(struct store *s);
+uint64_t reserve_missing(const struct store *s);
 
 /* Raw parts of rows. ERR_NOTFOUND is not sticky. part_check: is what was read what was written, or
  * ERR_CORRUPT (sticky)? */

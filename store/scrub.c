@@ -78,6 +78,7 @@ int store_scrub(struct store *s, unsigned most)
 {
     struct txn *t = txn_begin(s, TXN_READ);
     size_t all = s->nslots * ENV_COUNT + SCRUB_OWN;
+    reserve_keep(s);
     for (size_t i = 0; i < all && most && !t->err.code; i++) {
         struct scrubbed d;
         MDB_cursor *c;

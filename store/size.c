@@ -33,6 +33,7 @@ struct size {
     uint64_t reached; /* octets of the file that were ever in use */
     uint64_t most;    /* the lesser of map and what the file system can still hold */
     unsigned page;
+    bool tight; /* the disk is full, what is left of it is for alerts */
 };
 
 static void env_size(struct store *s, int env, struct size *ret)
@@ -40,13 +41,16 @@ static void env_size(struct store *s, int env, struct size *ret)
     MDB_envinfo info;
     MDB_stat stat;
     struct statvfs fs;
+    ret->tight = false;
     mdb_env_info(s->env[env], &info);
     mdb_env_stat(s->env[env], &stat);
     ret->page = stat.ms_psize;
     ret->reached = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
     ret->most = info.me_mapsize;
     if (!statvfs(s->path, &fs)) {
-        uint64_t room = ret->reached + (uint64_t)fs.f_bavail * fs.f_frsize;
+        uint64_t avail = (uint64_t)fs.f_bavail * fs.f_frsize, kept = reserve_missing(s);
+        ret->tight = kept && avail < kept + RESERVE_BYTES;
+        uint64_t room = ret->reached + (avail > kept ? avail - kept : 0);
         if (room < ret->most)
             ret->most = room;
     }
@@ -56,6 +60,8 @@ bool env_full(struct store *s, int env)
 {
     struct size z;
     env_size(s, env, &z);
+    if (z.tight)
+        return true;
     uint64_t limit = z.most / 100 * FULL_PERCENT;
     if (z.reached < limit)
         return false;

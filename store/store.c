@@ -576,6 +576,8 @@ static int open_store(struct store *s, const struct store_options *o, bool check
         rc = claim_core(s, e);
     if (!rc)
         rc = lock_folder(s, fd, e);
+    if (!rc && check && o->recover_samples)
+        reserve_open(s);
     if (!rc && check)
         rc = repair_finish(s->path, e);
     if (!rc && check)
@@ -593,7 +595,7 @@ static int open_or_not(struct store **ret, const struct store_options *o, bool c
         free(s);
         return err_set(e, ERR_NOMEM, "opening the store: out of memory");
     }
-    s->core_lock = -1;
+    s->core_lock = s->reserve = -1;
     txns_init(s);
     seeds_make(s);
     int rc = open_store(s, o, check, &fd, e);
@@ -651,6 +653,8 @@ void store_close(struct store *s)
         free(s->slots[i]);
     if (s->core_lock >= 0)
         close(s->core_lock);
+    if (s->reserve >= 0)
+        close(s->reserve);
     free(s->path);
     free(s);
 }

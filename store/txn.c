@@ -188,6 +188,8 @@ int txn_commit(struct txn *t, struct err *e)
     int rc = txn_end(t, !t->err.code);
     if (rc)
         txn_lmdb(t, rc, "committing");
+    if (t->err.code == ERR_FULL)
+        reserve_give(t->store);
     if (rc && txn_env(t) < ENV_COUNT && is_panicked(t))
         tell_fatal(t, ERR_IO);
     return t->err.code ? err_set(e, t->err.code, "%s", t->err.text) : 0;

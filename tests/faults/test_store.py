@@ -22,7 +22,7 @@ make_site = pytest.fixture(sites, name="make_site")
 PAGE = 4096
 BRANCH, LEAF, OVERFLOW, META = 1, 2, 4, 8
 CREATE_AND_GO = "4"
-STORE_MIB = 6 << 20
+STORE_SIZE = 12 << 20
 
 
 def state_file(site):
@@ -282,6 +282,11 @@ def mounted():
         libc.umount2(os.fsencode(folder), 2)
 
 
+def free_room(folder):
+    fs = os.statvfs(folder)
+    return fs.f_bavail * fs.f_frsize
+
+
 def fill(folder):
     """Takes all the room there is."""
     with open(os.path.join(folder, "ballast"), "wb", buffering=0) as f:
@@ -298,7 +303,7 @@ def small_site(make_site, mounted):
     """Its store is on a file system of a few megabytes."""
     site = make_site(definition("busy", override="yes") + TRAPS + MAILS, apps=7, start=False)
     os.makedirs(site.path("store"), exist_ok=True)
-    mounted(site.path("store"), f"size={STORE_MIB},mode=0750")
+    mounted(site.path("store"), f"size={STORE_SIZE},mode=0750")
     site.daemon.start()
     wait_trap(site, "saAlertRaised", saDefinitionName="busy")
     return site
@@ -318,19 +323,23 @@ def test_full_disk(small_site):
             break
     assert re.search("resourceUnavailable|commitFailed", str(refused)), refused
     assert extras(site) == acknowledged  # and nothing of the request that was refused
+    assert free_room(site.path("store")) < 4 << 20  # what the reserve gave up, at most
     before = raised(site)
-    for n in range(6):  # evaluation goes on, and what can be committed is delivered
-        apps_run(site, 3 if n % 2 else 7)
-        elapse(0.3)
+    for n in range(3):
+        flips(site)  # there is still room for alerts, and for nothing else
+        with pytest.raises(SetRefused):
+            create_ten(site, 2000)
+    assert raised(site) >= before + 3
     assert site.daemon._up()
     said = site.daemon.process.output()[mark:]
     assert len(said.splitlines()) < 200, said
     os.remove(os.path.join(site.path("store"), "ballast"))
     wait_for(lambda: create(site, "afterwards"), "room for a definition", 20)
     flips(site)
-    assert raised(site) > before
     assert extras(site) == acknowledged
     assert {"before", "afterwards", "busy"} <= definitions(site)
+    reserve = pathlib.Path(site.path("store"), "reserve")
+    wait_for(lambda: reserve.stat().st_size >= 2 << 20, "the reserve to be taken again")
 
 
 def test_started_on_a_full_disk(small_site):
@@ -358,7 +367,7 @@ def test_read_only_file_system(small_site, mounted):
     site.daemon.stop()
     mounted(site.path("store"), flags=1)
     refuses(site, r"error .*/store.*(Read-only file system|Permission denied)")
-    mounted(site.path("store"), f"size={STORE_MIB}")
+    mounted(site.path("store"), f"size={STORE_SIZE}")
     site.daemon.start()
     flips(site)
 
