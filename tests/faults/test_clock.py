@@ -78,7 +78,8 @@ def test_clock_is_set(make_site, tmp_path, years, seconds):
     wait_trap(site, "saAlertCleared", 20, saDefinitionName="held")
     assert set(alerts(site).values()) == {("ok", "inactive")}
     assert not traps(site, "saAlertRaised", saAlertLevel="unknown")
-    assert len(site.manager.column("saHistoryTo")) == 4
+    # What is ten years old to a daemon that knows no other time may go.
+    assert list(site.manager.column("saHistoryTo").values())[-2:] == ["ok", "ok"]
 
 
 def test_clock_is_set_back_while_nobody_runs(make_site, tmp_path):
