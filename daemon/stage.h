@@ -140,10 +140,11 @@ void stage_answer(struct stage_context *c, uint16_t type, bool accepted, const c
 int stage_answer_read(struct rd *r, bool *ret_accepted, char *ret_why, size_t cap);
 
 /* The parent: starts all, restarts what ends, stops all at SIGTERM or SIGINT, in the mirrored
- * order. EXE: this program's path. Returns the exit status: 0, EXIT_CONFIG if the core refused its
- * configuration at the first start, 1. */
+ * order. Returns the exit status: 0; EXIT_CONFIG: the configuration was refused at the first start;
+ * EXIT_BUILD; 1. */
 struct parent_options {
-    const char *exe, *evaluator, *config_file;
+    const char *exe; /* this program's path */
+    const char *evaluator, *config_file;
     const char *log_level;
     bool unconfined;               /* no sandbox for the evaluators, no filters (valgrind) */
     const struct confine *confine; /* whom the stages run as */
