@@ -123,7 +123,7 @@ static cell_parser *const cell_parsers[] = {
     [SA_UNSIGNED] = cell_number, [SA_GAUGE] = cell_number,       [SA_COUNTER] = cell_number,
     [SA_MILLIS] = cell_number,   [SA_GAUGE64] = cell_number,     [SA_TEXT] = cell_text,
     [SA_NAME] = cell_name,       [SA_NAME_OR_EMPTY] = cell_name, [SA_BITS] = cell_bits,
-    [SA_OCTETS] = NULL,
+    [SA_OCTETS] = NULL,          [SA_TEST_AND_INCR] = NULL,
 };
 
 bool column_from_xml(const struct sa_column *c)

@@ -15,8 +15,6 @@
 /* How a value is kept and shown. The comment gives the SNMP type and the C form of a cell. */
 enum sa_syntax {
     SA_INTEGER,      /* Integer32 with range; int64_t in C */
-    SA_TEST_AND_INCR,/* TestAndIncr (RFC 2579): a SET must name its value, which then rises by one,
-                      * from 2^31 - 1 to 0; int64_t */
     SA_ENUM,         /* INTEGER { names }; int64_t */
     SA_TRUTH,        /* TruthValue: 1 true, 2 false; int64_t */
     SA_ROW_STATUS,   /* RowStatus (RFC 2579); int64_t */
@@ -33,6 +31,8 @@ enum sa_syntax {
     SA_NAME_OR_EMPTY,/* SaNameOrEmpty: (SIZE (0..32)); bytes */
     SA_BITS,         /* BITS { names }: bit 0 is the top bit of octet 0; int64_t mask, bit n = 1 << n */
     SA_OCTETS,       /* OCTET STRING, opaque bytes (hidden columns) */
+    SA_TEST_AND_INCR,/* TestAndIncr (RFC 2579): a SET must name its value, which then rises by one,
+                      * from 2^31 - 1 to 0; int64_t */
 };
 
 enum sa_access {
