@@ -588,6 +588,8 @@ static int write_metrics(struct txn *t, struct entry *e)
         return err;
     e->flushes++;
     err = metrics_each(e->topic.json, e->topic.len, write_metric, &w);
+    if (err == ERR_SYNTAX) /* no document: it has no metrics */
+        err = 0;
     return err ? err : drop_unseen(t, e);
 }
 

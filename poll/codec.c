@@ -143,7 +143,7 @@ int poll_sample_read(struct poll_sample *ret, struct rd *r)
     s.mono_ms = (int64_t)rd_u64(r);
     s.json = rd_blob(r);
     if (rd_end(r) || !s.json.len || s.json.len > POLL_JSON_MAX || !wall_valid(s.wall_ms) ||
-        s.mono_ms < 0)
+        s.mono_ms < 0 || !utf8_valid(s.json.data, s.json.len))
         return ERR_SYNTAX;
     *ret = s;
     return 0;

@@ -238,6 +238,24 @@ static void test_a_time_before_all_time(void **state)
     topics_free(x);
 }
 
+/* The poller promises documents; one that breaks the promise must not keep other rows from being
+ * written. */
+static void test_what_is_no_document_has_no_metrics(void **state)
+{
+    struct world *w = *state;
+    struct topics *x = topics_new();
+
+    sample(x, "r", "{\"a\":1}", 1);
+    flush(w, x);
+    sample(x, "r", "{\"a\":", 2);
+    flush(w, x);
+    assert_string_equal(metrics_of(w, "alice", "r"), "");
+    sample(x, "r", "{\"a\":2}", 3);
+    flush(w, x);
+    assert_string_equal(metrics_of(w, "alice", "r"), "2:a=2");
+    topics_free(x);
+}
+
 /* ---- restarts ---- */
 
 static void test_a_restart_keeps_ids_and_drops_old_samples(void **state)
@@ -560,6 +578,7 @@ int main(void)
         IN_WORLD(test_other_readers),
         IN_WORLD(test_another_source_cannot_take_a_topic_over),
         IN_WORLD(test_a_time_before_all_time),
+        IN_WORLD(test_what_is_no_document_has_no_metrics),
         IN_WORLD(test_a_restart_keeps_ids_and_drops_old_samples),
         IN_WORLD(test_gone_and_back_before_it_was_written),
         IN_WORLD(test_what_was_not_committed_is_written_again),

@@ -169,6 +169,16 @@ static void refuse_sample(const char *topic, size_t json_len)
     buf_release(&b);
 }
 
+static void refuse_text(const char *json)
+{
+    struct poll_sample s = {.topic = "t", .json = {(const uint8_t *)json, strlen(json)}}, back;
+    struct buf b;
+    buf_init(&b, 4096);
+    poll_sample_write(&s, &b);
+    assert_int_equal(read_sample(&back, b.data, b.len), ERR_SYNTAX);
+    buf_release(&b);
+}
+
 static void test_sample_limits(void **state)
 {
     (void)state;
@@ -176,6 +186,7 @@ static void test_sample_limits(void **state)
     refuse_sample("bad\xff", 2);
     refuse_sample("topic", 0);
     refuse_sample("topic", POLL_JSON_MAX + 1);
+    refuse_text("\xff");
 }
 
 static int read_status(struct poll_status *s, const void *p, size_t n)
