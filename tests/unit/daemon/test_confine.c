@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -485,28 +486,18 @@ static const char *file_of(const char *name)
     return path;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 static int remove_folder(void **state)
 {
-    static const char *const files[] = {
-        "store/state/data.mdb",
-        "store/state/lock.mdb",
-        "store/samples/data.mdb",
-        "store/samples/lock.mdb",
-        "store/state",
-        "store/samples",
-        "store/lock",
-        "store/core.lock",
-        "store",
-        "backup/state/data.mdb",
-        "backup/state",
-        "backup",
-        "file",
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(files); i++)
-        remove(file_of(files[i]));
-    return rmdir(folder);
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* LMDB's maps, locks and syncs, and the thread that makes its backups. */
