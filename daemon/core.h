@@ -63,6 +63,8 @@ struct core_source {
 struct core_handler {
     const struct config_handler *config;
     uint32_t now, shown; /* notices in flight; as saHandlerQueue shows them */
+    uint32_t delivered, failed; /* by the outcomes that are being applied ... */
+    const struct outcome *last; /* ... of which this is the last; NULL: none */
 };
 
 struct core_touched { /* definitions to be looked at again after a commit */

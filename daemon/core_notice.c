@@ -513,23 +513,43 @@ static struct core_job *take_job(struct core *c, struct core_job **slot)
     return j;
 }
 
-static int count_handler(struct core *c, struct txn *t, const struct core_job *j,
-                         const struct outcome *o)
+/* What a turn's outcomes say of a handler becomes one edit of its row. */
+static void count_outcome(struct core *c, const struct core_job *j, const struct outcome *o)
 {
-    const struct core_handler *h = core_handler_at(c, j->handler);
-    struct key k;
-    struct edit d;
+    struct core_handler *h = core_handler_at(c, j->handler);
 
     if (!h) /* it never was, or has gone meanwhile */
-        return 0;
-    k = key_of_names(h->config->owner, h->config->name);
-    edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
-    edit_int(&d, HANDLER_STATUS, o->result == OUTCOME_DELIVERED ? STATUS_UP : STATUS_FAILING);
-    edit_str(&d, HANDLER_LAST_MESSAGE, o->result == OUTCOME_DELIVERED ? "delivered" : o->error);
+        return;
+    h->last = o;
     if (o->result == OUTCOME_DELIVERED)
-        edit_add(&d, HANDLER_DELIVERED, (int64_t)j->nrefs);
+        h->delivered += (uint32_t)j->nrefs;
     else if (o->result == OUTCOME_FAILED)
-        edit_add(&d, HANDLER_FAILED, (int64_t)j->nrefs);
+        h->failed += (uint32_t)j->nrefs;
+}
+
+static void uncount_outcomes(struct core *c)
+{
+    for (size_t i = 0; i < c->nhandlers; i++) {
+        struct core_handler *h = c->handlers[i];
+
+        if (!h)
+            continue;
+        h->delivered = h->failed = 0;
+        h->last = NULL;
+    }
+}
+
+static int write_counts(struct txn *t, const struct core_handler *h)
+{
+    bool delivered = h->last->result == OUTCOME_DELIVERED;
+    struct key k = key_of_names(h->config->owner, h->config->name);
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
+    edit_int(&d, HANDLER_STATUS, delivered ? STATUS_UP : STATUS_FAILING);
+    edit_str(&d, HANDLER_LAST_MESSAGE, delivered ? "delivered" : h->last->error);
+    edit_add(&d, HANDLER_DELIVERED, h->delivered);
+    edit_add(&d, HANDLER_FAILED, h->failed);
     return row_put(&d, NULL);
 }
 
@@ -555,7 +575,8 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
         c->delivered += state == NOTICE_DELIVERED;
         c->failed += state == NOTICE_FAILED;
     }
-    return err ? err : count_handler(c, t, j, o);
+    count_outcome(c, j, o);
+    return err;
 }
 
 static void count_queues(struct core *c)
@@ -599,12 +620,17 @@ int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms)
 {
     int err = 0;
 
+    uncount_outcomes(c); /* a turn before may have failed */
     for (size_t i = 0; i < c->noutcomes && !err; i++) {
         const struct outcome *o = &c->outcomes[i];
         const struct core_job *j = *job_slot(c, o->job);
 
         if (j)
             err = apply_outcome(c, t, j, o, now_ms);
+    }
+    for (size_t i = 0; i < c->nhandlers && !err; i++) {
+        if (c->handlers[i] && c->handlers[i]->last)
+            err = write_counts(t, c->handlers[i]);
     }
     for (size_t i = 0; i < c->nlost && !err; i++)
         err = notice_release(t, &c->lost[i], now_ms);
