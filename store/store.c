@@ -15,7 +15,13 @@
 
 #include "store/verify_impl.h"
 
-enum { MAX_DBS = SLOT_MAX + KV_MAX + 8, MAX_READERS = 510, BOOT_LEN = 36, LOCK_BYTES = 40960 };
+enum {
+    MAX_DBS = SLOT_MAX + KV_MAX + 8,
+    MAX_READERS = 510,
+    BOOT_LEN = 36,
+    LOCK_BYTES = 40960,
+    READ_ALL_MOST = 512 << 20
+};
 
 /* A reservation of addresses, not of memory or disk. */
 const size_t store_default_map = SIZE_MAX > UINT32_MAX ? (size_t)(UINT64_C(16) << 30) : 1 << 30;
@@ -539,6 +545,15 @@ static int claim_core(struct store *s, struct err *e)
     return 0;
 }
 
+/* Of what is longer, only the pages that lead to others are looked at: a few per cent of all. */
+static bool too_long_to_read(const struct store_options *o, int env)
+{
+    char name[VERIFY_PATH_MAX];
+    struct stat st;
+    verify_file_name(name, o, env);
+    return !stat(name, &st) && st.st_size > READ_ALL_MOST;
+}
+
 /* Before LMDB, which trusts them, sees the files. Only while nobody writes to them: then they are
  * what they were when they were opened, which was looked at. */
 static int check_files(struct store *s, const struct store_options *o, struct err *e)
@@ -546,10 +561,10 @@ static int check_files(struct store *s, const struct store_options *o, struct er
     struct verify_report r = {0};
     if (verify_in_use(o))
         return 0;
-    int rc = verify_env(o, ENV_STATE, true, &r, e);
+    int rc = verify_env(o, ENV_STATE, too_long_to_read(o, ENV_STATE), &r, e);
     if (rc && rc != ERR_NOTFOUND)
         return rc;
-    rc = verify_env(o, ENV_SAMPLES, true, &r, e);
+    rc = verify_env(o, ENV_SAMPLES, too_long_to_read(o, ENV_SAMPLES), &r, e);
     if (rc != ERR_CORRUPT)
         return rc == ERR_NOTFOUND ? 0 : rc;
     return o->recover_samples ? store_wipe_samples(s->path, e) : rc;
