@@ -217,6 +217,19 @@ static void take_stat(struct child *c, uint16_t type, const int *fds, int nfds)
     }
 }
 
+static int on_link_lost(struct parent *p, struct rd *r)
+{
+    uint8_t peer = rd_u8(r);
+
+    if (rd_end(r) || (peer != STAGE_AGENT && peer != STAGE_POLLER && peer != STAGE_DISPATCHER))
+        return ERR_PROTOCOL;
+    if (p->children[peer].chan)
+        log_warning(stage_name(peer), "its link to the core broke: a new one is made");
+    link_lost(p, peer);
+    link_all(p);
+    return 0;
+}
+
 static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                     int nfds)
 {
@@ -235,6 +248,8 @@ static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len
         return on_hello(c, &r);
     if (type == STAGE_RELOADED && core)
         return reload_answered(c->parent->reload, payload, len);
+    if (type == STAGE_LINK_LOST && core)
+        return on_link_lost(c->parent, &r);
     if (type != STAGE_RELOAD_WANTED || !core)
         return ERR_PROTOCOL;
     reload_wish(c->parent->reload);
@@ -293,8 +308,7 @@ void child_tell_core(struct parent *p, const struct child *c)
     buf_init(&b, 1024);
     stage_process_write(&s, &b);
     /* Descriptors may have run out, which is when what is said matters most. */
-    if (!b.err &&
-        chan_send_fds(core->chan, PARENT_PROCESS, b.data, b.len, &c->stat, c->stat >= 0))
+    if (!b.err && chan_send_fds(core->chan, PARENT_PROCESS, b.data, b.len, &c->stat, c->stat >= 0))
         chan_send(core->chan, PARENT_PROCESS, b.data, b.len);
     buf_release(&b);
 }

@@ -219,6 +219,24 @@ static void flush(struct core *c)
     topics_flushed(c->topics, !err);
 }
 
+/* A link that broke while its other end lives on: only the parent can make another one. */
+static void look_for_links(struct core *c)
+{
+    const struct {
+        uint8_t stage;
+        const struct chan *link;
+    } all[CORE_LINKS] = {
+        {STAGE_AGENT, c->agent}, {STAGE_POLLER, c->poller}, {STAGE_DISPATCHER, c->dispatcher}};
+
+    for (size_t i = 0; i < CORE_LINKS; i++) {
+        c->linkless[i] = all[i].link ? 0 : c->linkless[i] + 1;
+        if (c->linkless[i] < CORE_LINKLESS_TICKS || !c->stage || !c->stage->parent)
+            continue;
+        c->linkless[i] = 0;
+        chan_send(c->stage->parent, STAGE_LINK_LOST, &all[i].stage, 1);
+    }
+}
+
 static void tick(void *arg)
 {
     struct core *c = arg;
@@ -227,6 +245,7 @@ static void tick(void *arg)
     flush(c);
     set_expire_unready(c->store, clock_wall_ms(), CORE_UNREADY_MS);
     store_scrub(c->store, CORE_SCRUB_ROWS);
+    look_for_links(c);
     if (++c->ticks % 60 == 0)
         store_clear_readers(c->store);
     c->stalled = false; /* also the hint that was never given: look at everything */

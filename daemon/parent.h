@@ -70,7 +70,7 @@ void child_tell_core(struct parent *p, const struct child *c);
 
 /* link.c: links whatever runs and is not linked; what fails is tried again. */
 void link_all(void *parent);
-/* It ended: what it was linked with is to be linked anew. */
+/* It ended, or its link did: what it was linked with is to be linked anew. */
 void link_lost(struct parent *p, enum stage_id s);
 
 #endif

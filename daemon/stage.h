@@ -59,6 +59,9 @@ enum {
     /* checker (a process that tries a configuration for the parent, then ends): the same */
     STAGE_CHECKED = 20,
     STAGE_ALIVE = 21, /* empty: its loop turns; at least every STAGE_ALIVE_MS */
+    /* core: u8 stage: there has been no link to it for some time. It broke (for want of memory,
+     * say) while both went on; nobody else would notice. */
+    STAGE_LINK_LOST = 22,
 };
 
 /* A reload: SIGHUP or STAGE_RELOAD_WANTED → the parent copies the file into a memfd and has it
