@@ -79,18 +79,12 @@ static void *run_core(void *arg)
 
 static char folder[32] = "/dev/shm/fuzz_core.XXXXXX";
 
-static void leave(void)
-{
-    world_remove(folder);
-}
-
 static void make_folder(void)
 {
     if (!mkdtemp(folder)) {
         snprintf(folder, sizeof folder, "/tmp/fuzz_core.XXXXXX");
         REQUIRE(mkdtemp(folder));
     }
-    atexit(leave);
 }
 
 static int config_fd(void)
@@ -152,6 +146,7 @@ static void start(void)
     core.stage.parent = chan_new(core.stage.loop, ends[0], &o);
     REQUIRE(core.stage.parent && pthread_create(&thread, NULL, run_core, NULL) == 0);
     drain_parent(true);
+    world_remove(folder); /* mapped files stay while they are open */
 }
 
 /* A frame of the parent's, with descriptors. */

@@ -11,8 +11,9 @@ enum { SEED_MAX = 64 << 10, COPIES = 400, COPIES_SLOW = 10 };
 
 #define TARGETS(X)                                                                                 \
     X(agent)                                                                                       \
-    X(alerts) X(core) X(dispatch) X(eval) X(frame) X(http) X(jobs) X(json) X(keys) X(mail) X(poll) \
-        X(row) X(set) X(smtp) X(snmp) X(stage) X(values) X(verify) X(view) X(walk) X(xml)
+    X(alerts)                                                                                      \
+    X(core) X(dispatch) X(eval) X(frame) X(http) X(jobs) X(json) X(keys) X(mail) X(poll) X(row)    \
+        X(set) X(smtp) X(snmp) X(stage) X(values) X(verify) X(view) X(walk) X(xml)
 
 #define DECLARE(name) int fuzz_##name(const uint8_t *data, size_t size);
 #define LIST(name)    {#name, fuzz_##name},
@@ -24,7 +25,7 @@ static const struct target {
     int (*run)(const uint8_t *data, size_t size);
 } targets[] = {TARGETS(LIST)};
 
-static const char *const slow[] = {"agent", "alerts", "http", "smtp", "verify", "walk"};
+static const char *const slow[] = {"agent", "alerts", "core", "http", "smtp", "verify", "walk"};
 
 static size_t copies_of(const struct target *t)
 {
