@@ -94,20 +94,29 @@ static int damaged_only(const struct dirent *d)
     return !strncmp(d->d_name, DAMAGED, sizeof DAMAGED - 1);
 }
 
-/* Leaves room for one more: the names are in the order of time. */
-static void remove_oldest(const char *path)
+/* All but the LEAVE newest: the names are in the order of time. */
+static void remove_oldest(const char *path, int leave)
 {
     struct dirent **list;
     char name[VERIFY_PATH_MAX];
     int n = scandir(path, &list, damaged_only, alphasort);
     for (int i = 0; i < n; i++) {
-        if (i < n - (KEEP_MAX - 1) &&
+        if (i < n - leave &&
             snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name) < (int)sizeof name)
             remove_tree(name);
         free(list[i]);
     }
     if (n >= 0)
         free(list);
+}
+
+static void make_room(const char *path)
+{
+    char reserve[VERIFY_PATH_MAX];
+    snprintf(reserve, sizeof reserve, "%s/reserve", path);
+    remove_oldest(path, 0);
+    if (truncate(reserve, 0))
+        errno = 0; /* there is none */
 }
 
 /* A name that is not taken: repairs within one second are told apart. */
@@ -492,8 +501,13 @@ static int repair_state(const struct store_options *o, struct verify_report *ret
     struct names n;
     char kept[VERIFY_PATH_MAX];
     names_of(&n, o->path);
-    remove_oldest(o->path);
+    remove_oldest(o->path, KEEP_MAX - 1);
     int rc = build(o, &n, ret, e);
+    if (rc == ERR_FULL) { /* that it goes on counts for more than what is kept for the curious */
+        make_room(o->path);
+        memset(ret, 0, sizeof *ret);
+        rc = build(o, &n, ret, e);
+    }
     if (rc) {
         remove_tree(n.work);
         remove_tree(n.made);

@@ -48,7 +48,8 @@ static void env_size(struct store *s, int env, struct size *ret)
     ret->reached = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
     ret->most = info.me_mapsize;
     if (!statvfs(s->path, &fs)) {
-        uint64_t avail = (uint64_t)fs.f_bavail * fs.f_frsize, kept = reserve_missing(s);
+        uint64_t avail = (uint64_t)fs.f_bavail * fs.f_frsize, kept;
+        kept = env == ENV_STATE ? reserve_missing(s) : 0; /* `samples` hardly grows */
         ret->tight = kept && avail < kept + RESERVE_BYTES;
         uint64_t room = ret->reached + (avail > kept ? avail - kept : 0);
         if (room < ret->most)

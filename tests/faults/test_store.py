@@ -362,6 +362,21 @@ def test_started_on_a_full_disk(small_site):
         flips(site)
 
 
+def test_damaged_on_a_full_disk(small_site):
+    site = small_site
+    wait_for(lambda: os.path.getsize(os.path.join(site.path("store"), "reserve")) >= 2 << 20,
+             "the reserve")
+    site.daemon.stop()
+    octets = bytearray(state_file(site).read_bytes())
+    for page in pages_of(octets, LEAF)[::2]:
+        flip(octets, page, random.Random(page))
+    state_file(site).write_bytes(octets)
+    fill(site.path("store"))
+    site.daemon.start()
+    site.daemon.process.expect(r"error .*repaired", 1)
+    flips(site)
+
+
 def test_read_only_file_system(small_site, mounted):
     site = small_site
     site.daemon.stop()
