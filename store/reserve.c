@@ -38,7 +38,7 @@ void reserve_keep(struct store *s)
 {
     if (s->reserve < 0 || is_held(s) || available(s) < 4 * RESERVE_BYTES)
         return;
-    if (posix_fallocate(s->reserve, 0, RESERVE_BYTES))
+    if (fallocate(s->reserve, 0, 0, RESERVE_BYTES))
         reserve_give(s);
 }
 

@@ -169,10 +169,10 @@ static int reserve_lock(const char *folder, struct err *e)
     int fd = open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     int rc = fd < 0 || fstat(fd, &st) ? err_errno(e, "opening %s", p) : 0;
     if (!rc) {
-        errno = posix_fallocate(fd, 0, st.st_size > LOCK_BYTES ? st.st_size : LOCK_BYTES);
-        if (errno == ENOSPC || errno == EDQUOT)
+        int failed = fallocate(fd, 0, 0, st.st_size > LOCK_BYTES ? st.st_size : LOCK_BYTES);
+        if (failed && (errno == ENOSPC || errno == EDQUOT))
             rc = err_set(e, ERR_FULL, "no room for %s: the disk is full", p);
-        else if (errno)
+        else if (failed && errno != EOPNOTSUPP && errno != ENOSYS) /* not every file system can */
             rc = err_errno(e, "making room for %s", p);
     }
     if (fd >= 0)

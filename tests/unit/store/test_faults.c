@@ -80,11 +80,13 @@ int ftruncate64(int fd, off_t n)
 {
     return ftruncate(fd, n);
 }
-int posix_fallocate(int fd, off_t at, off_t n)
+int fallocate(int fd, int mode, off_t at, off_t n)
 {
-    if (refuses())
-        return disk.error;
-    return syscall(SYS_fallocate, fd, 0, at, n) ? errno : 0;
+    return refuses() ? refusal() : (int)syscall(SYS_fallocate, fd, mode, at, n);
+}
+int fallocate64(int fd, int mode, off_t at, off_t n)
+{
+    return fallocate(fd, mode, at, n);
 }
 
 /* ---- a life ------------------------------------------------------------------------------------
