@@ -14,11 +14,21 @@
 #include "eval/compile.h"
 #include "eval/spawn.h"
 
-enum { COMPILE_DEADLINE_MS = 2000, CHECK_MAP_BYTES = 1 << 30 };
+enum {
+    COMPILE_DEADLINE_MS = 2000,
+    UNCONFINED_DEADLINE_MS = 60 * 1000, /* valgrind takes its time */
+    CHECK_MAP_BYTES = 1 << 30
+};
+
+struct compiler {
+    int fd, deadline_ms;
+};
 
 static int compile(void *arg, const void *text, size_t len, struct err *e)
 {
-    return eval_compile(*(int *)arg, text, len, COMPILE_DEADLINE_MS, e);
+    const struct compiler *c = arg;
+
+    return eval_compile(c->fd, text, len, c->deadline_ms, e);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -45,20 +55,22 @@ static int check_in(struct core *c, const char *folder, struct err *e)
 static int check_rows(struct core *c, const char *evaluator, bool unconfined, struct err *e)
 {
     const char *tmp = getenv("TMPDIR");
+    struct compiler compiler = {.deadline_ms =
+                                    unconfined ? UNCONFINED_DEADLINE_MS : COMPILE_DEADLINE_MS};
     char folder[512];
-    int fd, pidfd, err;
+    int pidfd, err;
     pid_t pid;
 
     if ((size_t)snprintf(folder, sizeof folder, "%s/snmpalertd-check-XXXXXX",
                          tmp && *tmp ? tmp : "/tmp") >= sizeof folder ||
         !mkdtemp(folder))
         return err_errno(e, "cannot make a folder to check in");
-    err = eval_spawn(evaluator, unconfined, &fd, &pidfd, &pid, e);
+    err = eval_spawn(evaluator, unconfined, &compiler.fd, &pidfd, &pid, e);
     if (!err) {
         c->checks.compile = compile;
-        c->checks.arg = &fd;
+        c->checks.arg = &compiler;
         err = check_in(c, folder, e);
-        close(fd);
+        close(compiler.fd);
         close(pidfd);
         kill(pid, SIGKILL);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -142,7 +142,7 @@ int dispatcher_main(struct stage_context *c)
 
 /* ---- agent ---- */
 
-enum { COMPILE_DEADLINE_MS = 200 };
+enum { COMPILE_DEADLINE_MS = 200, UNCONFINED_DEADLINE_MS = 10 * 1000 /* valgrind */ };
 
 struct agent_side {
     struct stage_context *stage;
@@ -167,11 +167,12 @@ static void drop_compiler(struct agent_side *s)
 static int compile(void *arg, const void *text, size_t len, struct err *e)
 {
     struct agent_side *s = arg;
+    int deadline_ms = s->stage->options->unconfined ? UNCONFINED_DEADLINE_MS : COMPILE_DEADLINE_MS;
     int err;
 
     if (s->compiler < 0)
         return err_set(e, ERR_RESOURCE_UNAVAILABLE, "the compiler is being started");
-    err = eval_compile(s->compiler, text, len, COMPILE_DEADLINE_MS, e);
+    err = eval_compile(s->compiler, text, len, deadline_ms, e);
     if (err == ERR_RESOURCE_UNAVAILABLE)
         drop_compiler(s); /* a late answer must not be taken for the next one's */
     return err;

@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 
+from .wait import PATIENCE
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
@@ -87,6 +89,7 @@ class Process:
 
     def expect(self, pattern, timeout=10.0, since=0):
         """Wait until the output behind SINCE matches PATTERN; returns the match."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         with self._changed:
             while True:

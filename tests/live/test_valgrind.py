@@ -50,7 +50,8 @@ def test_demo_is_clean(tmp_path):
     build = wrapped_build(tmp_path)
     r = subprocess.run([sys.executable, "-B", str(SOURCE / "demo/demo.py"), "--once"],
                        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
-                       env={**os.environ, "SNMPALERT_BUILD": str(build)})
+                       env={**os.environ, "SNMPALERT_BUILD": str(build),
+                            "SNMPALERT_PATIENCE": "5"})
     assert r.returncode == 0, r.stdout + r.stderr
     reports = [report(path) for path in sorted(pathlib.Path(tmp_path).glob("vg.*"))]
     commands = "\n".join(command for command, _ in reports)
