@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "alerts/checks.h"
@@ -406,6 +407,16 @@ static int load_topics(struct core *c, struct err *e)
     return txn_commit(t, e);
 }
 
+/* What the network stages must not read; they have the service's group. */
+static void warn_of_access(const char *path)
+{
+    struct stat st;
+
+    if (!stat(path, &st) && (st.st_mode & (S_IRWXG | S_IRWXO)))
+        log_warning("store", "%s is open to others (mode %03o): chmod 700 it", path,
+                    (unsigned)st.st_mode & 07777);
+}
+
 static int open_store(struct core *c, struct err *e)
 {
     struct store_options o = {.path = c->config->store_path,
@@ -421,6 +432,7 @@ static int open_store(struct core *c, struct err *e)
         poll(NULL, 0, 20);
     if (err)
         return err;
+    warn_of_access(o.path);
     repair_watch(c->store);
     err = repair_derived(c->store, c->stage->options->verify_store, e);
     if (!err)

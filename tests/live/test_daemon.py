@@ -195,6 +195,18 @@ def test_second_daemon_on_the_same_store_is_refused(make_site):
     assert len(notices(site, Kind="raise")) == 1
 
 
+def test_store_that_others_can_read_is_told(make_site):
+    site = make_site(definition("busy"), start=False)
+    os.mkdir(site.path("store"), 0o750)
+    site.daemon.start()
+    assert re.search(r"level=warning .*object=store msg=\".*/store is open to others \(mode 750\): "
+                     r"chmod 700 it", site.daemon.process.output())
+    site.daemon.stop()
+    os.chmod(site.path("store"), 0o700)
+    site.daemon.start()
+    assert "is open to others" not in site.daemon.process.output()
+
+
 def test_hangup_is_survived(make_site):
     site = make_site(definition("busy") + TRAPS)
     site.daemon.process.send(signal.SIGHUP)
@@ -246,6 +258,12 @@ def check_config(file):
                            f"--user={os.geteuid()}",
                            f"--evaluator={build_folder()}/snmpalertd-evaluator"],
                           capture_output=True, text=True, timeout=30)
+
+
+def test_one_thing_at_a_time():
+    r = subprocess.run([build_folder() / "snmpalertd", "-c", "/nonexistent", "--check-config",
+                        "--check-store"], capture_output=True, text=True, timeout=30)
+    assert r.returncode == 64 and "only one of --check-config, --check-store" in r.stderr
 
 
 def test_sample_configuration_is_good():
