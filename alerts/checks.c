@@ -143,6 +143,15 @@ static int check_script(void *arg, const struct set_check_context *c, unsigned *
     return 0;
 }
 
+/* An owner may refer to what is admin's, too. */
+static int no_such(struct err *e, const char *what, const char *name, const char *owner)
+{
+    if (!strcmp(owner, ADMIN))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "%s has no %s '%s'", owner, what, name);
+    return err_set(e, ERR_INCONSISTENT_VALUE, "no %s '%s', neither of %s nor of admin", what, name,
+                   owner);
+}
+
 /* ---- definitions ---- */
 
 static int check_condition(const struct checks *k, const struct set_check_context *c,
@@ -158,8 +167,7 @@ static int check_condition(const struct checks *k, const struct set_check_contex
         return err_set(e, ERR_INCONSISTENT_VALUE, "both a condition and a script ('%s') are given",
                        script);
     if (script[0] && look_ref(c, SA_SCRIPT, owner, script, &r))
-        return err_set(e, ERR_INCONSISTENT_VALUE, "no script '%s', neither of %s nor of admin",
-                       script, owner);
+        return no_such(e, "script", script, owner);
     *ret_column = DEFINITION_CONDITION;
     if (!script[0] && !condition.len)
         return row_active(c->after)
@@ -350,8 +358,7 @@ static int check_target(void *arg, const struct set_check_context *c, unsigned *
         return 0;
     row_str(c->after, TARGET_HANDLER, handler, sizeof handler);
     if (handler[0] && look_ref(c, SA_HANDLER, n[0], handler, &r))
-        return err_set(e, ERR_INCONSISTENT_VALUE, "no handler '%s', neither of %s nor of admin",
-                       handler, n[0]);
+        return no_such(e, "handler", handler, n[0]);
     *ret_column = TARGET_RECIPIENTS;
     recipients = row_text(c->after, TARGET_RECIPIENTS);
     if (recipients_each(recipients.data, recipients.len, NULL, NULL) < 0)

@@ -25,8 +25,8 @@ static const char usage[] =
     "\n"
     "  -c, --config=FILE      configuration (default %s)\n"
     "      --check-config     check the configuration, say what is wrong with it, and end\n"
-    "      --check-store      look for damage in the store, while the daemon does not run, and "
-    "end\n"
+    "      --check-store      look for damage in the store that the configuration names, while\n"
+    "                         the daemon does not run, and end\n"
     "      --repair-store     the same, and repair what is damaged\n"
     "      --log-level=LEVEL  error, warning, info (default) or debug\n"
     "      --evaluator=FILE   program that runs conditions (default %s;\n"
@@ -40,8 +40,9 @@ static const char usage[] =
     "      --version          print the version and end\n"
     "      --help             print this and end\n"
     "\n"
-    "Exit status: 0, 65 if the store is damaged, 67 if there is no such user, 75 if it should be\n"
-    "started again, 78 if the configuration is refused, 1 for other failures.\n";
+    "Exit status: 0, 64 for wrong options, 65 if the store is damaged, 66 if there is none to\n"
+    "check, 67 if there is no such user, 75 if it should be started again or the store is in use,\n"
+    "78 if the configuration is refused, 1 for other failures.\n";
 
 enum {
     OPT_CHECK = 256,
@@ -233,6 +234,11 @@ int main(int argc, char **argv)
     if (optind < argc) {
         fprintf(stderr, "snmpalertd: unexpected argument '%s'\nTry 'snmpalertd --help'.\n",
                 argv[optind]);
+        return 64;
+    }
+    if (c.check + c.check_store + c.repair_store > 1) {
+        fprintf(stderr, "snmpalertd: only one of --check-config, --check-store and "
+                        "--repair-store at a time\n");
         return 64;
     }
     log_open(c.stage ? stage_name(c.stage) : "parent", c.level);

@@ -1,6 +1,7 @@
 /* snmpalertd-evaluator: parses topics and runs conditions, in a sandbox, for whoever holds the
  * other end of its descriptor 3 (protocol.h). It trusts the scripts and the JSON with nothing. A
  * request that does not parse means that the other side is not ours: it exits. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,9 @@ int main(int argc, char **argv)
             send_hello();
         return EX_CONFIG;
     }
+    /* Of a terminal, to all: whoever started it ends it, when nobody needs it any more. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     if (start(confined, &e)) {
         fprintf(stderr, "snmpalertd-evaluator: %s\n", e.text);
         return EX_SOFTWARE;

@@ -98,7 +98,7 @@ int eval_spawn_seen(const char *path, bool unconfined, int *ret_fd, int *ret_pid
     if (error) {
         close(pair[0]);
         errno = error;
-        return err_errno(e, "%s", path);
+        return err_errno(e, "the program that runs conditions, %s", path);
     }
     int pidfd = pidfd_of(pid, NULL);
     if (pidfd < 0) {
