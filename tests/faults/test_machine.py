@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from lib.mainjob import (MAILS, STAGES, TRAPS, alerts, apps_run, definition, sites, traps,
-                         wait_alert, wait_notice, wait_trap)
+from lib.mainjob import (MAILS, STAGES, TRAPS, alerts, apps_run, definition, flips, raised, sites,
+                         traps, wait_alert, wait_notice, wait_trap)
 from lib.wait import wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
@@ -32,19 +32,6 @@ def no_descriptors(pid):
 
 def virtual_size(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
-
-
-def raised(site):
-    return len(traps(site, "saAlertRaised", saDefinitionName="busy"))
-
-
-def flips(site, timeout=40):
-    """An alert ends and is raised again, and its trap arrives."""
-    before = raised(site)
-    apps_run(site, 3)
-    wait_alert(site, "busy", "ok", "inactive", timeout)
-    apps_run(site, 7)
-    wait_for(lambda: raised(site) > before, "the next trap", timeout)
 
 
 @pytest.fixture

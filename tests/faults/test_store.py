@@ -12,8 +12,8 @@ import struct
 
 import pytest
 
-from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, definition, elapse, sites, traps,
-                         wait_alert, wait_trap)
+from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, configuration, definition, elapse, flips,
+                         raised, sites, wait_trap)
 from lib.snmp import SetRefused
 from lib.wait import wait_for
 
@@ -27,19 +27,6 @@ STORE_SIZE = 12 << 20
 
 def state_file(site):
     return pathlib.Path(site.path("store"), "state", "data.mdb")
-
-
-def raised(site):
-    return len(traps(site, "saAlertRaised", saDefinitionName="busy"))
-
-
-def flips(site, timeout=40):
-    """An alert ends and is raised again, and its trap arrives."""
-    before = raised(site)
-    apps_run(site, 3)
-    wait_alert(site, "busy", "ok", "inactive", timeout)
-    apps_run(site, 7)
-    wait_for(lambda: raised(site) > before, "the next trap", timeout)
 
 
 def create(site, name, text="false"):

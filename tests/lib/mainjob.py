@@ -116,6 +116,20 @@ def wait_trap(site, kind, timeout=10, **values):
     return wait_for(lambda: traps(site, kind, **values), f"the trap {kind} with {values}", timeout)[0]
 
 
+def raised(site):
+    """How often "busy" was told to the manager."""
+    return len(traps(site, "saAlertRaised", saDefinitionName="busy"))
+
+
+def flips(site, timeout=40):
+    """"busy" ends and is raised again, and its trap arrives."""
+    before = raised(site)
+    apps_run(site, 3)
+    wait_alert(site, "busy", "ok", "inactive", timeout)
+    apps_run(site, 7)
+    wait_for(lambda: raised(site) > before, "the next trap", timeout)
+
+
 def elapse(seconds):
     """Time itself is what this waits for."""
     end = time.monotonic() + seconds
