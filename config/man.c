@@ -203,6 +203,7 @@ static void put_table(struct buf *b, const struct sa_table *t)
 /* ---- the page -------------------------------------------------------------------------------- */
 
 static const char head[] =
+    "\'\\\" t\n"
     ".TH SNMPALERTD.XML 5 \"\" \"snmpalertd\" \"File formats\"\n"
     ".SH NAME\n"
     "snmpalertd.xml \\- configuration of the SNMP alert manager\n"
@@ -219,19 +220,78 @@ static const char head[] =
     "without a gap.\n"
     ".PP\n"
     "The file is UTF\\-8 without a document type. All elements are in the namespace\n"
-    "\\fBurn:snmpalertd:config\\fR and below the root element \\fB<snmpalertd>\\fR. A RELAX NG "
-    "schema is\n"
-    "installed as \\fBsnmpalertd.rng\\fR.\n"
+    "\\fBurn:snmpalertd:config\\fR and below the root element \\fB<snmpalertd>\\fR. Its sections, "
+    "in "
+    "any\n"
+    "order, are the chapters from \\fB<store>\\fR to \\fB<rows>\\fR below; only \\fB<store>\\fR "
+    "must "
+    "be there.\n"
+    "What ties them together are names: a definition reads the topics of sources, a target uses a\n"
+    "handler, groups lead from definitions to targets.\n"
     ".PP\n"
     "Durations are a number and a unit, ms, s, m, h or d: 500ms, 10s, 5m; a number alone counts\n"
-    "milliseconds. Booleans are true or false (yes, no, 1 and 0 are read, too). Attributes that "
+    "milliseconds, also where a name ends in Millis. Names are UTF\\-8 without control "
+    "characters, and\n"
+    "capitals count. Booleans are true or false (yes, no, 1 and 0 are read, too). Attributes that "
     "name\n"
     "programs or files can be set here only, never by SNMP.\n";
 
 static const char rows_head[] =
     "Rows become StorageType readOnly, or permanent where \\fBoverride\\fR says so. A column that\n"
     "is a text may stand as a child element instead of an attribute, so that a condition needs no\n"
-    "quoting in a CDATA section; blanks at both its ends do not count.\n";
+    "quoting in a CDATA section; blanks at both its ends do not count.\n"
+    "A row may refer to one that stands further down. What rows refer to must be in the file: "
+    "rows\n"
+    "that managers made may refer to the file's, not the other way round.\n";
+
+static const char conditions[] =
+    ".SH CONDITIONS\n"
+    "A condition is ECMAScript 5; the value of its last expression is the answer:\n"
+    ".PP\n"
+    ".TS\n"
+    "tab(|);\n"
+    "l lx.\n"
+    "true, false|T{\n"
+    "the level \\fBseverity\\fR, the level ok\n"
+    "T}\n"
+    "\\(aqWARNING\\(aq|T{\n"
+    "the level of that name, in capitals: OK, INFO, WARNING, CRITICAL or UNKNOWN\n"
+    "T}\n"
+    "\\(aqSKIPPED\\(aq|T{\n"
+    "the level that there was\n"
+    "T}\n"
+    "({level, value, message})|T{\n"
+    "a level (a name, true or false), what is to be told as its value, and in which words\n"
+    "T}\n"
+    "undefined, null, NaN|T{\n"
+    "there are no data: see \\fBnoData\\fR and \\fBstaleMultiplier\\fR\n"
+    "T}\n"
+    "anything else|T{\n"
+    "an error, as are exceptions and more than 10 ms of processor time or 8 MiB: see\n"
+    "\\fBonError\\fR; saDefinitionError has the words\n"
+    "T}\n"
+    ".TE\n"
+    ".PP\n"
+    "\\fB_topic[\\(aqNAME\\(aq]\\fR is what the source NAME brought last: the JSON document of "
+    "\\fB<http>\\fR, or\n"
+    "an object with the values of \\fB<get>\\fR and the tables of \\fB<snmp>\\fR, whose rows are "
+    "named by\n"
+    "their index. Each row of a table is also a topic of its own:\n"
+    ".RS\n"
+    "_topic[\\(aqrouter1\\(aq].sysUpTime\n"
+    ".br\n"
+    "_topic[\\(aqrouter1\\(aq].if[\\(aq2\\(aq].ifOperStatus\n"
+    ".br\n"
+    "_topic[\\(aqrouter1.if.2\\(aq].ifOperStatus\n"
+    ".RE\n"
+    ".PP\n"
+    "saTopicHead shows what there is. A topic that has not come, does not exist or may not be read "
+    "by\n"
+    "the owner (\\fBreaders\\fR) is undefined; a member of it is an exception then, which shows a "
+    "misspelt name\n"
+    "in saDefinitionError. A condition is evaluated when a topic that it read last time has "
+    "changed,\n"
+    "and at least every \\fBintervalMillis\\fR.\n";
 
 static const char tail[] =
     ".SH EXAMPLE\n"
@@ -256,7 +316,22 @@ static const char tail[] =
     "\\fBsnmpalertd \\-\\-check\\-config\\fR checks a file and exits with 78 when it is refused:\n"
     ".PP\n"
     "snmpalertd.xml:14: unknown attribute \\(aqprot\\(aq of <smtp>; did you mean \\(aqport\\(aq?\n"
+    ".PP\n"
+    "It tells the first error only: mend it and check again. Whether servers answer, passwords "
+    "are\n"
+    "right and recipients are addresses is seen when it runs: \\fBsnmpalert test\\fR "
+    "\\fITARGET\\fR "
+    "sends one\n"
+    "message, saSourceLastError and saTargetLastError have the words.\n"
+    ".SH FILES\n"
+    "snmpalertd.rng, a RELAX NG schema, and snmpalertd.xml.sample, which has every element, are "
+    "where\n"
+    ".BR snmpalertd (8)\n"
+    "says. The schema is for editors and for\n"
+    ".BR xmllint (1);\n"
+    "what \\fB\\-\\-check\\-config\\fR checks is more.\n"
     ".SH SEE ALSO\n"
+    ".BR snmpalert (1),\n"
     ".BR snmpalertd (8),\n"
     ".BR snmpd.conf (5)\n";
 
@@ -298,6 +373,7 @@ int config_man(struct buf *out, const struct kinds *kinds)
     put(out, head);
     for (size_t i = 0; i < format_nsections; i++)
         put_format_section(out, &format_sections[i], kinds);
+    put(out, conditions);
     put(out, tail);
     return out->err;
 }
