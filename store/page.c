@@ -617,8 +617,9 @@ static void free_record(void *arg, const struct page_pair *pair)
     struct page_file *p = f->p;
     const uint8_t *ids = pair->value.data;
     uint64_t before = p->npages;
-    uint64_t n = pair->value.len >= 8 ? get64(ids) : UINT64_MAX;
-    if (pair->key.len != 8 || get64(pair->key.data) > f->txn || n > pair->value.len / 8 - 1) {
+    bool reads = pair->key.len == 8 && pair->value.len >= 8;
+    uint64_t n = reads ? get64(ids) : 0;
+    if (!reads || get64(pair->key.data) > f->txn || n > pair->value.len / 8 - 1) {
         page_damage(p, pair->page, "free list: an entry that does not read");
         return;
     }
