@@ -488,7 +488,7 @@ static bool bench_kill(void)
         real.kill_at = 0;
         require_right(sample);
     }
-    return print_ratio("an evaluator killed in it, passes more", best.wall / quiet.wall - 1, 5,
+    return print_ratio("an evaluator killed in it, passes more", best.wall / quiet.wall - 1, 3,
                        false);
 }
 

@@ -16,8 +16,9 @@
  * a change of what, as only it tells, it depends on is recognised; that one goes back to the queue.
  *
  * An evaluator that dies is taken down by one of its flight, or by something else. If it is not
- * known by which, the flight is sent again one by one: whoever is alone when the next one dies is
- * to blame. */
+ * known by which, it was one of the EVAL under way, for the answers of each are sent when it is
+ * done: as many as an EVAL holds are sent again one by one. Whoever is alone when the next one dies
+ * is to blame. */
 
 enum { CHUNK = 256 }; /* conditions of one EVAL */
 
@@ -348,7 +349,7 @@ static void on_lost(void *arg, enum peer_loss loss, const char *why)
     if (culprit)
         blame(c, why, loss == PEER_DEADLINE);
     size_t n = take_back_flight(c);
-    c->alone = culprit ? 0 : n;
+    c->alone = culprit ? 0 : n < CHUNK ? n : CHUNK;
     c->slow_id = 0;
     if (c->o.on_kill)
         c->o.on_kill(c->o.arg, culprit, why);
