@@ -428,7 +428,7 @@ static int open_store(struct core *c, struct err *e)
     if (err)
         return err;
     /* Those whose parent was killed end by themselves, and let go of it in a moment. */
-    while ((err = store_open(&c->store, &o, e)) == ERR_DENIED && clock_mono_ms() < give_up)
+    while ((err = store_open(&c->store, &o, e)) == ERR_AGAIN && clock_mono_ms() < give_up)
         poll(NULL, 0, 20);
     if (err)
         return err;

@@ -80,7 +80,7 @@ int store_boot_id(char ret[BOOT_LEN + 1])
 static int make_folder(const char *path, struct err *e)
 {
     if (mkdir(path, 0750) && errno != EEXIST)
-        return err_errno(e, "making the folder %s", path);
+        return err_errno(e, "making the folder %s as user %ld", path, (long)geteuid());
     return 0;
 }
 
@@ -534,8 +534,7 @@ static int claim_core(struct store *s, struct err *e)
             return err_errno(e, "locking %s/core.lock", s->path);
         ssize_t n = pread(s->core_lock, pid, sizeof pid - 1, 0);
         pid[n > 0 ? n : 0] = 0;
-        return err_set(e, ERR_DENIED,
-                       "another snmpalertd (its core is process %s) has the store %s",
+        return err_set(e, ERR_AGAIN, "another snmpalertd (its core is process %s) has the store %s",
                        pid[strspn(pid, "0123456789")] || !pid[0] ? "?" : pid, s->path);
     }
     int len = snprintf(pid, sizeof pid, "%ld", (long)getpid());

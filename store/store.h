@@ -29,7 +29,7 @@ struct store_options {
     bool no_sync;     /* tests and benchmarks only */
     /* The core sets it: `samples` of an earlier boot that was not marked clean are thrown away.
      * Others are refused with ERR_AGAIN until the core has done that. There is one core: while a
-     * process has the store open like this, another one is refused with ERR_DENIED. */
+     * process has the store open like this, another one is refused with ERR_AGAIN. */
     bool recover_samples;
     /* The tables that this store has (tests); NULL: sa_tables. Ascending by id. */
     const struct sa_table *const *tables;

@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 
 import pytest
 
@@ -278,3 +280,23 @@ def test_missing_user_is_told():
                        capture_output=True, text=True, timeout=30)
     assert r.returncode == 67
     assert "there is no user 'no-such-user'" in r.stderr and "'u no-such-user -'" in r.stderr
+
+
+def test_folder_that_cannot_be_made_is_told_at_once():
+    needs_root()
+    with tempfile.TemporaryDirectory() as folder:  # root's: others may read it
+        os.chmod(folder, 0o755)
+        for name in ("snmpalertd", "snmpalertd-evaluator"):
+            shutil.copy(build_folder() / name, folder)
+        file = pathlib.Path(folder, "snmpalertd.xml")
+        file.write_text('<snmpalertd xmlns="urn:snmpalertd:config">'
+                        f'<store path="{folder}/store"/></snmpalertd>')
+        file.chmod(0o644)
+        begin = time.monotonic()
+        r = subprocess.run([f"{folder}/snmpalertd", "-c", str(file), f"--user={SERVICE}",
+                            f"--evaluator={folder}/snmpalertd-evaluator"],
+                           capture_output=True, text=True, timeout=30)
+        assert time.monotonic() - begin < 4  # it does not wait as for another daemon's end
+    uid = pwd.getpwnam(SERVICE).pw_uid
+    assert r.returncode == 1
+    assert f"making the folder {folder}/store as user {uid}: Permission denied" in r.stderr
