@@ -144,7 +144,7 @@ static bool open_life(struct life *l)
 
 static struct key thing_key(int n)
 {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "thing%d", n);
     return key_of_names("alice", name);
 }
