@@ -39,11 +39,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+static void remove_folder(const char *path)
+{
+    nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static int check_in(struct core *c, const char *folder, struct err *e)
 {
     struct store_options o = {.path = folder, .map_bytes = CHECK_MAP_BYTES, .no_sync = true};
     int err = store_open(&c->store, &o, e);
 
+    remove_folder(folder); /* what is open stays, and nothing is left by who is killed meanwhile */
     if (!err)
         err = checks_register(c->store, &c->checks);
     if (!err)
@@ -76,7 +82,7 @@ static int check_rows(struct core *c, const char *evaluator, bool unconfined, st
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    remove_folder(folder);
     return err;
 }
 
