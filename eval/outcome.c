@@ -25,9 +25,10 @@ static void set_error(struct verdict *v, const char *what)
 {
     char text[2 * VERDICT_ERROR_MAX];
 
-    snprintf(text, sizeof text,
-             "the value is %s; wanted true, false, a level's name or {level, value, message}",
-             what);
+    snprintf(
+        text, sizeof text,
+        "the value is %s; wanted true, false, a level such as 'WARNING' or {level, value, message}",
+        what);
     v->kind = VERDICT_ERROR;
     set_text(v->error, sizeof v->error, text);
 }

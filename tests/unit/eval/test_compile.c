@@ -103,7 +103,7 @@ static void a_dead_evaluator_is_no_answer(void **state)
     assert_int_equal(eval_compile(it.fd, "1", 1, DEADLINE_MS, &e), ERR_RESOURCE_UNAVAILABLE);
 }
 
-static void a_terminal_does_not_end_it(void **state)
+static void what_all_get_does_not_end_it(void **state)
 {
     struct err e;
 
@@ -111,6 +111,7 @@ static void a_terminal_does_not_end_it(void **state)
     assert_int_equal(eval_compile(it.fd, "1", 1, DEADLINE_MS, &e), 0);
     kill(it.pid, SIGINT);
     kill(it.pid, SIGHUP);
+    kill(it.pid, SIGTERM);
     assert_int_equal(eval_compile(it.fd, "1", 1, DEADLINE_MS, &e), 0);
 }
 
@@ -162,7 +163,7 @@ int main(void)
         WITH_EVALUATOR(what_compiles_and_what_does_not),
         WITH_EVALUATOR(deep_and_long_texts_are_borne),
         WITH_EVALUATOR(a_dead_evaluator_is_no_answer),
-        WITH_EVALUATOR(a_terminal_does_not_end_it),
+        WITH_EVALUATOR(what_all_get_does_not_end_it),
         WITH_EVALUATOR(a_late_answer_is_not_the_next_ones),
         cmocka_unit_test(nonsense_is_no_answer),
         cmocka_unit_test(what_is_not_there_cannot_be_spawned),
