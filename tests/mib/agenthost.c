@@ -216,7 +216,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     log_open("agenthost", LOG_LEVEL_DEBUG);
     err = store_open(&s, &options, &e);
-    if (err == ERR_DENIED) { /* beside another one, as a second agent is */
+    if (err == ERR_AGAIN) { /* beside another one, as a second agent is */
         options.recover_samples = false;
         err = store_open(&s, &options, &e);
     }
