@@ -34,9 +34,9 @@ void topics_free(struct topics *x);
  * that comes again keeps its id. */
 int topics_load(struct topics *x, struct txn *t);
 
-/* A sample, taken at WALL_MS and MONO_MS. JSON is a valid document and is copied. Returns the topic, borrowed until topics_gone,
- * or NULL when out of memory or beyond TOPICS_MAX. A topic of another source (see its `source`) is
- * left as it is. */
+/* A sample, taken at WALL_MS and MONO_MS. JSON is a valid document and is copied. Returns the
+ * topic, borrowed until topics_gone, or NULL when out of memory or beyond TOPICS_MAX. A topic of
+ * another source (see its `source`) is left as it is. */
 enum { TOPICS_MAX = 100000 };
 struct topic *topics_sample(struct topics *x, const struct topic_source *s, const char *name,
                             int64_t wall_ms, int64_t mono_ms, const void *json, size_t len);

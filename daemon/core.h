@@ -22,8 +22,8 @@ enum {
     CORE_DAMAGED_MOST = 3,           /* then it ends, for the store to be verified */
     CORE_CLAIM_MS = 5000,            /* how long a core waits for the one before to end */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
-    CORE_LINKS = 3,          /* agent, poller, dispatcher */
-    CORE_LINKLESS_TICKS = 3, /* then the parent is asked for another */
+    CORE_LINKS = 3,                  /* agent, poller, dispatcher */
+    CORE_LINKLESS_TICKS = 3,         /* then the parent is asked for another */
     CORE_SCRUB_ROWS = 1000,          /* that are looked at for damage, each second */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };
@@ -64,7 +64,7 @@ struct core_source {
 
 struct core_handler {
     const struct config_handler *config;
-    uint32_t now, shown; /* notices in flight; as saHandlerQueue shows them */
+    uint32_t now, shown;        /* notices in flight; as saHandlerQueue shows them */
     uint32_t delivered, failed; /* by the outcomes that are being applied ... */
     const struct outcome *last; /* ... of which this is the last; NULL: none */
 };

@@ -71,10 +71,10 @@ int eval_client_attach(struct eval_client *c, int fd, int pidfd, pid_t pid);
 void eval_client_detach(struct eval_client *c);
 
 /* A topic's sample: NAME (1..EVAL_NAME_MAX octets of UTF-8), who may read it (0 readers: everyone),
- * when it was taken (by clock_mono_ms), its JSON text (copied). Making a new one, other readers, another content and a
- * new sample with the same content each concern only those who could tell the difference. A topic's
- * name cannot change, and no two topics share one: ERR_EXISTS. Ids are any number but 0.
- * ERR_RANGE, ERR_INVALID, ERR_NOMEM; then nothing changed. */
+ * when it was taken (by clock_mono_ms), its JSON text (copied). Making a new one, other readers,
+ * another content and a new sample with the same content each concern only those who could tell the
+ * difference. A topic's name cannot change, and no two topics share one: ERR_EXISTS. Ids are any
+ * number but 0. ERR_RANGE, ERR_INVALID, ERR_NOMEM; then nothing changed. */
 int eval_client_topic_set(struct eval_client *c, uint32_t topic_id, const char *name,
                           const uint32_t *readers, size_t nreaders, int64_t taken_ms,
                           const void *json, size_t len);

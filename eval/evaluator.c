@@ -297,7 +297,8 @@ int main(int argc, char **argv)
             send_hello();
         return EX_CONFIG;
     }
-    /* Of a terminal or timeout(1), to all: whoever started it ends it, when nobody needs it any more. */
+    /* Of a terminal or timeout(1), to all: whoever started it ends it, when nobody needs it any
+     * more. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);

@@ -15,10 +15,10 @@ struct sample; /* a parsed document, shared by now and before when the content d
 
 struct topic {
     uint32_t id, nreaders;
-    uint32_t *readers;               /* rising; none: everyone */
-    struct sample *now, *before;     /* before: NULL until there is one */
+    uint32_t *readers;                 /* rising; none: everyone */
+    struct sample *now, *before;       /* before: NULL until there is one */
     int64_t taken_ms, before_taken_ms; /* by the boot clock */
-    struct topic *same_hash;         /* next with the same hash of its name */
+    struct topic *same_hash;           /* next with the same hash of its name */
     char name[];
 };
 

@@ -55,7 +55,7 @@ struct poll_sample {
     uint32_t source;
     char topic[POLL_TOPIC_NAME_MAX + 1];
     int64_t wall_ms, mono_ms; /* when, for people and for ages */
-    struct slice json; /* a valid document, at most POLL_JSON_MAX; borrowed from the frame */
+    struct slice json;        /* a valid document, at most POLL_JSON_MAX; borrowed from the frame */
 };
 void poll_sample_write(const struct poll_sample *s, struct buf *b);
 int poll_sample_read(struct poll_sample *ret, struct rd *r);
