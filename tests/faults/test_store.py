@@ -379,7 +379,7 @@ def test_no_permission(busy_site):
         site = busy_site
         site.daemon.stop()
         os.chmod(site.path("store"), 0o700)
-        os.chmod(site.folder, 0o755)
+        site.daemon.copy_programs()
         users = site.daemon.users
         site.daemon.users = ["--user=daemon"]
         process = site.daemon.launch()

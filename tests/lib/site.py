@@ -70,6 +70,16 @@ class Snmpalertd:
                 f"--evaluator={self.programs}/snmpalertd-evaluator", *self.users, *self.options,
                 *options]
 
+    def copy_programs(self):
+        """From now on it runs copies of the programs, which any user can reach. Their folder."""
+        os.chmod(self.folder, 0o755)
+        folder = pathlib.Path(self.folder, "programs")
+        folder.mkdir(mode=0o755)
+        for name in ("snmpalertd", "snmpalertd-evaluator"):
+            shutil.copy(self.programs / name, folder)
+        self.programs = folder
+        return folder
+
     def launch(self):
         """Start it and do not wait."""
         self.process = Process(self.argv(), name="snmpalertd", env=self.env)

@@ -69,17 +69,12 @@ def private(site):
 
 def install(site):
     """Programs, a configuration and a folder for the store as an installation has them."""
-    os.chmod(site.folder, 0o755)
-    programs = pathlib.Path(site.path("bin"))
-    programs.mkdir(mode=0o755)
-    for name in ("snmpalertd", "snmpalertd-evaluator"):
-        shutil.copy(build_folder() / name, programs)
+    site.daemon.copy_programs()
     os.mkdir(site.path("store"), 0o700)
     owner = pwd.getpwnam(SERVICE)
     os.chown(site.path("store"), owner.pw_uid, owner.pw_gid)
     os.chown(site.daemon.file, 0, owner.pw_gid)
     os.chmod(site.daemon.file, 0o640)
-    site.daemon.programs = programs
 
 
 def by_root(site):

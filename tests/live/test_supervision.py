@@ -2,7 +2,6 @@
 builds, the service manager is told, and stopping is orderly whatever hangs."""
 
 import os
-import pathlib
 import pwd
 import re
 import resource
@@ -54,23 +53,12 @@ def unprivileged_site():
     """A site whose daemon is nobody that limits do not hold for."""
     s = Site(configuration, snmpd="agentXPerms 0666 0755\n")
     if not os.geteuid():
-        os.chmod(s.folder, 0o755)
-        own(s)
+        s.daemon.copy_programs()
         os.mkdir(s.path("store"))
         shutil.chown(s.path("store"), USER)
         s.daemon.users = [f"--user={USER}"]
     yield s
     s.close()
-
-
-def own(site):
-    """Run the site's daemon from copies of the programs."""
-    folder = pathlib.Path(site.path("programs"))
-    folder.mkdir()
-    for name in ("snmpalertd", "snmpalertd-evaluator"):
-        shutil.copy(build_folder() / name, folder / name)
-    site.daemon.programs = folder
-    return folder
 
 
 def row_of(site, stage):
@@ -265,7 +253,7 @@ def other_build(source, target):
 
 @pytest.fixture
 def own_programs(site):
-    return own(site)
+    return site.daemon.copy_programs()
 
 
 def test_upgrade_on_disk_mixes_no_builds(site, own_programs):
