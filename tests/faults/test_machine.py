@@ -148,7 +148,7 @@ def test_master_floods(busy_site):
 
     def write(n):
         while not over.is_set():
-            r = site.manager.run("snmpset", f'saDefinitionDescription."admin"."busy"', "s", f"by {n}",
+            r = site.manager.run("snmpset", 'saDefinitionDescription."admin"."busy"', "s", f"by {n}",
                                  timeout=20)
             done[1] += r.returncode == 0
     threads = [threading.Thread(target=walk) for _ in range(3)] + \

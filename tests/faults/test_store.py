@@ -12,8 +12,8 @@ import struct
 
 import pytest
 
-from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, configuration, definition, elapse, flips,
-                         raised, sites, wait_trap)
+from lib.mainjob import (MAILS, TRAPS, apps_run, definition, elapse, flips, raised, sites,
+                         wait_trap)
 from lib.snmp import SetRefused
 from lib.wait import wait_for
 
