@@ -60,7 +60,7 @@ def test_trap_is_handed_off_and_inform_acknowledged(make_site):
 
 
 def test_malformed_document_keeps_the_last_good_topic(make_site):
-    site = make_site(definition("busy", staleMultiplier="1000") + TRAPS, apps=7)
+    site = make_site(definition("busy", staleMultiplier=1000) + TRAPS, apps=7)
     wait_alert(site, "busy", "critical", "active")
     with open(os.path.join(site.documents, "cluster.json"), "w") as f:
         f.write('{"numAppsRunning": ')
@@ -514,7 +514,7 @@ def test_target_gets_the_levels_that_it_wants(make_site):
 
 
 def test_source_without_samples_makes_what_reads_it_unknown(make_site):
-    site = make_site(definition("busy") + TRAPS, apps=7)
+    site = make_site(definition("busy", staleMultiplier=2) + TRAPS, apps=7)
     wait_alert(site, "busy", "critical", "active")
     os.remove(os.path.join(site.documents, "cluster.json"))
     wait_alert(site, "busy", "unknown", "active")
