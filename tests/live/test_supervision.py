@@ -79,7 +79,10 @@ def kill_all(site, stages, number=signal.SIGKILL):
     """End them at once, and wait until the table has others that run; {stage: the old pid}."""
     old = {s: site.daemon.pid_of(s) for s in stages}
     for pid in old.values():
-        os.kill(pid, number)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass  # an evaluator ends by itself when its user has gone
 
     def others():
         rows = {s: row_of(site, s) for s in stages}
