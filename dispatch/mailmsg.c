@@ -140,14 +140,15 @@ static bool is_ascii(const char *s)
     return true;
 }
 
+/* A word with the blanks before it, which is what fold() keeps on one line. */
 static bool has_long_word(const char *s)
 {
     while (*s) {
-        size_t n = strcspn(s, " ");
+        size_t blanks = strspn(s, " "), n = blanks + strcspn(s + blanks, " ");
 
         if (n > LINE_HARD)
             return true;
-        s += n + strspn(s + n, " ");
+        s += n;
     }
     return false;
 }

@@ -202,6 +202,26 @@ static void headers(void **state)
     check_header(one);
 }
 
+/* What blanks are kept with the word behind them make no line that is too long. */
+static void many_blanks(void **state)
+{
+    char value[1200];
+    struct buf b;
+
+    (void)state;
+    for (size_t blanks = 1; blanks < sizeof value - 2; blanks += 97) {
+        memset(value, ' ', sizeof value);
+        value[0] = 'a';
+        value[blanks + 1] = 'b';
+        value[blanks + 2 < sizeof value ? blanks + 2 : sizeof value - 1] = '\0';
+        buf_init(&b, 8192);
+        mailmsg_header_write("Subject", value, &b);
+        for (const char *line = buf_cstr(&b); *line; line = strstr(line, "\r\n") + 2)
+            assert_true(strcspn(line, "\r") <= 998);
+        buf_release(&b);
+    }
+}
+
 static void headers_of_random_text(void **state)
 {
     char text[400];
@@ -338,11 +358,9 @@ static void a_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(headers),
-        cmocka_unit_test(headers_of_random_text),
-        cmocka_unit_test(quoted_printable),
-        cmocka_unit_test(a_message),
+        cmocka_unit_test(addresses),        cmocka_unit_test(headers),
+        cmocka_unit_test(many_blanks),      cmocka_unit_test(headers_of_random_text),
+        cmocka_unit_test(quoted_printable), cmocka_unit_test(a_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
