@@ -1,5 +1,8 @@
 #include "alerts/computed.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "alerts/checks.h"
 #include "alerts/instance.h"
 #include "alerts/retention.h"
@@ -82,6 +85,56 @@ static void definition_level(void *arg, struct txn *t, const struct row *r, stru
         ret->number = instances_level(t, owner, name);
 }
 
+/* Their columns come in the order of the levels. */
+static void definition_alerts(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    uint32_t counts[LEVEL_UNKNOWN + 1];
+    char n[2][33];
+
+    (void)arg;
+    ret->number = 0;
+    if (!key_read_names(&r->key, n, 2))
+        return;
+    instances_count(t, n[0], n[1], counts);
+    ret->number = counts[ret->column->number - DEFINITION_ALERTS_OK + LEVEL_OK];
+}
+
+/* "line 3: ..." */
+static void definition_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    char text[32];
+    unsigned line;
+
+    (void)arg;
+    (void)t;
+    row_str(r, DEFINITION_ERROR, text, sizeof text);
+    ret->number = sscanf(text, "line %9u:", &line) == 1 ? line : 0;
+}
+
+static void group_service(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    char n[2][33];
+
+    (void)arg;
+    (void)t;
+    if (row_int(r, GROUP_DEFAULT) != TRUTH_TRUE || !key_read_names(&r->key, n, 2))
+        return;
+    memcpy(ret->scratch, n[1], sizeof n[1]);
+    ret->bytes = (struct slice){ret->scratch, strlen(n[1])};
+}
+
+static void property_overridden(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    struct slice now = row_text(r, HANDLER_PROPERTY_VALUE), file = now;
+
+    (void)arg;
+    (void)t;
+    row_file_text(r, HANDLER_PROPERTY_VALUE, &file);
+    ret->number = now.len == file.len && (!now.len || !memcmp(now.data, file.data, now.len))
+                      ? TRUTH_FALSE
+                      : TRUTH_TRUE;
+}
+
 static void script_size(void *arg, struct txn *t, const struct row *r, struct cell *ret)
 {
     char owner[33], name[33];
@@ -142,6 +195,14 @@ int computed_register(struct store *s, const struct kinds *kinds)
         {SA_TOPIC, TOPIC_AGE, topic_age},
         {SA_OWNER, OWNER_DEFINITIONS, owner_definitions},
         {SA_DEFINITION, DEFINITION_LEVEL, definition_level},
+        {SA_DEFINITION, DEFINITION_ERROR_LINE, definition_error_line},
+        {SA_DEFINITION, DEFINITION_ALERTS_OK, definition_alerts},
+        {SA_DEFINITION, DEFINITION_ALERTS_INFO, definition_alerts},
+        {SA_DEFINITION, DEFINITION_ALERTS_WARNING, definition_alerts},
+        {SA_DEFINITION, DEFINITION_ALERTS_CRITICAL, definition_alerts},
+        {SA_DEFINITION, DEFINITION_ALERTS_UNKNOWN, definition_alerts},
+        {SA_GROUP, GROUP_SERVICE, group_service},
+        {SA_HANDLER_PROPERTY, HANDLER_PROPERTY_OVERRIDDEN, property_overridden},
         {SA_SCRIPT, SCRIPT_SIZE, script_size},
         {SA_TARGET_PROPERTY, TARGET_PROPERTY_VALUE, property_value},
     };

@@ -541,6 +541,7 @@ int instances_resume(struct txn *t, int64_t alive_mono, int64_t now_mono)
 struct highest {
     const char *owner;
     enum sa_level level;
+    uint32_t counts[LEVEL_UNKNOWN + 1];
 };
 
 static int take_higher(void *arg, struct txn *t, uint32_t alert)
@@ -553,6 +554,8 @@ static int take_higher(void *arg, struct txn *t, uint32_t alert)
     if (row_get(t, alerts(), &k, &r))
         return 0;
     l = (enum sa_level)row_int(&r, ALERT_LEVEL);
+    if (l >= LEVEL_OK && l <= LEVEL_UNKNOWN)
+        h->counts[l]++;
     if (level_rank(l) > level_rank(h->level))
         h->level = l;
     return 0;
@@ -560,8 +563,17 @@ static int take_higher(void *arg, struct txn *t, uint32_t alert)
 
 enum sa_level instances_level(struct txn *t, const char *owner, const char *definition)
 {
-    struct highest h = {owner, LEVEL_OK};
+    struct highest h = {.owner = owner, .level = LEVEL_OK};
 
     instances_each(t, owner, definition, take_higher, &h);
     return h.level;
+}
+
+void instances_count(struct txn *t, const char *owner, const char *definition,
+                     uint32_t ret[LEVEL_UNKNOWN + 1])
+{
+    struct highest h = {.owner = owner, .level = LEVEL_OK};
+
+    instances_each(t, owner, definition, take_higher, &h);
+    memcpy(ret, h.counts, sizeof h.counts);
 }

@@ -56,6 +56,9 @@ int instances_edited(struct txn *t, const char *owner, const char *definition);
 int instances_resume(struct txn *t, int64_t alive_mono, int64_t now_mono);
 /* The highest level of a definition's instances. */
 enum sa_level instances_level(struct txn *t, const char *owner, const char *definition);
+/* How many of them have each level, by level. */
+void instances_count(struct txn *t, const char *owner, const char *definition,
+                     uint32_t ret[LEVEL_UNKNOWN + 1]);
 /* Calls CB for each instance of a definition. */
 int instances_each(struct txn *t, const char *owner, const char *definition,
                    int (*cb)(void *arg, struct txn *t, uint32_t alert), void *arg);

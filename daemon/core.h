@@ -37,7 +37,8 @@ struct core_def {
     int64_t next_mono;    /* by its interval */
     int64_t due_mono;     /* by a hold, 0 */
     int64_t stale_mono;   /* when a topic that it read would be stale, 0 */
-    uint32_t evaluations; /* since the last flush */
+    uint32_t evaluations; /* since the last flush, as what they cost */
+    uint64_t cost_us;
     char value[256], error[256];
     bool dirty, changing; /* changing: a verdict of this turn is to be applied */
     struct core_def *next_dirty;

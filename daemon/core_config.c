@@ -324,27 +324,27 @@ static int at_row(const struct apply *a, const struct config_row *r, struct err 
 }
 
 static int stage_row(struct apply *a, struct set *x, int tag, const struct config_row *r,
-                     bool *ret_staged, struct err *e)
+                     struct err *e)
 {
     const struct sa_column *status = sa_column_by_number(r->table, r->table->row_status);
     struct row before;
     struct key k;
-    bool exists;
+    bool exists, kept;
     int err = 0;
 
     row_key(r, &k);
     exists = !row_get(a->txn, r->table, &k, &before);
-    /* What managers changed in a permanent row stays changed. */
-    *ret_staged = !(exists && r->override && r->table->storage_type &&
-                    row_int(&before, r->table->storage_type) == STORAGE_PERMANENT);
-    if (!*ret_staged)
-        return 0;
+    /* What managers changed in a permanent row stays changed, its status too. */
+    kept = exists && r->override && r->table->storage_type &&
+           row_int(&before, r->table->storage_type) == STORAGE_PERMANENT;
+    if (kept)
+        err = set_add_row(x, tag, r->table, &k, e);
     for (size_t i = 0; i < r->ncells && !err; i++) {
         const struct config_cell *cell = &r->cells[i];
 
         err = add_cell(x, tag, r->table, &k, cell->column, cell->number, cell->text, cell->len, e);
     }
-    if (!err && status)
+    if (!err && status && !kept)
         err = add_cell(x, tag, r->table, &k, status, exists ? ROW_ACTIVE : ROW_CREATE_AND_GO, NULL,
                        0, e);
     return err ? at_row(a, r, e) : 0;
@@ -355,19 +355,14 @@ static int write_rows(struct apply *a, size_t from, size_t to, struct err *e)
 {
     struct set *x = set_new(a->core->store, SET_XML);
     int err = x ? 0 : err_set(e, ERR_NOMEM, "out of memory"), tag = -1;
-    bool any = false;
 
     if (!err) {
         set_whole_rows(x);
         set_storage(x, a->order[from]->override ? STORAGE_PERMANENT : STORAGE_READ_ONLY);
     }
-    for (size_t i = from; i < to && !err; i++) {
-        bool staged;
-
-        err = stage_row(a, x, (int)i, a->order[i], &staged, e);
-        any |= staged;
-    }
-    if (!err && any)
+    for (size_t i = from; i < to && !err; i++)
+        err = stage_row(a, x, (int)i, a->order[i], e);
+    if (!err)
         err = set_write(x, a->txn, &a->stale, &tag, e);
     if (err && tag >= 0 && (size_t)tag < to)
         err = at_row(a, a->order[tag], e);

@@ -549,6 +549,7 @@ static void note_verdict(struct core *c, struct core_def *def, const struct core
     const struct verdict *v = &cv->v;
 
     def->evaluations++;
+    def->cost_us += v->cost_us;
     snprintf(def->value, sizeof def->value, "%s", value_of(v));
     snprintf(def->error, sizeof def->error, "%s", v->kind == VERDICT_ERROR ? v->error : "");
     def->due_mono = result->due_mono;
@@ -673,9 +674,11 @@ int core_flush_defs(struct core *c, struct txn *t)
         edit_str(&d, DEFINITION_ERROR, def->error);
         edit_str(&d, DEFINITION_LAST_VALUE, def->value);
         edit_add(&d, DEFINITION_EVALUATIONS, def->evaluations);
+        edit_add(&d, DEFINITION_CPU, (int64_t)(def->cost_us / 1000));
         edit_int(&d, DEFINITION_NEXT, wall + (def->next_mono - mono));
         err = row_put(&d, NULL);
         def->evaluations = 0;
+        def->cost_us %= 1000; /* what is less than one is for the next time */
         def->dirty = false;
         c->dirty_defs = def->next_dirty;
     }

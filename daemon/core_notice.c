@@ -335,8 +335,10 @@ static int fill_event(struct txn *t, const struct notice_ref *ref, const struct 
     row_str(r, NOTICE_VALUE, ev->value, sizeof ev->value);
     row_str(r, NOTICE_MESSAGE, ev->message, sizeof ev->message);
     def_key = key_of_names(ref->owner, ev->definition);
-    if (!row_get(t, sa_table_by_id(SA_DEFINITION), &def_key, &def))
+    if (!row_get(t, sa_table_by_id(SA_DEFINITION), &def_key, &def)) {
         row_str(&def, DEFINITION_DESCRIPTION, ev->description, sizeof ev->description);
+        row_str(&def, DEFINITION_URL, ev->url, sizeof ev->url);
+    }
     if (!j->created_ms || row_int(r, NOTICE_CREATED) > j->created_ms)
         j->created_ms = row_int(r, NOTICE_CREATED);
     return fill_varbinds(t, ev, r, h);

@@ -52,7 +52,7 @@ struct job_event {
     int64_t at_ms;           /* wall ms of the transition */
     int64_t active_since_ms; /* wall ms when it left OK, 0 */
     char owner[33], definition[33], service[33];
-    char instance[256], value[256], message[256], description[256];
+    char instance[256], value[256], message[256], description[256], url[256];
     struct job_varbind *varbinds;
     size_t nvarbinds;
 };

@@ -131,7 +131,7 @@ static void varbind_read(struct job_varbind *v, struct rd *r)
     v->len = bytes.len;
 }
 
-enum { EVENT_LEN_MIN = 4 + 4 + UUID_TEXT_LEN + 4 + 4 + 16 + 7 * 4 + 4 };
+enum { EVENT_LEN_MIN = 4 + 4 + UUID_TEXT_LEN + 4 + 4 + 16 + 8 * 4 + 4 };
 
 static void event_write(const struct job_event *v, struct buf *b)
 {
@@ -151,6 +151,7 @@ static void event_write(const struct job_event *v, struct buf *b)
     buf_str(b, v->value);
     buf_str(b, v->message);
     buf_str(b, v->description);
+    buf_str(b, v->url);
     buf_u32(b, (uint32_t)v->nvarbinds);
     for (size_t i = 0; i < v->nvarbinds; i++)
         varbind_write(&v->varbinds[i], b);
@@ -176,6 +177,7 @@ static void event_read(struct job_event *v, struct rd *r)
     read_text(r, v->value, sizeof v->value);
     read_text(r, v->message, sizeof v->message);
     read_text(r, v->description, sizeof v->description);
+    read_text(r, v->url, sizeof v->url);
     n = read_count(r, JOB_VARBINDS_MAX, VARBIND_LEN_MIN);
     if (n == 0)
         return;

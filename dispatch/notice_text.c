@@ -173,6 +173,7 @@ static void put_event(struct buf *b, const struct job_event *v)
     put_field(b, "Value:", v->value);
     put_field(b, "Message:", v->message);
     put_field(b, "Description:", v->description);
+    put_field(b, "URL:", v->url);
     put_time(b, "At:", v->at_ms);
     put_time(b, "Since:", v->active_since_ms);
     put_duration(b, v);

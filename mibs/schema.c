@@ -56,6 +56,17 @@
             .names = row_status_names, .def = ROW_NOT_READY, .help = status_help                   \
     }
 
+/* The trigger and what it goes back to. */
+#define REVERT(n, s)                                                                               \
+    {                                                                                              \
+        ENUM(n, s, SA_READ_CREATE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN, trigger_names),         \
+            .def = TRIGGER_IDLE, .help = revert_help                                               \
+    }
+#define FILE_CELLS(n, s)                                                                           \
+    {                                                                                              \
+        NUMBER(n, s, SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 4096), .help = file_help                 \
+    }
+
 #define NAME_PART(s, x)                                                                            \
     {                                                                                              \
         .name = (s), .xml = (x), .syntax = SA_NAME, .min = 1, .max = 32                            \
@@ -74,6 +85,10 @@ static const char storage_help[] =
     "configuration file are readOnly, or permanent where the file lets managers change them.";
 static const char status_help[] =
     "The row's status, by which a manager creates, activates, suspends and deletes it.";
+static const char revert_help[] =
+    "Setting run takes the row back to what the configuration file says.";
+static const char file_help[] =
+    "What the configuration file says of the row: cells as they are stored.";
 
 /* ---- enumerations ------------------------------------------------------------------------ */
 
@@ -111,7 +126,7 @@ static const struct sa_name handler_status_names[] = {
 };
 static const struct sa_name source_status_names[] = {
     {"unknown", STATUS_UNKNOWN},     {"up", STATUS_UP}, {"failing", STATUS_FAILING},
-    {"malformed", STATUS_MALFORMED}, {NULL, 0},
+    {"malformed", STATUS_MALFORMED}, {"disabled", STATUS_DISABLED}, {NULL, 0},
 };
 static const struct sa_name property_type_names[] = {
     {"text", 1},   {"number", 2},   {"boolean", 3}, {"enumeration", 4}, {"file", 5},
@@ -138,7 +153,9 @@ static const struct sa_name policy_names[] = {
     {"keepLast", POLICY_KEEP_LAST}, {"ok", POLICY_OK}, {"alerting", POLICY_ALERTING},
     {"unknown", POLICY_UNKNOWN},    {NULL, 0},
 };
-static const struct sa_name trigger_names[] = {{"idle", 1}, {"run", 2}, {NULL, 0}};
+static const struct sa_name trigger_names[] = {
+    {"idle", TRIGGER_IDLE}, {"run", TRIGGER_RUN}, {NULL, 0},
+};
 static const struct sa_name phase_names[] = {
     {"inactive", PHASE_INACTIVE},
     {"pending", PHASE_PENDING},
@@ -355,6 +372,13 @@ static const struct sa_column handler_columns[] = {
      .help = "Notices of this handler that were given up."},
     {GAUGE(HANDLER_QUEUE, "saHandlerQueue", SA_VOLATILE),
      .help = "Notices that the handler is delivering now."},
+    {TRUTH(HANDLER_ENABLED, "saHandlerEnabled", SA_READ_WRITE, SA_DURABLE), .def = TRUTH_TRUE,
+     .help = "Whether the handler delivers; while it does not, its notices wait."},
+    {ENUM(HANDLER_REVERT, "saHandlerRevert", SA_READ_WRITE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN,
+          trigger_names),
+     .def = TRIGGER_IDLE,
+     .help = "Setting run enables the handler and takes all its properties back to what the "
+             "configuration file says."},
 };
 static const struct sa_table handler_table = {
     .id = SA_HANDLER,
@@ -377,15 +401,25 @@ static const struct sa_column handler_property_columns[] = {
     {ENUM(HANDLER_PROPERTY_TYPE, "saHandlerPropertyType", SA_READ_ONLY, SA_DURABLE, 1, 8,
           property_type_names),
      .def = 1, .help = "Type of the property's value."},
-    {TEXT(HANDLER_PROPERTY_VALUE, "saHandlerPropertyValue", SA_READ_ONLY, SA_DURABLE, 1024),
+    {TEXT(HANDLER_PROPERTY_VALUE, "saHandlerPropertyValue", SA_READ_WRITE, SA_DURABLE, 1024),
      .help = "Value in force, as text; a secret reads as empty."},
     {TEXT(HANDLER_PROPERTY_HELP, "saHandlerPropertyHelp", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "What the property means."},
+    {TRUTH(HANDLER_PROPERTY_OVERRIDDEN, "saHandlerPropertyOverridden", SA_READ_ONLY, SA_COMPUTED),
+     .def = TRUTH_FALSE,
+     .help = "Whether the value in force was set by a manager, other than the configuration file "
+             "says."},
+    {ENUM(HANDLER_PROPERTY_REVERT, "saHandlerPropertyRevert", SA_READ_WRITE, SA_COMPUTED,
+          TRIGGER_IDLE, TRIGGER_RUN, trigger_names),
+     .def = TRIGGER_IDLE, .help = revert_help},
+    FILE_CELLS(HANDLER_PROPERTY_FILE, "saHandlerPropertyFile"),
 };
 static const struct sa_table handler_property_table = {
     .id = SA_HANDLER_PROPERTY,
     .name = "saHandlerPropertyTable",
     .keep = SA_DURABLE,
+    .revert = HANDLER_PROPERTY_REVERT,
+    .file = HANDLER_PROPERTY_FILE,
     INDEX(handler_property_index),
     COLUMNS(handler_property_columns),
     .help = "The properties of each handler, those left to their defaults included.",
@@ -405,10 +439,11 @@ static const struct sa_column source_columns[] = {
     {UNSIGNED(SOURCE_INTERVAL, "saSourceIntervalMillis", SA_READ_ONLY, SA_DURABLE, 100, 86400000),
      .def = 10000, .help = "Time from the beginning of one poll to the beginning of the next."},
     {ENUM(SOURCE_STATUS, "saSourceStatus", SA_READ_ONLY, SA_VOLATILE, STATUS_UNKNOWN,
-          STATUS_MALFORMED, source_status_names),
+          STATUS_DISABLED, source_status_names),
      .def = STATUS_UNKNOWN,
      .help = "Outcome of the last poll: up when it brought samples, failing when no answer came, "
-             "malformed when the answer could not be read."},
+             "malformed when the answer could not be read; disabled while the source is not "
+             "polled."},
     {DATE(SOURCE_LAST_POLL, "saSourceLastPoll", SA_VOLATILE), .help = "When the last poll began."},
     {GAUGE(SOURCE_LATENCY, "saSourceLatencyMillis", SA_VOLATILE),
      .help = "How long the last poll took."},
@@ -418,6 +453,11 @@ static const struct sa_column source_columns[] = {
      .help = "Polls that brought nothing, since no answer came or it could not be read."},
     {TEXT(SOURCE_LAST_ERROR, "saSourceLastError", SA_READ_ONLY, SA_VOLATILE, 255),
      .help = "Why the last poll failed, in words; empty when it did not."},
+    {TRUTH(SOURCE_ENABLED, "saSourceEnabled", SA_READ_WRITE, SA_DURABLE), .def = TRUTH_TRUE,
+     .help = "Whether the source is polled."},
+    {ENUM(SOURCE_POLL_NOW, "saSourcePollNow", SA_READ_WRITE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN,
+          trigger_names),
+     .def = TRIGGER_IDLE, .help = "Setting run polls the source at once."},
 };
 static const struct sa_table source_table = {
     .id = SA_SOURCE,
@@ -558,6 +598,26 @@ static const struct sa_column definition_columns[] = {
      .def = LEVEL_OK,
      .help = "The highest level of the definition's alerts, where critical is above warning, "
              "unknown, info and ok in this order."},
+    REVERT(DEFINITION_REVERT, "saDefinitionRevert"),
+    {TEXT(DEFINITION_URL, "saDefinitionUrl", SA_READ_CREATE, SA_DURABLE, 255), .xml = "url",
+     .help = "Where people find more about the alert, such as what to do; mails have it."},
+    {COUNTER(DEFINITION_CPU, "saDefinitionCpuMillis", SA_VOLATILE),
+     .help = "Processor time that evaluating the condition has taken."},
+    {UNSIGNED(DEFINITION_ERROR_LINE, "saDefinitionErrorLine", SA_READ_ONLY, SA_COMPUTED, 0,
+              U32_MAX),
+     .help = "Line of the condition where the last evaluation ended in an error; 0 when it did "
+             "not, or not at a line."},
+    {GAUGE(DEFINITION_ALERTS_OK, "saDefinitionAlertsOk", SA_COMPUTED),
+     .help = "Number of the definition's alerts whose level is ok."},
+    {GAUGE(DEFINITION_ALERTS_INFO, "saDefinitionAlertsInfo", SA_COMPUTED),
+     .help = "Number of the definition's alerts whose level is info."},
+    {GAUGE(DEFINITION_ALERTS_WARNING, "saDefinitionAlertsWarning", SA_COMPUTED),
+     .help = "Number of the definition's alerts whose level is warning."},
+    {GAUGE(DEFINITION_ALERTS_CRITICAL, "saDefinitionAlertsCritical", SA_COMPUTED),
+     .help = "Number of the definition's alerts whose level is critical."},
+    {GAUGE(DEFINITION_ALERTS_UNKNOWN, "saDefinitionAlertsUnknown", SA_COMPUTED),
+     .help = "Number of the definition's alerts whose level is unknown."},
+    FILE_CELLS(DEFINITION_FILE, "saDefinitionFile"),
 };
 static const struct sa_table definition_table = {
     .id = SA_DEFINITION,
@@ -566,6 +626,8 @@ static const struct sa_table definition_table = {
     .keep = SA_DURABLE,
     .row_status = DEFINITION_STATUS,
     .storage_type = DEFINITION_STORAGE,
+    .revert = DEFINITION_REVERT,
+    .file = DEFINITION_FILE,
     INDEX(definition_index),
     COLUMNS(definition_columns),
     .help = "The alert definitions: a condition over topics, and what becomes of its value.",
@@ -585,6 +647,8 @@ static const struct sa_column script_columns[] = {
      .help = "Size of the script, all its segments together."},
     STORAGE(SCRIPT_STORAGE, "saScriptStorage"),
     STATUS(SCRIPT_STATUS, "saScriptStatus"),
+    REVERT(SCRIPT_REVERT, "saScriptRevert"),
+    FILE_CELLS(SCRIPT_FILE, "saScriptFile"),
 };
 static const struct sa_table script_table = {
     .id = SA_SCRIPT,
@@ -593,6 +657,8 @@ static const struct sa_table script_table = {
     .keep = SA_DURABLE,
     .row_status = SCRIPT_STATUS,
     .storage_type = SCRIPT_STORAGE,
+    .revert = SCRIPT_REVERT,
+    .file = SCRIPT_FILE,
     INDEX(script_index),
     COLUMNS(script_columns),
     .help = "Scripts that serve as conditions which are too long for one cell, or which several "
@@ -611,6 +677,8 @@ static const struct sa_column script_text_columns[] = {
      .help = "JavaScript of the segment."},
     STORAGE(SCRIPT_TEXT_STORAGE, "saScriptTextStorage"),
     STATUS(SCRIPT_TEXT_STATUS, "saScriptTextStatus"),
+    REVERT(SCRIPT_TEXT_REVERT, "saScriptTextRevert"),
+    FILE_CELLS(SCRIPT_TEXT_FILE, "saScriptTextFile"),
 };
 static const struct sa_table script_text_table = {
     .id = SA_SCRIPT_TEXT,
@@ -619,6 +687,8 @@ static const struct sa_table script_text_table = {
     .keep = SA_DURABLE,
     .row_status = SCRIPT_TEXT_STATUS,
     .storage_type = SCRIPT_TEXT_STORAGE,
+    .revert = SCRIPT_TEXT_REVERT,
+    .file = SCRIPT_TEXT_FILE,
     INDEX(script_text_index),
     COLUMNS(script_text_columns),
     .help = "The text of scripts, in segments that fit an SNMP message.",
@@ -639,6 +709,11 @@ static const struct sa_column group_columns[] = {
      .xml = "description", .help = "What the group is for."},
     STORAGE(GROUP_STORAGE, "saGroupStorage"),
     STATUS(GROUP_STATUS, "saGroupStatus"),
+    {NAME_OR_EMPTY(GROUP_SERVICE, "saGroupService", SA_READ_ONLY, SA_COMPUTED),
+     .help = "Service whose definitions are the group's members; empty for a group that is no "
+             "default group."},
+    REVERT(GROUP_REVERT, "saGroupRevert"),
+    FILE_CELLS(GROUP_FILE, "saGroupFile"),
 };
 static const struct sa_table group_table = {
     .id = SA_GROUP,
@@ -647,6 +722,8 @@ static const struct sa_table group_table = {
     .keep = SA_DURABLE,
     .row_status = GROUP_STATUS,
     .storage_type = GROUP_STORAGE,
+    .revert = GROUP_REVERT,
+    .file = GROUP_FILE,
     INDEX(group_index),
     COLUMNS(group_columns),
     .help = "The groups, which lead from definitions to targets.",
@@ -734,10 +811,12 @@ static const struct sa_column target_columns[] = {
      .help = "Notices to the target that were given up."},
     {TEXT(TARGET_LAST_ERROR, "saTargetLastError", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "Why the last delivery to the target failed, in words; empty when it did not."},
+    REVERT(TARGET_REVERT, "saTargetRevert"),
     {UNSIGNED(TARGET_SEQUENCE, "saTargetSequence", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
      .help = "The last target sequence given."},
     {GAUGE64(TARGET_INCARNATION, "saTargetIncarnation", SA_HIDDEN, SA_DURABLE),
      .help = "Id of this row's life; a target that is made again has another."},
+    FILE_CELLS(TARGET_FILE, "saTargetFile"),
 };
 static const struct sa_table target_table = {
     .id = SA_TARGET,
@@ -746,6 +825,8 @@ static const struct sa_table target_table = {
     .keep = SA_DURABLE,
     .row_status = TARGET_STATUS,
     .storage_type = TARGET_STORAGE,
+    .revert = TARGET_REVERT,
+    .file = TARGET_FILE,
     INDEX(target_index),
     COLUMNS(target_columns),
     .help = "The targets, where notices go: a handler and recipients.",
@@ -764,6 +845,8 @@ static const struct sa_column target_property_columns[] = {
      .help = "Value that stands in for the handler's own; a secret reads as empty."},
     STORAGE(TARGET_PROPERTY_STORAGE, "saTargetPropertyStorage"),
     STATUS(TARGET_PROPERTY_STATUS, "saTargetPropertyStatus"),
+    REVERT(TARGET_PROPERTY_REVERT, "saTargetPropertyRevert"),
+    FILE_CELLS(TARGET_PROPERTY_FILE, "saTargetPropertyFile"),
 };
 static const struct sa_table target_property_table = {
     .id = SA_TARGET_PROPERTY,
@@ -772,6 +855,8 @@ static const struct sa_table target_property_table = {
     .keep = SA_DURABLE,
     .row_status = TARGET_PROPERTY_STATUS,
     .storage_type = TARGET_PROPERTY_STORAGE,
+    .revert = TARGET_PROPERTY_REVERT,
+    .file = TARGET_PROPERTY_FILE,
     INDEX(target_property_index),
     COLUMNS(target_property_columns),
     .help = "Properties of handlers that are different for a target.",

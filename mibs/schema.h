@@ -88,6 +88,9 @@ struct sa_table {
     bool scalars;
     enum sa_keep keep; /* where rows live: SA_DURABLE, or SA_VOLATILE when no cell is durable */
     uint8_t row_status, storage_type; /* column numbers, 0: none */
+    /* Of tables whose rows managers may override: the trigger that takes a row back to what the
+     * configuration file says, and the hidden column that keeps that (store/set.h). 0: none. */
+    uint8_t revert, file;
     const struct sa_index *index;
     size_t nindex;
     const struct sa_column *columns; /* ascending by number */
@@ -195,25 +198,32 @@ enum { /* saHandlerTable (owner, handler): rows from XML */
     HANDLER_DELIVERED = 5,
     HANDLER_FAILED = 6,
     HANDLER_QUEUE = 7,        /* Gauge32: notices in flight */
+    HANDLER_ENABLED = 8,      /* TruthValue, read-write, default true */
+    HANDLER_REVERT = 11,      /* trigger: enabled, and all properties as in the file */
 };
 
 enum { /* saHandlerPropertyTable (owner, handler, property) */
     HANDLER_PROPERTY_NAME = 1,
     HANDLER_PROPERTY_TYPE = 2,  /* text(1), number(2), boolean(3), enumeration(4), file(5), secret(6) */
-    HANDLER_PROPERTY_VALUE = 3, /* secrets read as empty */
+    HANDLER_PROPERTY_VALUE = 3, /* read-write; secrets read as empty */
     HANDLER_PROPERTY_HELP = 4,
+    HANDLER_PROPERTY_OVERRIDDEN = 5, /* TruthValue, computed */
+    HANDLER_PROPERTY_REVERT = 6,     /* trigger */
+    HANDLER_PROPERTY_FILE = 210,     /* hidden, as all _FILE below: the row as in the file */
 };
 
 enum { /* saSourceTable (owner, source) */
     SOURCE_NAME = 1,
     SOURCE_KIND = 2,
     SOURCE_INTERVAL = 3,    /* Unsigned32, ms */
-    SOURCE_STATUS = 4,      /* unknown(1), up(2), failing(3), malformed(4) */
+    SOURCE_STATUS = 4,      /* unknown(1), up(2), failing(3), malformed(4), disabled(5) */
     SOURCE_LAST_POLL = 5,   /* DateAndTime, volatile, as all below */
     SOURCE_LATENCY = 6,     /* Gauge32, ms */
     SOURCE_SAMPLES = 7,     /* Counter32 */
     SOURCE_FAILURES = 8,    /* Counter32 */
     SOURCE_LAST_ERROR = 9,
+    SOURCE_ENABLED = 10,    /* TruthValue, read-write, durable, default true */
+    SOURCE_POLL_NOW = 11,   /* trigger */
 };
 
 enum { /* saTopicTable (owner, topicId), volatile; once under each owner that may read it */
@@ -256,6 +266,16 @@ enum { /* saDefinitionTable (owner, definition) */
     DEFINITION_LAST_VALUE = 18,  /* volatile */
     DEFINITION_NEXT = 19,        /* SaMillis, volatile: next evaluation by its interval */
     DEFINITION_LEVEL = 20,       /* computed: highest level of its instances, ok when none */
+    DEFINITION_REVERT = 21,      /* trigger */
+    DEFINITION_URL = 22,         /* 0..255 */
+    DEFINITION_CPU = 23,         /* Counter32, ms, volatile */
+    DEFINITION_ERROR_LINE = 24,  /* Unsigned32, computed: of DEFINITION_ERROR, 0: none */
+    DEFINITION_ALERTS_OK = 25,   /* Gauge32, computed: instances in each level, in their order */
+    DEFINITION_ALERTS_INFO = 26,
+    DEFINITION_ALERTS_WARNING = 27,
+    DEFINITION_ALERTS_CRITICAL = 28,
+    DEFINITION_ALERTS_UNKNOWN = 29,
+    DEFINITION_FILE = 210,
 };
 
 enum { /* saScriptTable (owner, script) */
@@ -264,6 +284,8 @@ enum { /* saScriptTable (owner, script) */
     SCRIPT_SIZE = 3, /* computed: octets of all segments */
     SCRIPT_STORAGE = 4,
     SCRIPT_STATUS = 5,
+    SCRIPT_REVERT = 7, /* trigger */
+    SCRIPT_FILE = 210,
 };
 
 enum { /* saScriptTextTable (owner, script, segment 1..16) */
@@ -271,6 +293,8 @@ enum { /* saScriptTextTable (owner, script, segment 1..16) */
     SCRIPT_TEXT_TEXT = 2, /* 0..1024; segments are joined in order, 16 KiB at most */
     SCRIPT_TEXT_STORAGE = 3,
     SCRIPT_TEXT_STATUS = 4,
+    SCRIPT_TEXT_REVERT = 5, /* trigger */
+    SCRIPT_TEXT_FILE = 210,
 };
 
 enum { /* saGroupTable (owner, group) */
@@ -279,6 +303,9 @@ enum { /* saGroupTable (owner, group) */
     GROUP_DESCRIPTION = 3,
     GROUP_STORAGE = 4,
     GROUP_STATUS = 5,
+    GROUP_SERVICE = 6, /* computed: of a default group; empty */
+    GROUP_REVERT = 7,  /* trigger */
+    GROUP_FILE = 210,
 };
 
 enum { /* saGroupDefinitionTable (owner, group, definition) */
@@ -307,8 +334,10 @@ enum { /* saTargetTable (owner, target) */
     TARGET_DELIVERED = 13, /* Counter32 */
     TARGET_FAILED = 14,    /* Counter32 */
     TARGET_LAST_ERROR = 15,
+    TARGET_REVERT = 16, /* trigger */
     TARGET_SEQUENCE = 200,    /* hidden, durable: last target sequence given (Unsigned32) */
     TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
+    TARGET_FILE = 210,
 };
 
 enum { /* saTargetPropertyTable (owner, target, property) */
@@ -316,6 +345,8 @@ enum { /* saTargetPropertyTable (owner, target, property) */
     TARGET_PROPERTY_VALUE = 2, /* 0..1024; secrets read as empty */
     TARGET_PROPERTY_STORAGE = 3,
     TARGET_PROPERTY_STATUS = 4,
+    TARGET_PROPERTY_REVERT = 5, /* trigger */
+    TARGET_PROPERTY_FILE = 210,
 };
 
 enum { /* saAlertTable (owner, alertId) */
@@ -438,7 +469,8 @@ enum sa_row_status {
 };
 enum sa_storage { STORAGE_OTHER = 1, STORAGE_VOLATILE, STORAGE_NON_VOLATILE, STORAGE_PERMANENT,
                   STORAGE_READ_ONLY };
-enum { STATUS_UNKNOWN = 1, STATUS_UP, STATUS_FAILING, STATUS_MALFORMED };
+enum { STATUS_UNKNOWN = 1, STATUS_UP, STATUS_FAILING, STATUS_MALFORMED, STATUS_DISABLED };
+enum { TRIGGER_IDLE = 1, TRIGGER_RUN };
 
 /* ---- notifications: ROOT.0.N ------------------------------------------------------------------ */
 

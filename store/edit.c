@@ -128,6 +128,21 @@ void edit_clear(struct edit *d, unsigned column)
         staged_clear(&d->cells, column);
 }
 
+void edit_file_text(struct edit *d, unsigned column, const void *p, size_t n)
+{
+    struct buf named, whole;
+    uint32_t changed[8];
+    buf_init(&named, HIDDEN_MAX);
+    buf_init(&whole, HIDDEN_MAX);
+    staged_put(&named, column, p, n);
+    if (named.err || cells_merge((struct slice){NULL, 0}, &named, &whole, changed))
+        refuse(d, column, ERR_WRONG_LENGTH);
+    else
+        edit_text(d, d->table->file, whole.data, whole.len);
+    buf_release(&named);
+    buf_release(&whole);
+}
+
 /* As it stands: staged, else stored, else the default. */
 static int64_t current(struct edit *d, const struct sa_column *c)
 {

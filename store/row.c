@@ -100,6 +100,13 @@ char *row_str(const struct row *r, unsigned column, char *dst, size_t cap)
     return dst;
 }
 
+bool row_file_text(const struct row *r, unsigned column, struct slice *ret)
+{
+    struct slice file;
+    return r->table->file && cells_find(r->durable, r->table->file, &file) &&
+           cells_find(file, column, ret);
+}
+
 bool row_active(const struct row *r)
 {
     return !r->table->row_status || row_int(r, r->table->row_status) == ROW_ACTIVE;

@@ -70,6 +70,14 @@ bool set_is_trigger(const struct sa_column *c)
     return c->keep == SA_COMPUTED && c->access >= SA_READ_WRITE;
 }
 
+/* Of tables whose rows are not <rows> of the file, what managers may write. */
+bool set_of_file(const struct sa_table *t, const struct sa_column *c)
+{
+    bool named = t->xml ? c->xml != NULL : c->access >= SA_READ_WRITE;
+    return named && column_env(t, c) == ENV_STATE && c->number != t->row_status &&
+           c->number != t->storage_type;
+}
+
 /* ---- words ------------------------------------------------------------------------------------
  */
 

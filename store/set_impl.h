@@ -49,6 +49,9 @@ struct varbind *set_varbind(const struct set_row *r, unsigned column); /* NULL: 
 /* Is it one whose SET is an event rather than a value? */
 bool set_is_trigger(const struct sa_column *c);
 
+/* Is it one that the configuration file says (or leaves to its default)? */
+bool set_of_file(const struct sa_table *t, const struct sa_column *c);
+
 /* A refusal: fills E with "column.index: words" and RET_TAG with the varbind of COLUMN (else that
  * of the RowStatus, else the first); returns CODE. */
 int set_blame(const struct set_row *r, unsigned column, int code, int *ret_tag, struct err *e,

@@ -150,15 +150,54 @@ static int advance(const struct work *w, const struct varbind *v)
     return 0;
 }
 
+static int64_t storage_before(const struct work *w)
+{
+    return w->r->existed && w->table->storage_type ? row_int(&w->before, w->table->storage_type)
+                                                   : STORAGE_OTHER;
+}
+
+/* Does the SET ask for what the configuration file says? */
+static bool reverts(const struct work *w)
+{
+    const struct varbind *v = w->table->revert ? set_varbind(w->r, w->table->revert) : NULL;
+    return v && v->number == TRIGGER_RUN;
+}
+
+/* The columns of the file that a manager may have changed: what the file says of them comes in
+ * first, so that what else the SET names is laid over it. */
+static int stage_revert(const struct work *w)
+{
+    struct slice file, cell;
+    if (!reverts(w) || storage_before(w) == STORAGE_READ_ONLY)
+        return 0;
+    if (!cells_find(w->before.durable, w->table->file, &file))
+        return no(w, w->table->revert, ERR_INCONSISTENT_VALUE,
+                  "the row is not of the configuration file: there is nothing to go back to");
+    for (size_t i = 0; i < w->table->ncolumns; i++) {
+        const struct sa_column *c = &w->table->columns[i];
+        if (!set_of_file(w->table, c))
+            continue;
+        if (cells_find(file, c->number, &cell))
+            staged_put(w->staged, c->number, cell.data, cell.len);
+        else
+            staged_clear(w->staged, c->number);
+        bits_set(w->r->touched, c->number);
+    }
+    return 0;
+}
+
 /* The columns but RowStatus, as staged cells and bits for the ring. */
 static int stage_columns(const struct work *w)
 {
+    int rc = stage_revert(w);
+    if (rc)
+        return rc;
     for (const struct varbind *v = w->r->varbinds; v; v = v->next) {
         const struct sa_column *c = v->column;
-        if (!c || c->number == w->table->row_status)
+        if (!c || c->number == w->table->row_status || c->number == w->table->revert)
             continue;
         if (c->syntax == SA_TEST_AND_INCR) {
-            int rc = advance(w, v);
+            rc = advance(w, v);
             if (rc)
                 return rc;
         } else if (set_is_trigger(c)) {
@@ -175,15 +214,79 @@ static int stage_columns(const struct work *w)
     return 0;
 }
 
+/* ---- rows of the configuration file ------------------------------------------------------------
+ */
+
 /* What the file does not say (any more) goes. */
 static void clear_unnamed(const struct work *w)
 {
-    for (size_t i = 0; w->x->whole_rows && i < w->table->ncolumns; i++) {
+    for (size_t i = 0; i < w->table->ncolumns; i++) {
         const struct sa_column *c = &w->table->columns[i];
-        if (c->xml && column_env(w->table, c) == ENV_STATE && !set_varbind(w->r, c->number) &&
-            c->number != w->table->row_status && c->number != w->table->storage_type)
-            staged_clear(w->staged, c->number);
+        if (!set_of_file(w->table, c) || set_varbind(w->r, c->number))
+            continue;
+        staged_clear(w->staged, c->number);
+        bits_set(w->r->touched, c->number);
     }
+}
+
+/* A cell in which a manager had another word than the file before keeps it. */
+static void keep_override(const struct work *w, const struct sa_column *c, const struct slice *file)
+{
+    struct slice now = {NULL, 0}, said = {NULL, 0};
+    bool has = cells_find(w->before.durable, c->number, &now);
+    bool had = file && cells_find(*file, c->number, &said);
+    if (file && has == had && slice_equal(now, said))
+        return;
+    if (has)
+        staged_put(w->staged, c->number, now.data, now.len);
+    else
+        staged_clear(w->staged, c->number);
+}
+
+/* The row as the file has it, kept for later. */
+static int stage_file(const struct work *w)
+{
+    struct buf named, whole;
+    struct slice cell;
+    uint32_t changed[8];
+    buf_init(&named, ROW_MAX);
+    buf_init(&whole, ROW_MAX);
+    for (size_t i = 0; i < w->table->ncolumns; i++) {
+        const struct sa_column *c = &w->table->columns[i];
+        if (set_of_file(w->table, c) && staged_find(w->staged, c->number, &cell) == 1)
+            staged_put(&named, c->number, cell.data, cell.len);
+    }
+    int rc = named.err ? named.err : cells_merge((struct slice){NULL, 0}, &named, &whole, changed);
+    if (!rc)
+        staged_put(w->staged, w->table->file, whole.data, whole.len);
+    buf_release(&named);
+    buf_release(&whole);
+    return rc ? no(w, 0, ERR_RESOURCE_UNAVAILABLE, "out of memory") : 0;
+}
+
+/* The file's row is laid over the stored one: whole if it is readOnly, else without what managers
+ * have changed in it (which is all that is there, if an earlier version made it and did not keep
+ * what the file said). */
+static int stage_whole_row(const struct work *w)
+{
+    const struct sa_table *t = w->table;
+    struct slice said;
+    bool kept = storage_before(w) == STORAGE_PERMANENT;
+    if (!w->x->whole_rows)
+        return 0;
+    clear_unnamed(w);
+    if (!t->file)
+        return 0;
+    if (w->x->storage != STORAGE_PERMANENT) {
+        staged_clear(w->staged, t->file);
+        return 0;
+    }
+    int rc = stage_file(w);
+    bool has = cells_find(w->before.durable, t->file, &said);
+    for (size_t i = 0; !rc && kept && i < t->ncolumns; i++)
+        if (set_of_file(t, &t->columns[i]))
+            keep_override(w, &t->columns[i], has ? &said : NULL);
+    return rc;
 }
 
 /* Active before and after: frozen columns keep their value. */
@@ -204,7 +307,10 @@ static int frozen_refuse(const struct work *w)
 static enum outcome outcome_of(const struct work *w)
 {
     const struct varbind *v = w->table->row_status ? set_varbind(w->r, w->table->row_status) : NULL;
-    int64_t wanted = v ? v->number : 0;
+    int64_t wanted = v ? v->number : reverts(w) ? ROW_ACTIVE : 0;
+    if (w->x->origin == SET_XML && !v && storage_before(w) == STORAGE_PERMANENT &&
+        w->x->storage == STORAGE_PERMANENT)
+        return O_KEEP; /* a manager may have suspended it */
     return w->x->origin == SET_XML ? xml_outcome[wanted][w->state] : snmp_outcome[wanted][w->state];
 }
 
@@ -264,7 +370,9 @@ static int resolve(struct work *w)
     rc = stage_columns(w);
     if (rc)
         return rc;
-    clear_unnamed(w);
+    rc = stage_whole_row(w);
+    if (rc)
+        return rc;
     rc = status_after(w, outcome, &status);
     if (rc)
         return rc;

@@ -136,6 +136,9 @@ int64_t row_int(const struct row *r, unsigned column);
 struct slice row_text(const struct row *r, unsigned column); /* not terminated */
 /* Copy, terminated, cut at CAP - 1 at a UTF-8 boundary; returns DST. */
 char *row_str(const struct row *r, unsigned column, char *dst, size_t cap);
+/* What the configuration file says of the cell, in a row of a table with a `file` column; false when
+ * it says nothing. Borrowed like other cells. */
+bool row_file_text(const struct row *r, unsigned column, struct slice *ret);
 /* Is the row in force: no RowStatus column, or RowStatus active? */
 bool row_active(const struct row *r);
 
@@ -188,6 +191,8 @@ void edit_text(struct edit *d, unsigned column, const void *p, size_t n);
 void edit_str(struct edit *d, unsigned column,
               const char *s); /* cut to the column's max at a boundary */
 void edit_clear(struct edit *d, unsigned column);
+/* What the configuration file says of a row of which it says one text: kept in the `file` column. */
+void edit_file_text(struct edit *d, unsigned column, const void *p, size_t n);
 void edit_add(struct edit *d, unsigned column, int64_t delta); /* counters: wraps; gauges: clamps */
 /* Writes and ends the edit. ERR_WRONG_TYPE/_LENGTH/_VALUE with words naming table and column. A
  * refused cell does not make the transaction fail; an LMDB failure does. */

@@ -124,6 +124,7 @@ static void read_event(struct job_event *v, jv *o)
     copy(v->value, sizeof v->value, text(o, "value", ""));
     copy(v->message, sizeof v->message, text(o, "message", ""));
     copy(v->description, sizeof v->description, text(o, "description", ""));
+    copy(v->url, sizeof v->url, text(o, "url", ""));
     v->nvarbinds = varbinds ? jv_len(varbinds) : 0;
     v->varbinds = calloc(v->nvarbinds + 1, sizeof *v->varbinds);
     for (size_t i = 0; i < v->nvarbinds; i++)

@@ -425,7 +425,8 @@ const struct bad_file bad_files[] = {
           "</rows>\n"),
      "t.xml:4: unknown attribute 'level' of <definition>; expected one of 'owner', 'name', "
      "'condition', 'script', 'severity', 'service', 'intervalMillis', 'timeThresholdMillis', "
-     "'noData', 'onError', 'staleMultiplier', 'notifyRecovery', 'description', 'disabled', ..."},
+     "'noData', 'onError', 'staleMultiplier', 'notifyRecovery', 'description', 'disabled', "
+     "'url', ..."},
     {true,
      WRAP("<rows>\n"
           "<definition name=\"d\" severity=\"fatal\"/>\n"
@@ -482,7 +483,7 @@ const struct bad_file bad_files[] = {
           "<severity>info</severity></definition>\n"
           "</rows>\n"),
      "t.xml:5: unknown element <severity> in <definition>; expected one of <condition>, "
-     "<description>"},
+     "<description>, <url>"},
     {true,
      WRAP("<rows>\n"
           "<definition name=\"d\">\n"

@@ -64,6 +64,7 @@ static void make_job(struct job *j, uint32_t handler)
          .value = "93",
          .message = "too hot: \xc2\xb0",
          .description = "d",
+         .url = "https://example.net/d",
          .varbinds = varbinds,
          .nvarbinds = 2},
         {.uuid = UUID_B, .kind = KIND_TEST},
