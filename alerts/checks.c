@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alerts/instance.h"
+#include "alerts/override.h"
 
 enum { SCRIPT_MAX = 16 * 1024 };
 
@@ -403,6 +404,73 @@ static int check_property(void *arg, const struct set_check_context *c, unsigned
     return err ? ((void)err_prefix(e, "property '%s'", n[2]), ERR_WRONG_VALUE) : 0;
 }
 
+/* ---- handlers ---- */
+
+static int add_property(void *arg, const struct row *r)
+{
+    return overrides_add(arg, r);
+}
+
+/* Will the handler work with all its properties as they will be? Secrets are not in the store: what
+ * the file has of them is taken for granted as long as the transport stays. */
+static int check_together(const struct set_check_context *c, const struct kind *kind,
+                          const char *owner, const char *handler, struct err *e)
+{
+    struct key prefix = key_of_names(owner, handler);
+    struct values v = {NULL, 0};
+    struct overrides o;
+    int err;
+
+    overrides_init(&o, kind);
+    err = set_look_each(c->look, sa_table_by_id(SA_HANDLER_PROPERTY), &prefix, add_property, &o);
+    if (!err)
+        err = overrides_lay(&o, NULL, &v, e);
+    values_release(&v);
+    overrides_release(&o);
+    if (err == ERR_NOMEM)
+        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "out of memory");
+    return err ? ERR_INCONSISTENT_VALUE : 0;
+}
+
+static bool as_the_file_says(const struct row *property)
+{
+    struct slice now = row_text(property, HANDLER_PROPERTY_VALUE), file;
+
+    return row_file_text(property, HANDLER_PROPERTY_VALUE, &file) && now.len == file.len &&
+           (!now.len || !memcmp(now.data, file.data, now.len));
+}
+
+static int check_handler_property(void *arg, const struct set_check_context *c,
+                                  unsigned *ret_column, struct err *e)
+{
+    const struct checks *k = arg;
+    const struct property *p = NULL;
+    const struct kind *kind = NULL;
+    char n[3][33], kind_name[33], value[SA_CELL_MAX + 1];
+    struct row r;
+
+    *ret_column = HANDLER_PROPERTY_VALUE;
+    if (c->gone || !cell_differs(c, HANDLER_PROPERTY_VALUE) ||
+        !key_read_names(&c->after->key, n, 3))
+        return 0;
+    if (!look_own(c, SA_HANDLER, n[0], n[1], &r))
+        kind = kind_find(k->kinds, KIND_HANDLER,
+                         row_str(&r, HANDLER_KIND, kind_name, sizeof kind_name));
+    if (kind)
+        p = property_find(kind->properties, kind->nproperties, n[2]);
+    if (!p)
+        return err_set(e, ERR_INCONSISTENT_NAME, "handler '%s' has no property '%s'", n[1], n[2]);
+    if (!as_the_file_says(c->after)) {
+        if (!property_overridable(p))
+            return err_set(e, ERR_NOT_WRITABLE, "property '%s' comes from the configuration file",
+                           n[2]);
+        row_str(c->after, HANDLER_PROPERTY_VALUE, value, sizeof value);
+        if (property_check(p, value, e))
+            return (void)err_prefix(e, "property '%s'", n[2]), ERR_WRONG_VALUE;
+    }
+    return check_together(c, kind, n[0], n[1], e);
+}
+
 int checks_register(struct store *s, const struct checks *c)
 {
     static const struct {
@@ -413,6 +481,7 @@ int checks_register(struct store *s, const struct checks *c)
         {SA_SCRIPT_TEXT, check_segment},       {SA_GROUP_DEFINITION, check_group_definition},
         {SA_GROUP_TARGET, check_group_target}, {SA_TARGET, check_target},
         {SA_TARGET_PROPERTY, check_property},  {SA_GROUP, check_group},
+        {SA_HANDLER_PROPERTY, check_handler_property},
     };
     int err = 0;
 

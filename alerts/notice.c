@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "alerts/checks.h"
 #include "alerts/retention.h"
 
 /* Invariants, between calls:
@@ -854,9 +855,9 @@ int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
 }
 
 /* Calls CB for every notice of the queue; their number, or the first error. */
-static int pending_each(struct txn *t, int64_t arg,
+static int pending_each(struct txn *t, const void *arg,
                         int (*cb)(struct txn *t, const struct notice_ref *n, const struct place *p,
-                                  int64_t arg))
+                                  const void *arg))
 {
     uint8_t at[PENDING_LEN] = {0};
     struct slice from = {at, 0}, k, v;
@@ -910,8 +911,9 @@ static int64_t at_least_1(int64_t ms)
 }
 
 static int shift_one(struct txn *t, const struct notice_ref *n, const struct place *p,
-                     int64_t delta_ms)
+                     const void *arg)
 {
+    int64_t delta_ms = *(const int64_t *)arg;
     struct key k = key_of_id(n->owner, n->id);
     struct row r;
     int err = row_get(t, notices(), &k, &r);
@@ -924,15 +926,15 @@ static int shift_one(struct txn *t, const struct notice_ref *n, const struct pla
 
 int notice_shift(struct txn *t, int64_t delta_ms)
 {
-    return pending_each(t, delta_ms, shift_one);
+    return pending_each(t, &delta_ms, shift_one);
 }
 
 /* Times that lie farther ahead than any can come from a clock that was set back meanwhile. */
 static int recover_one(struct txn *t, const struct notice_ref *n, const struct place *p,
-                       int64_t now_ms)
+                       const void *arg)
 {
+    int64_t created, due, now_ms = *(const int64_t *)arg;
     struct key k = key_of_id(n->owner, n->id);
-    int64_t created, due;
     struct row r;
     int err = notice_release(t, n, now_ms);
 
@@ -950,7 +952,43 @@ static int recover_one(struct txn *t, const struct notice_ref *n, const struct p
 
 int notice_recover(struct txn *t, int64_t now_ms)
 {
-    return pending_each(t, now_ms, recover_one);
+    return pending_each(t, &now_ms, recover_one);
+}
+
+struct hurry {
+    const char *owner, *handler;
+    int64_t now_ms;
+};
+
+/* What was not tried yet keeps its turn: it waits for others of its digest, if for anything. */
+static int hurry_one(struct txn *t, const struct notice_ref *n, const struct place *p,
+                     const void *arg)
+{
+    const struct hurry *h = arg;
+    struct key k = key_of_id(n->owner, n->id);
+    char target_owner[33], handler[33], handler_owner[33];
+    struct row r, found;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || !row_int(&r, NOTICE_ATTEMPTS) ||
+        row_int(&r, NOTICE_NEXT_ATTEMPT) <= h->now_ms)
+        return 0;
+    row_str(&r, NOTICE_TARGET_OWNER, target_owner, sizeof target_owner);
+    row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
+    if (strcmp(handler, h->handler) ||
+        ref_find(t, SA_HANDLER, target_owner, handler, &found, handler_owner) ||
+        strcmp(handler_owner, h->owner))
+        return txn_error(t);
+    return move_times(t, n, p, &r, row_int(&r, NOTICE_CREATED), h->now_ms);
+}
+
+int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms)
+{
+    struct hurry h = {owner, handler, now_ms};
+
+    return pending_each(t, &h, hurry_one);
 }
 
 uint64_t notice_pending(struct txn *t)

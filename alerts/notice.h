@@ -81,6 +81,9 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                    enum sa_notice_state *ret_state);
 /* The dispatcher died with it, or a restart: due at once, without counting an attempt more. */
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
+/* The handler OWNER/HANDLER delivers again: what waits for another attempt by it is due now. Returns
+ * and costs the queue's length, or a negative error. */
+int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms);
 /* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
 int notice_forget(struct txn *t, uint32_t alert);
 /* The alert's row goes: so does what is known of it, but what notices under way will settle. */

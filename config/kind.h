@@ -70,6 +70,15 @@ bool values_true(const struct values *v, const struct property *props, size_t np
 /* What TEXT, which property_check has passed, is as a number: the number, a duration in ms, an
  * enum's position, 1 or 0 of a boolean; 0 of the others. */
 int64_t property_number(const struct property *p, const char *text);
+/* Is it a secret, or names the file of one (passwordFile, not caFile, which is the transport's)? */
+bool property_is_secret(const struct property *p);
+/* May SNMP change a handler's? Files and secrets come from XML only. */
+bool property_overridable(const struct property *p);
+/* Lays OVER over V. If that changes the transport, V's secrets go: they were not meant for there.
+ * ERR_NOMEM: V is as it was in part. */
+int values_override(struct values *v, const struct values *over);
+/* Does it say anything of where and how to connect? */
+bool values_touch_transport(const struct values *v);
 const struct property *property_find(const struct property *props, size_t nprops,
                                      const char *name);
 /* "did you mean 'port'?" helper: the nearest name, or NULL when none is near. */

@@ -237,7 +237,9 @@ static const char head[] =
     "programs or files can be set here only, never by SNMP.\n";
 
 static const char rows_head[] =
-    "Rows become StorageType readOnly, or permanent where \\fBoverride\\fR says so. A column that\n"
+    "Rows become StorageType readOnly, or permanent where \\fBoverride\\fR says so: then managers may\n"
+    "change them by SNMP. What they change stays when this file is read again, what they did not\n"
+    "touch follows the file, and the column named ...Revert takes the row back. A column that\n"
     "is a text may stand as a child element instead of an attribute, so that a condition needs no\n"
     "quoting in a CDATA section; blanks at both its ends do not count.\n"
     "A row may refer to one that stands further down. What rows refer to must be in the file: "

@@ -72,6 +72,48 @@ int values_set(struct values *v, const struct property *p, const char *text, str
     return 0;
 }
 
+bool property_is_secret(const struct property *p)
+{
+    return p->type == PROPERTY_SECRET || (p->type == PROPERTY_FILE && !p->transport);
+}
+
+bool property_overridable(const struct property *p)
+{
+    return p->type != PROPERTY_SECRET && p->type != PROPERTY_FILE;
+}
+
+bool values_touch_transport(const struct values *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->items[i].property->transport)
+            return true;
+    return false;
+}
+
+static void drop_secrets(struct values *v)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < v->n; i++) {
+        if (property_is_secret(v->items[i].property))
+            free(v->items[i].text);
+        else
+            v->items[kept++] = v->items[i];
+    }
+    v->n = kept;
+}
+
+int values_override(struct values *v, const struct values *over)
+{
+    int err = 0;
+
+    if (values_touch_transport(over))
+        drop_secrets(v);
+    for (size_t i = 0; i < over->n && !err; i++)
+        err = put(v, over->items[i].property, over->items[i].text);
+    return err;
+}
+
 const char *values_text(const struct values *v, const struct property *props, size_t nprops,
                         const char *name)
 {

@@ -114,6 +114,7 @@ static void core_turn(void *arg)
         }
         c->damaged = 0;
         core_outcomes_clear(c);
+        core_parts_follow(c);
         core_jobs_send(c, jobs);
         reload_touched(c, &touched);
         arm_due(c);

@@ -61,10 +61,15 @@ struct core_source {
     struct poll_status status;
     uint32_t samples, failures;
     bool dirty;
+    bool enabled;
+    bool follow, poll_now; /* a SET touched it, or asked for a poll: core_parts_follow() */
 };
 
 struct core_handler {
     const struct config_handler *config;
+    struct values values; /* in force: the file's, with what managers set laid over */
+    bool enabled;
+    bool follow;                /* as of a source */
     uint32_t now, shown;        /* notices in flight; as saHandlerQueue shows them */
     uint32_t delivered, failed; /* by the outcomes that are being applied ... */
     const struct outcome *last; /* ... of which this is the last; NULL: none */
@@ -132,6 +137,7 @@ struct core {
     size_t nsources;
     struct core_handler **handlers; /* likewise */
     size_t nhandlers;
+    bool parts_follow;     /* some source or handler has `follow` or `poll_now` */
     uint64_t reload_asked; /* the last change that asked for a reload, as the parent was told */
     bool flush_needed;
     int64_t next_flush_mono;
@@ -155,6 +161,8 @@ struct core {
 /* core_config.c: what the file says, into the store, in one transaction: all of it or, with file
  * and line, nothing. */
 int core_config_apply(struct core *c, const struct config *f, struct err *e);
+/* The rows of a handler's properties: what is in force, and what the file says. */
+int core_properties_put(struct txn *t, const struct config_handler *h);
 
 /* core_names.c. ERR_NOMEM; find: its position in the file plus one, 0: it is not there. */
 int core_names_of_owners(struct core_names *ret, const struct config *f);
@@ -180,9 +188,15 @@ int core_parts_prepare(struct core *c, const struct config *f, struct core_parts
 void core_parts_install(struct core *c, struct core_parts *x);
 void core_parts_release(struct core_parts *x);
 void core_parts_free(struct core *c);
+/* A SET touched a row of SA_SOURCE, SA_HANDLER or SA_HANDLER_PROPERTY. mark: within the transaction
+ * that consumes the change, with its effects on rows; follow: behind its commit, memory and the
+ * stages. */
+int core_parts_mark(struct core *c, struct txn *t, const struct change *ch, int64_t now_ms);
+void core_parts_follow(struct core *c);
 struct core_source *core_source_at(const struct core *c, uint32_t id);   /* NULL: unknown or gone */
 struct core_handler *core_handler_at(const struct core *c, uint32_t id); /* likewise */
 uint32_t core_handler_id(const struct core *c, const char *owner, const char *name);
+uint32_t core_source_id(const struct core *c, const char *owner, const char *name); /* 0: none */
 void core_poller_greet(struct core *c);     /* a new poller: its sources */
 void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
 

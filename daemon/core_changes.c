@@ -176,6 +176,9 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
             err = touch(touched, owner, name);
     } else if (ch->table == SA_SCRIPT || ch->table == SA_SCRIPT_TEXT) {
         touched->all = true;
+    } else if (ch->table == SA_SOURCE || ch->table == SA_HANDLER ||
+               ch->table == SA_HANDLER_PROPERTY) {
+        err = core_parts_mark(c, t, ch, now->wall_ms);
     } else if (ch->table == SA_SYSTEM && has_column(ch, SYSTEM_RELOAD)) {
         touched->reload = ch->seq;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/override.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -59,18 +60,45 @@ static int put_source(struct txn *t, const struct config_source *s)
     return row_put(&d, NULL);
 }
 
-static int put_property(struct txn *t, const struct config_handler *h, const struct property *p)
+static const char *shown(const struct config_handler *h, const struct values *v,
+                         const struct property *p)
+{
+    return p->type == PROPERTY_SECRET
+               ? ""
+               : values_text(v, h->kind->properties, h->kind->nproperties, p->name);
+}
+
+static int put_property(struct txn *t, const struct config_handler *h, const struct values *now,
+                        const struct property *p)
 {
     struct key k = key_of_names(h->owner, h->name);
-    const char *text = values_text(&h->values, h->kind->properties, h->kind->nproperties, p->name);
+    const char *file = shown(h, &h->values, p);
     struct edit d;
 
     key_str(&k, p->name);
     edit_begin(&d, t, sa_table_by_id(SA_HANDLER_PROPERTY), &k);
     edit_int(&d, HANDLER_PROPERTY_TYPE, p->type);
-    edit_str(&d, HANDLER_PROPERTY_VALUE, p->type == PROPERTY_SECRET ? "" : text);
+    edit_str(&d, HANDLER_PROPERTY_VALUE, shown(h, now, p));
     edit_str(&d, HANDLER_PROPERTY_HELP, p->help);
+    edit_file_text(&d, HANDLER_PROPERTY_VALUE, file, strlen(file));
     return row_put(&d, NULL);
+}
+
+int core_properties_put(struct txn *t, const struct config_handler *h)
+{
+    struct values now;
+    struct err why;
+    int err = overrides_in_force(t, h->owner, h->name, h->kind, &h->values, &now, &why);
+
+    if (err)
+        return err;
+    if (why.text[0])
+        log_warning(h->name, "owner=%s what managers set in this handler is given up: %s", h->owner,
+                    why.text);
+    for (size_t i = 0; i < h->kind->nproperties && !err; i++)
+        err = put_property(t, h, &now, &h->kind->properties[i]);
+    values_release(&now);
+    return err;
 }
 
 static int put_handler(struct txn *t, const struct config_handler *h)
@@ -82,9 +110,7 @@ static int put_handler(struct txn *t, const struct config_handler *h)
     edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
     edit_str(&d, HANDLER_KIND, h->kind->name);
     err = row_put(&d, NULL);
-    for (size_t i = 0; i < h->kind->nproperties && !err; i++)
-        err = put_property(t, h, &h->kind->properties[i]);
-    return err;
+    return err ? err : core_properties_put(t, h);
 }
 
 /* Is the row with these names in the file? */

@@ -412,6 +412,8 @@ static int take_status(struct core *c, struct rd *r)
     s = core_source_at(c, p.source);
     if (!s)
         return no_source(c, p.source);
+    if (!s->enabled) /* it was under way */
+        return 0;
     if (p.status != s->status.status) {
         if (p.status == STATUS_UP)
             log_info(s->config->name, "source is up");

@@ -386,6 +386,10 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
         h = handler_of(c, j->target_owner, target_handler(t, j, &r, handler), &cj->handler);
     if (!h)
         return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
+    if (!core_handler_at(c, cj->handler)->enabled) {
+        cj->handler = 0; /* this says nothing of whether it works */
+        return err_set(e, ERR_AGAIN, "handler '%s' is disabled", h->name);
+    }
     j->id = cj->id;
     j->handler = cj->handler;
     memcpy(j->uuid, cj->uuid, sizeof j->uuid);

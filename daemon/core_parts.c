@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/override.h"
 #include "base/log.h"
 
 /* ---- ids ---- */
@@ -19,6 +20,17 @@ struct core_source *core_source_at(const struct core *c, uint32_t id)
 struct core_handler *core_handler_at(const struct core *c, uint32_t id)
 {
     return id && id <= c->nhandlers ? c->handlers[id - 1] : NULL;
+}
+
+uint32_t core_source_id(const struct core *c, const char *owner, const char *name)
+{
+    for (size_t i = 0; i < c->nsources; i++) {
+        const struct core_source *s = c->sources[i];
+
+        if (s && !strcmp(s->config->name, name) && !strcmp(s->config->owner, owner))
+            return (uint32_t)i + 1;
+    }
+    return 0;
 }
 
 uint32_t core_handler_id(const struct core *c, const char *owner, const char *name)
@@ -63,10 +75,12 @@ static bool same_source(const struct config_source *a, const struct config_sourc
     return true;
 }
 
-static bool same_handler(const struct config_handler *a, const struct config_handler *b)
+static bool same_handler(const struct core_handler *a, const struct core_handler *b)
 {
-    return a->kind == b->kind &&
-           same_values(&a->values, &b->values, a->kind->properties, a->kind->nproperties);
+    const struct kind *kind = a->config->kind;
+
+    return kind == b->config->kind &&
+           same_values(&a->values, &b->values, kind->properties, kind->nproperties);
 }
 
 static bool same_readers(const struct core_source *a, const struct core_source *b)
@@ -106,7 +120,8 @@ static int send_source(struct core *c, uint32_t id)
 
 static void tell_source(struct core *c, uint32_t id)
 {
-    int err = c->poller ? send_source(c, id) : 0;
+    bool wanted = c->poller && c->sources[id - 1]->enabled;
+    int err = wanted ? send_source(c, id) : 0;
 
     if (err)
         log_error(c->sources[id - 1]->config->name, "cannot be given to the poller: %s",
@@ -116,7 +131,8 @@ static void tell_source(struct core *c, uint32_t id)
 static int send_handler(struct core *c, uint32_t id)
 {
     const struct config_handler *from = c->handlers[id - 1]->config;
-    struct dispatch_handler h = {.id = id, .kind = from->kind, .values = from->values};
+    struct dispatch_handler h = {
+        .id = id, .kind = from->kind, .values = c->handlers[id - 1]->values};
     struct buf b;
     int err;
 
@@ -208,7 +224,29 @@ static void source_free(struct core_source *s)
     free(s);
 }
 
-static struct core_source *source_new(struct core *c, const struct config *f, size_t at)
+/* Rows that are not there yet say what their columns' defaults do. */
+static bool row_enabled(struct txn *t, unsigned table, unsigned column, const char *owner,
+                        const char *name)
+{
+    struct key k = key_of_names(owner, name);
+    struct row r;
+
+    return row_get(t, sa_table_by_id(table), &k, &r) || row_int(&r, column) == TRUTH_TRUE;
+}
+
+static bool source_enabled(struct txn *t, const struct core_source *s)
+{
+    return row_enabled(t, SA_SOURCE, SOURCE_ENABLED, s->config->owner, s->config->name);
+}
+
+static void source_rests(struct core_source *s)
+{
+    s->status = (struct poll_status){.status = STATUS_DISABLED, .wall_ms = s->status.wall_ms};
+    s->dirty = true;
+}
+
+static struct core_source *source_new(struct core *c, struct txn *t, const struct config *f,
+                                      size_t at)
 {
     const struct config_source *config = &f->sources[at];
     size_t most = config->all_readers ? f->nowners : config->nreaders + 2;
@@ -219,26 +257,50 @@ static struct core_source *source_new(struct core *c, const struct config *f, si
     s->config = config;
     s->readers = calloc(most + 1, sizeof *s->readers);
     s->reader_ids = calloc(most + 1, sizeof *s->reader_ids);
+    s->enabled = source_enabled(t, s);
+    if (!s->enabled)
+        source_rests(s);
     if (s->readers && s->reader_ids && !add_readers(c, s, f))
         return s;
     source_free(s);
     return NULL;
 }
 
-static struct core_handler *handler_new(const struct config *f, size_t at)
+static void handler_free(struct core_handler *h)
 {
+    if (!h)
+        return;
+    values_release(&h->values);
+    free(h);
+}
+
+/* What is in force of a handler. What had to be given up is told where the rows are put. */
+static int handler_values(struct txn *t, const struct config_handler *h, struct values *ret)
+{
+    struct err why;
+
+    return overrides_in_force(t, h->owner, h->name, h->kind, &h->values, ret, &why);
+}
+
+static struct core_handler *handler_new(struct txn *t, const struct config *f, size_t at)
+{
+    const struct config_handler *config = &f->handlers[at];
     struct core_handler *h = calloc(1, sizeof *h);
 
-    if (h) {
-        h->config = &f->handlers[at];
-        h->shown = UINT32_MAX; /* what an earlier core left there is not known */
-    }
-    return h;
+    if (!h)
+        return NULL;
+    h->config = config;
+    h->shown = UINT32_MAX; /* what an earlier core left there is not known */
+    h->enabled = row_enabled(t, SA_HANDLER, HANDLER_ENABLED, config->owner, config->name);
+    if (!handler_values(t, config, &h->values))
+        return h;
+    handler_free(h);
+    return NULL;
 }
 
 /* A slot for each part of the file: that of the one which it goes on from, or a new one. */
-static int place_sources(struct core *c, const struct config *f, const struct core_names *names,
-                         struct core_parts *x)
+static int place_sources(struct core *c, struct txn *t, const struct config *f,
+                         const struct core_names *names, struct core_parts *x)
 {
     bool *placed = calloc(f->nsources + 1, sizeof *placed);
     int err = 0;
@@ -252,21 +314,21 @@ static int place_sources(struct core *c, const struct config *f, const struct co
         if (!at)
             continue;
         placed[at - 1] = true;
-        x->sources[i] = source_new(c, f, at - 1);
+        x->sources[i] = source_new(c, t, f, at - 1);
         err = x->sources[i] ? 0 : ERR_NOMEM;
     }
     for (size_t i = 0; i < f->nsources && !err; i++) {
         if (placed[i])
             continue;
-        x->sources[x->nsources] = source_new(c, f, i);
+        x->sources[x->nsources] = source_new(c, t, f, i);
         err = x->sources[x->nsources++] ? 0 : ERR_NOMEM;
     }
     free(placed);
     return err;
 }
 
-static int place_handlers(struct core *c, const struct config *f, const struct core_names *names,
-                          struct core_parts *x)
+static int place_handlers(struct core *c, struct txn *t, const struct config *f,
+                          const struct core_names *names, struct core_parts *x)
 {
     bool *placed = calloc(f->nhandlers + 1, sizeof *placed);
     int err = 0;
@@ -280,13 +342,13 @@ static int place_handlers(struct core *c, const struct config *f, const struct c
         if (!at)
             continue;
         placed[at - 1] = true;
-        x->handlers[i] = handler_new(f, at - 1);
+        x->handlers[i] = handler_new(t, f, at - 1);
         err = x->handlers[i] ? 0 : ERR_NOMEM;
     }
     for (size_t i = 0; i < f->nhandlers && !err; i++) {
         if (placed[i])
             continue;
-        x->handlers[x->nhandlers] = handler_new(f, i);
+        x->handlers[x->nhandlers] = handler_new(t, f, i);
         err = x->handlers[x->nhandlers++] ? 0 : ERR_NOMEM;
     }
     free(placed);
@@ -296,6 +358,7 @@ static int place_handlers(struct core *c, const struct config *f, const struct c
 int core_parts_prepare(struct core *c, const struct config *f, struct core_parts *ret)
 {
     struct core_names sources = {NULL, 0}, handlers = {NULL, 0};
+    struct txn *t = txn_begin(c->store, TXN_READ);
     int err = 0;
 
     *ret = (struct core_parts){.nsources = c->nsources, .nhandlers = c->nhandlers};
@@ -307,9 +370,10 @@ int core_parts_prepare(struct core *c, const struct config *f, struct core_parts
     for (size_t i = 0; i < f->nowners && !err; i++)
         err = core_owner_intern(c, f->owners[i].name) ? 0 : ERR_NOMEM;
     if (!err)
-        err = place_sources(c, f, &sources, ret);
+        err = place_sources(c, t, f, &sources, ret);
     if (!err)
-        err = place_handlers(c, f, &handlers, ret);
+        err = place_handlers(c, t, f, &handlers, ret);
+    txn_abort(t);
     core_names_release(&sources);
     core_names_release(&handlers);
     if (err)
@@ -322,7 +386,7 @@ void core_parts_release(struct core_parts *x)
     for (size_t i = 0; x->sources && i < x->nsources; i++)
         source_free(x->sources[i]);
     for (size_t i = 0; x->handlers && i < x->nhandlers; i++)
-        free(x->handlers[i]);
+        handler_free(x->handlers[i]);
     free(x->sources);
     free(x->handlers);
     *x = (struct core_parts){.sources = NULL};
@@ -347,6 +411,14 @@ static void take_back(struct core *c, struct core_parts *x)
     }
 }
 
+static void bring_source(struct core *c, uint32_t id)
+{
+    if (c->sources[id - 1]->enabled)
+        tell_source(c, id);
+    else
+        tell_gone(c->poller, POLL_SOURCE_GONE, id, c->sources[id - 1]->config->name);
+}
+
 static void bring_sources(struct core *c, struct core_parts *x)
 {
     for (uint32_t i = 0; i < c->nsources; i++) {
@@ -357,11 +429,13 @@ static void bring_sources(struct core *c, struct core_parts *x)
             now->status = before->status;
             now->samples = before->samples;
             now->failures = before->failures;
-            now->dirty = before->dirty;
+            now->dirty |= before->dirty;
+            if (!now->enabled)
+                source_rests(now);
         }
-        if (!now || same)
+        if (!now || (same && now->enabled == before->enabled))
             continue;
-        tell_source(c, i + 1);
+        bring_source(c, i + 1);
         x->added += !before;
         x->changed += before != NULL;
     }
@@ -375,7 +449,7 @@ static void bring_handlers(struct core *c, struct core_parts *x)
 
         if (now && before)
             now->shown = before->shown;
-        if (!now || (before && same_handler(now->config, before->config)))
+        if (!now || (before && same_handler(now, before)))
             continue;
         tell_handler(c, i + 1);
         x->added += !before;
@@ -441,6 +515,159 @@ void core_parts_install(struct core *c, struct core_parts *x)
     chan_hold(c->dispatcher, false);
     chan_hold(c->poller, false);
     topics_each(c->topics, retopic, &r);
+}
+
+/* ---- what managers change ---- */
+
+static bool set_column(const struct change *ch, unsigned column)
+{
+    return ch->columns[column / 32] >> column % 32 & 1;
+}
+
+/* All properties as the file has them; core_properties_put() does the rest. */
+static int revert_properties(struct txn *t, const char *owner, const char *name)
+{
+    const struct sa_table *table = sa_table_by_id(SA_HANDLER_PROPERTY);
+    struct key prefix = key_of_names(owner, name);
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, table, &prefix); cursor_row(&c, &r) && !err; cursor_next(&c)) {
+        struct key k = key_copy(r.key);
+        struct slice file;
+        char text[SA_CELL_MAX + 1];
+        struct edit d;
+
+        if (!row_file_text(&r, HANDLER_PROPERTY_VALUE, &file) || file.len >= sizeof text)
+            continue;
+        memcpy(text, file.data, file.len);
+        edit_begin(&d, t, table, &k);
+        edit_text(&d, HANDLER_PROPERTY_VALUE, text, file.len);
+        err = row_put(&d, NULL);
+    }
+    cursor_close(&c);
+    return err;
+}
+
+static int enable_handler(struct txn *t, const char *owner, const char *name)
+{
+    struct key k = key_of_names(owner, name);
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_HANDLER), &k);
+    edit_clear(&d, HANDLER_ENABLED);
+    return row_put(&d, NULL);
+}
+
+/* Whoever SETs properties sees what that makes of others (secrets are not for another server). */
+static int mark_handler(struct core *c, struct txn *t, const struct change *ch, const char *owner,
+                        const char *name, int64_t now_ms)
+{
+    struct core_handler *h = core_handler_at(c, core_handler_id(c, owner, name));
+    bool reverts = ch->table == SA_HANDLER && set_column(ch, HANDLER_REVERT);
+    int err = 0;
+
+    if (!h)
+        return 0;
+    h->follow = c->parts_follow = true;
+    if (reverts) {
+        err = enable_handler(t, owner, name);
+        if (!err)
+            err = revert_properties(t, owner, name);
+    }
+    if (!err && (reverts || ch->table == SA_HANDLER_PROPERTY))
+        err = core_properties_put(t, h->config);
+    if (!err && ch->table == SA_HANDLER &&
+        row_enabled(t, SA_HANDLER, HANDLER_ENABLED, owner, name)) {
+        err = notice_hurry(t, owner, name, now_ms);
+        err = err < 0 ? err : 0;
+    }
+    return err;
+}
+
+int core_parts_mark(struct core *c, struct txn *t, const struct change *ch, int64_t now_ms)
+{
+    char owner[33], name[33];
+    struct core_source *s;
+    size_t pos = 0;
+
+    if (!key_read_name(&ch->key, &pos, owner) || !key_read_name(&ch->key, &pos, name))
+        return 0;
+    if (ch->table != SA_SOURCE)
+        return mark_handler(c, t, ch, owner, name, now_ms);
+    s = core_source_at(c, core_source_id(c, owner, name));
+    if (!s)
+        return 0;
+    s->follow = c->parts_follow = true;
+    s->poll_now |= set_column(ch, SOURCE_POLL_NOW);
+    return 0;
+}
+
+static void follow_source(struct core *c, struct txn *t, uint32_t id)
+{
+    struct core_source *s = c->sources[id - 1];
+    bool enabled = source_enabled(t, s);
+    uint8_t payload[4];
+
+    if (enabled != s->enabled) {
+        s->enabled = enabled;
+        log_info(s->config->name, "source is %s", enabled ? "polled again" : "not polled any more");
+        if (!enabled)
+            source_rests(s);
+        bring_source(c, id);
+    } else if (s->poll_now && enabled && c->poller) {
+        put_u32(payload, id);
+        if (chan_send(c->poller, POLL_NOW, payload, sizeof payload))
+            log_error(s->config->name, "cannot be polled now");
+    }
+    s->follow = s->poll_now = false;
+}
+
+/* Without memory it stays as it is until the next turn. */
+static void follow_handler(struct core *c, struct txn *t, uint32_t id)
+{
+    struct core_handler *h = c->handlers[id - 1];
+    const struct kind *kind = h->config->kind;
+    struct values now;
+    bool enabled = row_enabled(t, SA_HANDLER, HANDLER_ENABLED, h->config->owner, h->config->name);
+
+    if (enabled != h->enabled)
+        log_info(h->config->name, "handler is %s", enabled ? "enabled" : "disabled");
+    h->enabled = enabled;
+    if (handler_values(t, h->config, &now)) {
+        log_error(h->config->name, "what was set is not in force yet: out of memory");
+        c->parts_follow = true;
+        return;
+    }
+    h->follow = false;
+    if (same_values(&now, &h->values, kind->properties, kind->nproperties)) {
+        values_release(&now);
+        return;
+    }
+    values_release(&h->values);
+    h->values = now;
+    log_info(h->config->name, "handler changes: a manager set its properties");
+    tell_handler(c, id);
+}
+
+void core_parts_follow(struct core *c)
+{
+    struct txn *t;
+
+    if (!c->parts_follow)
+        return;
+    c->parts_follow = false;
+    t = txn_begin(c->store, TXN_READ);
+    for (uint32_t i = 1; i <= c->nsources; i++) {
+        if (c->sources[i - 1] && c->sources[i - 1]->follow)
+            follow_source(c, t, i);
+    }
+    for (uint32_t i = 1; i <= c->nhandlers; i++) {
+        if (c->handlers[i - 1] && c->handlers[i - 1]->follow)
+            follow_handler(c, t, i);
+    }
+    txn_abort(t);
 }
 
 void core_parts_free(struct core *c)

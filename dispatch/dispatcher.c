@@ -240,20 +240,6 @@ static bool overrides(const struct values *v, const char *name)
     return false;
 }
 
-static bool overrides_transport(const struct values *v)
-{
-    for (size_t i = 0; i < v->n; i++)
-        if (v->items[i].property->transport)
-            return true;
-    return false;
-}
-
-/* A file holds a secret (passwordFile), unless it is part of the transport (caFile). */
-static bool is_secret(const struct property *p)
-{
-    return p->type == PROPERTY_SECRET || (p->type == PROPERTY_FILE && !p->transport);
-}
-
 const char *service_text(const struct service *s, const struct job *j, const char *name)
 {
     const struct kind *k = s->handler.kind;
@@ -261,7 +247,7 @@ const char *service_text(const struct service *s, const struct job *j, const cha
 
     if (overrides(&j->overrides, name))
         return values_text(&j->overrides, k->properties, k->nproperties, name);
-    if (p && is_secret(p) && overrides_transport(&j->overrides))
+    if (p && property_is_secret(p) && values_touch_transport(&j->overrides))
         return "";
     return values_text(&s->handler.values, k->properties, k->nproperties, name);
 }
