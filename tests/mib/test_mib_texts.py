@@ -164,6 +164,15 @@ def test_every_object_is_in_one_group_and_every_group_is_required(schema, parsed
     assert set(parsed["compliances"]["saCompliance"]["requires"]) == set(parsed["groups"])
 
 
+def test_groups_have_the_number_of_their_table(schema, parsed):
+    """They are numbers that were given, too."""
+    numbers = {g["name"].removesuffix("Table") + "Objects": g["id"] for g in schema["tables"]}
+    numbers["saNotificationTypes"] = 100
+    groups = {n: int(g["oid"].rpartition(".")[2]) for n, g in parsed["groups"].items()}
+    assert groups == numbers
+    assert parsed["compliances"]["saCompliance"]["oid"].endswith(".2.2.1")
+
+
 def test_references_are_to_what_the_text_speaks_of(text):
     """An RFC in a text that settles the object is a REFERENCE as well."""
     for name in ("SaText", "SaMillis", "SaGauge64"):

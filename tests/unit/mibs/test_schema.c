@@ -311,65 +311,153 @@ static void notification_objects_exist(void **state)
     }
 }
 
-/* ---- numbers.txt ----------------------------------------------------------------------------- */
+/* ---- numbers that were given ----------------------------------------------------------------- */
 
-static size_t add_line(char (*lines)[LINE_LEN], size_t n, unsigned table, unsigned column,
-                       const char *name)
+enum { LINES_MAX = 2000 };
+
+struct lines {
+    char text[LINES_MAX][LINE_LEN];
+    size_t n;
+};
+
+static void add_line(struct lines *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_line(struct lines *l, const char *fmt, ...)
 {
-    if (column)
-        snprintf(lines[n], LINE_LEN, "%u.%u %s", table, column, name);
-    else
-        snprintf(lines[n], LINE_LEN, "%u %s", table, name);
-    return n + 1;
+    va_list ap;
+
+    assert_true(l->n < LINES_MAX);
+    va_start(ap, fmt);
+    assert_in_range(vsnprintf(l->text[l->n++], LINE_LEN, fmt, ap), 1, LINE_LEN - 1);
+    va_end(ap);
 }
 
-/* What numbers.txt should say, line by line. */
-static size_t all_numbers(char (*lines)[LINE_LEN], size_t cap)
+/* What numbers.txt should say. */
+static void all_numbers(struct lines *ret)
 {
-    size_t n = 0;
-
+    ret->n = 0;
     for (size_t i = 0; i < sa_nnotifications; i++)
-        n = add_line(lines, n, 0, sa_notifications[i].number, sa_notifications[i].name);
+        add_line(ret, "0.%u %s", sa_notifications[i].number, sa_notifications[i].name);
     for (size_t i = 0; i < sa_ntables; i++) {
         const struct sa_table *t = sa_tables[i];
 
-        assert_true(n + 1 + t->ncolumns <= cap);
-        n = add_line(lines, n, t->id, 0, t->name);
+        add_line(ret, "%u %s", t->id, t->name);
         for (size_t j = 0; j < t->ncolumns; j++)
-            n = add_line(lines, n, t->id, t->columns[j].number, t->columns[j].name);
+            add_line(ret, "%u.%u %s", t->id, t->columns[j].number, t->columns[j].name);
     }
-    return n;
 }
 
-static FILE *open_numbers(void)
+static void add_values(struct lines *l, const struct sa_column *c)
+{
+    for (const struct sa_name *v = c->names; v->name; v++)
+        add_line(l, "%s %d %s", c->name, (int)v->value, v->name);
+}
+
+/* What values.txt should say. */
+static void all_values(struct lines *ret)
+{
+    ret->n = 0;
+    for (size_t i = 0; i < sa_ntables; i++) {
+        for (size_t j = 0; j < sa_tables[i]->ncolumns; j++) {
+            const struct sa_column *c = &sa_tables[i]->columns[j];
+
+            if (c->syntax == SA_ENUM || c->syntax == SA_BITS)
+                add_values(ret, c);
+        }
+    }
+}
+
+/* The file's lines but for comments. */
+static void read_lines(const char *name, struct lines *ret)
 {
     const char *top = getenv("top_srcdir");
-    char path[4096];
+    char path[4096], line[LINE_LEN];
+    FILE *f;
 
-    snprintf(path, sizeof(path), "%s/mibs/numbers.txt", top ? top : ".");
-    return fopen(path, "re");
+    snprintf(path, sizeof(path), "%s/mibs/%s", top ? top : ".", name);
+    f = fopen(path, "re");
+    assert_non_null(f);
+    ret->n = 0;
+    while (fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] != '#')
+            add_line(ret, "%s", line);
+    }
+    fclose(f);
+}
+
+/* The first line in which they differ, or SIZE_MAX. */
+static size_t first_difference(const struct lines *a, const struct lines *b)
+{
+    for (size_t i = 0; i < a->n || i < b->n; i++) {
+        if (i >= a->n || i >= b->n || strcmp(a->text[i], b->text[i]) != 0)
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static void file_agrees(const char *name, void (*all)(struct lines *ret))
+{
+    static struct lines ours, theirs;
+    size_t at;
+
+    all(&ours);
+    read_lines(name, &theirs);
+    at = first_difference(&theirs, &ours);
+    if (at != SIZE_MAX)
+        fail_msg("%s says '%s' where the schema says '%s'", name,
+                 at < theirs.n ? theirs.text[at] : "(no more)",
+                 at < ours.n ? ours.text[at] : "(no more)");
 }
 
 static void numbers_never_change(void **state)
 {
-    enum { CAP = 1000 };
-    static char lines[CAP][LINE_LEN];
-    size_t expected = all_numbers(lines, CAP), n = 0;
-    FILE *f = open_numbers();
-    char line[LINE_LEN];
-
     (void)state;
-    assert_non_null(f);
-    while (fgets(line, sizeof(line), f)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '#')
-            continue;
-        assert_true(n < expected);
-        assert_string_equal(line, lines[n]);
-        n++;
+    file_agrees("numbers.txt", all_numbers);
+}
+
+static void values_never_change(void **state)
+{
+    (void)state;
+    file_agrees("values.txt", all_values);
+}
+
+static void drop_line(struct lines *l, size_t at)
+{
+    memmove(l->text[at], l->text[at + 1], (--l->n - at) * LINE_LEN);
+}
+
+/* Each line that vanished, has another number, or whose number has another name is noticed. */
+static void each_change_is_noticed(const char *name)
+{
+    static struct lines whole, changed;
+
+    read_lines(name, &whole);
+    assert_true(whole.n > 50);
+    for (size_t i = 0; i < whole.n; i++) {
+        char *digit, *end;
+
+        changed = whole;
+        assert_int_equal(first_difference(&whole, &changed), SIZE_MAX);
+        drop_line(&changed, i);
+        assert_int_equal(first_difference(&whole, &changed), i);
+        changed = whole;
+        digit = changed.text[i] + strcspn(changed.text[i], "0123456789");
+        assert_true(*digit);
+        *digit = *digit == '9' ? '8' : (char)(*digit + 1);
+        assert_int_equal(first_difference(&whole, &changed), i);
+        changed = whole;
+        end = changed.text[i] + strlen(changed.text[i]) - 1;
+        *end = *end == 'x' ? 'y' : 'x';
+        assert_int_equal(first_difference(&whole, &changed), i);
     }
-    fclose(f);
-    assert_int_equal(n, expected);
+}
+
+static void changed_numbers_are_noticed(void **state)
+{
+    (void)state;
+    each_change_is_noticed("numbers.txt");
+    each_change_is_noticed("values.txt");
 }
 
 int main(void)
@@ -387,6 +475,8 @@ int main(void)
         cmocka_unit_test(longest_index_fits),
         cmocka_unit_test(notification_objects_exist),
         cmocka_unit_test(numbers_never_change),
+        cmocka_unit_test(values_never_change),
+        cmocka_unit_test(changed_numbers_are_noticed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
