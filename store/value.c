@@ -130,10 +130,18 @@ int bits_decode(const struct sa_column *c, struct slice wire, int64_t *ret, stru
     return 0;
 }
 
+/* timegm() makes the 30th of February the 1st or 2nd of March. */
+static bool day_exists(const uint8_t *p)
+{
+    struct tm day = {.tm_year = get_u16(p) - 1900, .tm_mon = p[2] - 1, .tm_mday = p[3]};
+    timegm(&day);
+    return day.tm_mday == p[3];
+}
+
 static bool date_fields_valid(const uint8_t *p, size_t n)
 {
     return p[2] >= 1 && p[2] <= 12 && p[3] >= 1 && p[3] <= 31 && p[4] <= 23 && p[5] <= 59 &&
-           p[6] <= 60 && p[7] <= 9 &&
+           p[6] <= 60 && p[7] <= 9 && day_exists(p) &&
            (n == 8 || ((p[8] == '+' || p[8] == '-') && p[9] <= 14 && p[10] <= 59));
 }
 

@@ -304,6 +304,19 @@ static void dates_are_understood(void **state)
         {"\x07\xe7\x0b\x0e\x18\x0d\x14\x01", 8, ERR_WRONG_VALUE, 0},
         {"\x07\xe7\x0b\x0e\x16\x0d\x14\x01*\0\0", 11, ERR_WRONG_VALUE, 0},
         {"\x07\x9e\x0b\x0e\x16\x0d\x14\x01", 8, ERR_WRONG_VALUE, 0},
+        /* 1970 is the first year, by UTC wherever the time was taken */
+        {"\x07\xb2\1\1\0\0\0\0", 8, 0, 0},
+        {"\x07\xb2\1\1\5\x2d\0\0+\5\x2d", 11, 0, 0},
+        {"\x07\xb2\1\1\5\x2c\0\0+\5\x2d", 11, ERR_WRONG_VALUE, 0},
+        {"\x07\xb1\x0c\x1f\x17\x3b\x3b\x09", 8, ERR_WRONG_VALUE, 0},
+        {"\x27\x0f\x0c\x1f\x17\x3b\x3b\x09", 8, 0, 253402300799900},
+        {"\xff\xff\x0c\x1f\x17\x3b\x3b\x09", 8, 0, 2005949145599900},
+        /* leap years, leap seconds, and days that no month has */
+        {"\x07\xd0\x02\x1d\0\0\0\0", 8, 0, 951782400000},
+        {"\x07\xd1\x02\x1d\0\0\0\0", 8, ERR_WRONG_VALUE, 0},
+        {"\x07\xd0\x02\x1e\0\0\0\0", 8, ERR_WRONG_VALUE, 0},
+        {"\x07\xd0\x04\x1f\0\0\0\0", 8, ERR_WRONG_VALUE, 0},
+        {"\x07\xe0\x0c\x1f\x17\x3b\x3c\0", 8, 0, 1483228800000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t ms = -1;

@@ -269,6 +269,31 @@ static void counters_wrap_and_gauges_clamp(void **state)
     assert_int_equal(txn_commit(t, NULL), 0);
 }
 
+/* What a manager takes the difference of: modulo 2^32, whatever was added at once. */
+static void counters_count_modulo_2_to_the_32(void **state)
+{
+    static const struct {
+        int64_t add, want;
+    } steps[] = {
+        {UINT32_MAX, UINT32_MAX}, {1, 0}, {0, 0},
+        {INT64_C(1) << 32, 0},    {5, 5}, {(INT64_C(7) << 32) + UINT32_MAX, 4},
+    };
+    struct world *w = *state;
+    struct key k = key_of_names("alice", "disk");
+    put_thing(w->store, "alice", "disk", "one");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+        struct edit d;
+        struct row r;
+        edit_begin(&d, t, &thing_table, &k);
+        edit_add(&d, THING_COUNT, steps[i].add);
+        assert_int_equal(row_put(&d, NULL), 0);
+        assert_int_equal(row_get(t, &thing_table, &k, &r), 0);
+        assert_int_equal(row_int(&r, THING_COUNT), steps[i].want);
+        assert_int_equal(txn_commit(t, NULL), 0);
+    }
+}
+
 /* A cell that a newer program wrote stays, whatever this one changes. */
 static void unknown_cells_are_kept(void **state)
 {
@@ -1207,6 +1232,7 @@ int main(void)
         T(edits_of_one_row_meet),
         T(a_name_goes_with_its_transaction),
         T(counters_wrap_and_gauges_clamp),
+        T(counters_count_modulo_2_to_the_32),
         T(unknown_cells_are_kept),
         T(cursors_stay_in_their_prefix),
         T(rows_change_under_a_cursor),
