@@ -28,14 +28,14 @@ libseccomp-dev        the sandbox of conditions
 libjansson-dev        JSON
 libcmocka-dev         unit tests
 libxml2-utils         tests of the configuration's schema
-smitools              tests of the MIB
+smitools              pages about the MIB, and its tests
 snmp                  demo, tests: snmpget and its family
 snmpd                 demo, tests
 snmptrapd             demo, tests
 openssl               tests of mail over TLS
 faketime              tests: a clock that is set
 valgrind              tests
-python3               demo, tests
+python3               demo, tests, pages about the MIB
 python3-pytest        tests
 python3-aiosmtpd      demo, tests: a mail server
 clang                 fuzzing
