@@ -20,13 +20,24 @@
 static const char app_name[] = "snmpalertd-agent";
 static const char refused_line[] = "registering pdu failed";
 
+enum {
+    RESPONSE = 18, /* RFC 2741 section 6.1 */
+    SEEN_MAX = 64, /* requests that may be open at once and be sent again; SETs are alone */
+};
+
 struct agent_session {
     struct agent_session_options options;
     char *address;
     struct loop_source source;
     netsnmp_large_fd_set fds;
+    netsnmp_callback forward; /* net-snmp's own, which takes what the master sends */
+    long seen[SEEN_MAX];      /* packet ids of its last requests; a ring */
+    size_t nseen;
     bool started, connected, refused;
 };
+
+/* on_packet() can be told nothing by net-snmp. */
+static struct agent_session *the_session;
 
 /* ---- what net-snmp tells us ----------------------------------------------------------------- */
 
@@ -35,14 +46,45 @@ static void reconnect_every(int seconds)
     netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, seconds);
 }
 
+static bool is_seen(struct agent_session *s, long packet)
+{
+    size_t n = s->nseen < SEEN_MAX ? s->nseen : SEEN_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        if (s->seen[i] == packet)
+            return true;
+    s->seen[s->nseen++ % SEEN_MAX] = packet;
+    return false;
+}
+
+/* A master that waits longer than its agentXTimeout sends the request again, with the packet id
+ * that it has. The stream loses nothing, so the answer to the first one is the answer; net-snmp
+ * would refuse a second CommitSet, often before it answers the first, and the master undo what was
+ * committed. */
+static int on_packet(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, void *magic)
+{
+    struct agent_session *s = the_session;
+
+    if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu->command != RESPONSE &&
+        is_seen(s, pdu->reqid)) {
+        log_debug("agentx", "the master agent sent request %ld again", pdu->reqid);
+        return 1;
+    }
+    return s->forward(op, from, id, pdu, magic);
+}
+
 /* One setting is both the interval of pings, read right after this callback, and that of attempts
  * to reconnect, read when the master is lost (prepare() has set it back by then). */
 static int on_connected(int major, int minor, void *server_arg, void *client_arg)
 {
     struct agent_session *s = client_arg;
+    netsnmp_session *master = server_arg;
 
-    (void)major, (void)minor, (void)server_arg;
+    (void)major, (void)minor;
     reconnect_every(AGENT_PING_S);
+    s->nseen = 0;
+    s->forward = master->callback;
+    master->callback = on_packet;
     s->connected = true;
     log_info("agentx", "connected to the master agent at %s", s->address);
     return SNMPERR_SUCCESS;
@@ -195,6 +237,7 @@ int agent_session_new(struct agent_session **ret, const struct agent_session_opt
     set_options(s->address);
     netsnmp_enable_subagent();
     init_agent(app_name);
+    the_session = s;
     *ret = s;
     return 0;
 }

@@ -27,11 +27,11 @@ def program(name):
 
 
 class World:
-    """ROWS: lines as agenthost reads them (fields in tuples)."""
+    """ROWS: lines as agenthost reads them (fields in tuples). SNMPD: more lines of its file."""
 
-    def __init__(self, rows=(), start_snmpd=True, agent_env=None):
+    def __init__(self, rows=(), start_snmpd=True, agent_env=None, snmpd=""):
         self.folder = tempfile.mkdtemp(prefix="snmpalert-mib-")
-        self.snmpd = Snmpd(self.folder)
+        self.snmpd = Snmpd(self.folder, snmpd)
         self.agent = None
         self.agent_env = agent_env
         self.rows = rows

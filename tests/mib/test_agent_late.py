@@ -1,0 +1,94 @@
+"""An agent that is late: the master sends its requests again after agentXTimeout, on a stream that
+loses nothing. One that comes again is no other request."""
+
+import concurrent.futures
+import contextlib
+import signal
+import time
+
+import pytest
+
+from conftest import program
+from lib.process import Process
+from lib.snmp import SetRefused
+from lib.snmpclient import Client, text
+from lib.wait import wait_for
+
+DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own
+ROWS = [("saSystem", "1=1.0"), ("saOwnerTable", "admin"),
+        ("saDefinitionTable", "admin", "one", "2=false", "12=old", "14=3", "15=1")]
+LATE = 2.5   # seconds: sent again twice
+PATIENCE = 6  # of snmpd with DEFAULTS
+
+
+@contextlib.contextmanager
+def slow_disk(world):
+    """Commits wait for as long as the block lasts."""
+    hold = Process([program("storehold"), world.folder + "/store"])
+    hold.expect("^held$")
+    try:
+        yield
+    finally:
+        hold.stop()
+
+
+@contextlib.contextmanager
+def stopped(world):
+    world.agent.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        world.agent.send(signal.SIGCONT)
+
+
+def description(world):
+    return world.tools.get(world.oid(9, 1, 12, "admin", "one"))[0].value
+
+
+def set_while(world, lateness, seconds):
+    """What became of a SET that the agent can answer after SECONDS only: None, or what was raised."""
+    name = world.oid(9, 1, 12, "admin", "one")
+    client = Client(world.snmpd.port)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with lateness(world):
+            answer = pool.submit(client.set, (name, text("new")), timeout=seconds + 10)
+            begun = time.monotonic()
+            wait_for(lambda: time.monotonic() > begun + seconds, "time to pass", seconds + 5)
+        try:
+            return answer.result()
+        except SetRefused as e:
+            return e
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("lateness", (slow_disk, stopped))
+def test_late_set_is_done_once(make_world, lateness):
+    world = make_world(ROWS, snmpd=DEFAULTS)
+    world.wait_served()
+    assert set_while(world, lateness, LATE) is None
+    assert description(world) == b"new"
+    assert world.agent.output().count("set\n") == 1
+    assert "bad AgentX request" not in world.agent.output()
+    world.tools.set((world.oid(9, 1, 12, "admin", "one"), "s", "newer"))
+    assert description(world) == b"newer"
+
+
+def test_late_get_is_answered_once(make_world):
+    world = make_world(ROWS, snmpd=DEFAULTS)
+    world.wait_served()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with stopped(world):
+            answer = pool.submit(description, world)
+            begun = time.monotonic()
+            wait_for(lambda: time.monotonic() > begun + LATE, "time to pass")
+        assert answer.result() == b"old"
+
+
+def test_set_later_than_the_masters_patience(make_world):
+    """The manager hears genErr and cannot know; what was committed stays, and the agent comes back."""
+    world = make_world(ROWS, snmpd=DEFAULTS)
+    world.wait_served()
+    outcome = set_while(world, slow_disk, PATIENCE + 1.5)
+    assert isinstance(outcome, SetRefused) and outcome.error == "genErr"
+    wait_for(lambda: description(world) == b"new", "the agent to come back with the new value")
