@@ -4,14 +4,12 @@ the SETs that it gets. Each remembers what it did, for the checker."""
 import asyncio
 import collections
 import random
-import subprocess
 import threading
 import time
 
 from checker import COMMIT_LAG
 from lib import smtpd
-from lib.process import find_program
-from lib.site import mib_folders
+from lib.site import numbers
 from lib.snmp import SetRefused
 from lib.snmpclient import INTEGER, Client, index, text, tlv, unsigned
 from lib.wait import wait_for
@@ -160,15 +158,6 @@ COLUMNS = ("saTargetTest", "saSystemVersion", "saDefinitionStatus", "saDefinitio
            "saDefinitionSeverity", "saTargetStatus", "saTargetHandler", "saTargetDescription",
            "saGroupStatus", "saGroupDescription", "saGroupDefinitionStatus",
            "saGroupTargetStatus", "saSystemHistoryMaxRows", "saSystemNoticeMaxRows")
-
-
-def numbers():
-    """{column: sub-identifiers}, as net-snmp reads the MIB."""
-    r = subprocess.run([find_program("snmptranslate"), "-On", "-M", mib_folders(), "-m",
-                        "SNMPALERT-MIB", *(f"SNMPALERT-MIB::{c}" for c in COLUMNS)],
-                       capture_output=True, text=True, check=True, timeout=60)
-    return {c: tuple(map(int, line.strip(".").split(".")))
-            for c, line in zip(COLUMNS, r.stdout.split(), strict=True)}
 
 
 class State:
@@ -460,7 +449,7 @@ class Load:
     stable_targets = STABLE
 
     def __init__(self, site, rng):
-        self.site, self.numbers, self.stopped = site, numbers(), threading.Event()
+        self.site, self.numbers, self.stopped = site, numbers(COLUMNS), threading.Event()
         self.families = {f"family{i}": Family(f"family{i}", rng, i) for i in range(FAMILIES)}
         self.families |= {f"steady{i}": Family(f"steady{i}", rng, FAMILIES + i, steady=True)
                           for i in range(STEADY)}

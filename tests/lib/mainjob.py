@@ -55,8 +55,8 @@ def sites():
     adopt_orphans()
     before = children()
 
-    def make(rows, apps=3, mail_server=None, start=True, **options):
-        site = Site(configuration(rows, **options), mail=mail_server)
+    def make(rows, apps=3, mail_server=None, start=True, snmpd="", agentx="", **options):
+        site = Site(configuration(rows, **options), mail=mail_server, snmpd=snmpd, agentx=agentx)
         made.append(site)
         apps_run(site, apps)
         if start:

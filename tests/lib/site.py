@@ -28,6 +28,15 @@ def mib_folders():
     return f"{build_folder()}/mibs:{SOURCE}/mibs/shim"
 
 
+def numbers(names):
+    """{name: sub-identifiers}, as net-snmp reads the MIB."""
+    r = subprocess.run([find_program("snmptranslate"), "-On", "-M", mib_folders(), "-m", MIBS,
+                        *(f"SNMPALERT-MIB::{name}" for name in names)],
+                       capture_output=True, text=True, check=True, timeout=60)
+    return {name: tuple(map(int, line.strip(".").split(".")))
+            for name, line in zip(names, r.stdout.split(), strict=True)}
+
+
 def adopt_orphans():
     """From now on this process inherits what its children leave behind."""
     ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
@@ -182,11 +191,11 @@ def _parts(index):
 
 class Site:
     """XML: a function that gets the site, with everything but the daemon running, and says what
-    the configuration is. SNMPD: more lines of snmpd.conf. Ports and the store stay the same when
-    parts are stopped and started."""
+    the configuration is. SNMPD: more lines of snmpd.conf; AGENTX: its AgentX address. Ports and the
+    store stay the same when parts are stopped and started."""
 
     def __init__(self, xml, prefix="snmpalert-live-", trap_options=("-OQ",), mail=None,
-                 snmpd=""):
+                 snmpd="", agentx=""):
         self.folder = tempfile.mkdtemp(prefix=prefix)
         self.snmpd = self.snmptrapd = self.mail = self.web = self.daemon = None
         try:
@@ -194,7 +203,7 @@ class Site:
             os.mkdir(self.documents)
             self.snmpd = Snmpd(self._subfolder("snmpd"),
                                config="sysName demo.example.net\nsysLocation On this machine\n"
-                                      + snmpd)
+                                      + snmpd, agentx=agentx)
             self.snmpd.start()
             self.snmptrapd = Snmptrapd(self._subfolder("snmptrapd"), options=(
                 "-m", MIBS, "-M", mib_folders(), "-Lf", self.path("traps.log"), *trap_options))

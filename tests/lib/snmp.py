@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 from .net import free_udp_port
@@ -40,19 +41,20 @@ class _Daemon:
             self.port = None
         raise AssertionError("no free UDP port")
 
-    def stop(self):
-        return self.process.stop() if self.process else None
+    def stop(self, number=signal.SIGTERM):
+        return self.process.stop(number) if self.process else None
 
     def address(self):
         return f"127.0.0.1:{self.port}"
 
 
 class Snmpd(_Daemon):
-    """snmpd as AgentX master. CONFIG: more lines for its file."""
+    """snmpd as AgentX master, at the address AGENTX ("": a socket in FOLDER). CONFIG: more lines for
+    its file, of which the last counts."""
 
-    def __init__(self, folder, config="", port=None, read_write=("public",)):
+    def __init__(self, folder, config="", port=None, read_write=("public",), agentx=""):
         super().__init__(folder, port)
-        self.agentx = "unix:" + os.path.join(folder, "agentx")
+        self.agentx = agentx or "unix:" + os.path.join(folder, "agentx")
         self.conf = os.path.join(folder, "snmpd.conf")
         with open(self.conf, "w") as f:
             f.write("master agentx\n"
