@@ -21,11 +21,11 @@ SYSTEM += [(18, GAUGE, 90 * 24 * 3600), (19, GAUGE, 100000), (20, COUNTER, 0), (
 PROCESS = [(2, TEXT, b""), (3, INT, 0), (4, INT, 1), (5, COUNTER, 0), (6, TEXT, b""),
            (7, COUNTER, 0), (8, GAUGE, 0)]
 METRIC = [(2, TEXT, b""), (3, INT, 1), (4, TEXT, b""), (5, INT, 0), (6, WIDE, 0)]
-GROUP = [(2, INT, 2), (3, TEXT, b""), (4, INT, 3), (5, INT, 3)]
+GROUP = [(2, INT, 2), (3, TEXT, b""), (4, INT, 3), (5, INT, 3), (6, TEXT, b""), (7, INT, 1)]
 MEMBER = [(1, INT, 3), (2, INT, 3)]
 TARGET = [(2, TEXT, None), (3, TEXT, b""), (4, INT, 2), (5, INT, 1), (6, TEXT, b"\0"),
           (7, INT, -1), (8, TEXT, b""), (9, INT, 1), (10, INT, 3), (11, INT, 3), (12, GAUGE, 0),
-          (13, COUNTER, 0), (14, COUNTER, 0), (15, TEXT, b"")]
+          (13, COUNTER, 0), (14, COUNTER, 0), (15, TEXT, b""), (16, INT, 1)]
 HISTORY = [(2, GAUGE, 0), (3, TEXT, None), (4, TEXT, b""), (5, INT, 1), (6, INT, 1),
            (7, TEXT, NEVER), (8, WIDE, 0), (9, WIDE, 0), (10, INT, 1), (11, TEXT, b""),
            (12, TEXT, b"")]
