@@ -272,6 +272,63 @@ static void units(void **state)
     assert_int_equal(size_parse("9000000000TiB", &bytes), ERR_RANGE);
 }
 
+static const struct property server[] = {
+    {.name = "host", .type = PROPERTY_TEXT, .transport = true},
+    {.name = "caFile", .type = PROPERTY_FILE, .transport = true},
+    {.name = "from", .type = PROPERTY_TEXT},
+    {.name = "user", .type = PROPERTY_TEXT},
+    {.name = "passwordFile", .type = PROPERTY_FILE},
+    {.name = "key", .type = PROPERTY_SECRET, .def = "public"},
+};
+
+static struct values of_server(const char *const (*texts)[2], size_t n)
+{
+    struct values v = {NULL, 0};
+
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(
+            values_set(&v, property_find(server, COUNT(server), texts[i][0]), texts[i][1], NULL),
+            0);
+    return v;
+}
+
+static const char *in_force(const struct values *v, const char *name)
+{
+    return values_text(v, server, COUNT(server), name);
+}
+
+static void overrides_and_secrets(void **state)
+{
+    static const char *const file[][2] = {{"host", "a"},
+                                          {"caFile", "/ca"},
+                                          {"user", "u"},
+                                          {"passwordFile", "/secret"},
+                                          {"key", "our secret"}};
+    static const char *const plain[][2] = {{"from", "f"}, {"user", "other"}};
+    static const char *const moved[][2] = {{"from", "f"}, {"host", "b"}};
+    struct values v = of_server(file, COUNT(file)), o = of_server(plain, COUNT(plain));
+
+    (void)state;
+    assert_false(values_touch_transport(&o));
+    assert_int_equal(values_override(&v, &o), 0);
+    assert_string_equal(in_force(&v, "user"), "other");
+    assert_string_equal(in_force(&v, "passwordFile"), "/secret");
+    assert_string_equal(in_force(&v, "key"), "our secret");
+    values_release(&o);
+    o = of_server(moved, COUNT(moved));
+    assert_true(values_touch_transport(&o));
+    assert_int_equal(values_override(&v, &o), 0);
+    assert_string_equal(in_force(&v, "host"), "b");
+    assert_string_equal(in_force(&v, "caFile"), "/ca"); /* of the transport, and no secret */
+    assert_string_equal(in_force(&v, "passwordFile"), "");
+    assert_string_equal(in_force(&v, "key"), "public");
+    values_release(&o);
+    values_release(&v);
+    assert_false(property_overridable(&server[1]));
+    assert_false(property_overridable(&server[5]));
+    assert_true(property_overridable(&server[0]));
+}
+
 static const struct kind mail = {.class_ = KIND_HANDLER, .name = "mail"};
 static const struct kind web = {.class_ = KIND_SOURCE, .name = "web"};
 
@@ -294,7 +351,7 @@ int main(void)
         cmocka_unit_test(check_oid_length), cmocka_unit_test(values_hold_and_default),
         cmocka_unit_test(frame_round_trip), cmocka_unit_test(frame_refuses),
         cmocka_unit_test(suggestions),      cmocka_unit_test(units),
-        cmocka_unit_test(kinds_by_class),
+        cmocka_unit_test(kinds_by_class),   cmocka_unit_test(overrides_and_secrets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
