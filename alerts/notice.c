@@ -7,7 +7,8 @@
 
 /* Invariants, between calls:
  *   a notice is in `pending` exactly while its state is PENDING or DISPATCHED
- *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt
+ *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt:
+ *   unsorted, or set aside for a way; what is set aside was due then
  *   saTargetPending is the number of a target's notices in `pending` */
 
 #define DB_PENDING "pending"
@@ -21,6 +22,8 @@ enum {
     TOLD_LEN = 5,
     TOLD_FORGOTTEN_LEN = 9,
     RECIPIENTS_MAX = 64,
+    UNSORTED = 0,   /* way */
+    WAY_SHIFT = 56, /* no time has these bits */
 };
 
 static const struct sa_table *notices(void)
@@ -42,9 +45,9 @@ static struct slice pending_key(uint8_t k[PENDING_LEN], const struct place *p)
     return (struct slice){k, PENDING_LEN};
 }
 
-static struct slice due_key(uint8_t k[DUE_LEN], int64_t due_ms, const struct place *p)
+static struct slice due_key(uint8_t k[DUE_LEN], unsigned way, int64_t due_ms, const struct place *p)
 {
-    put_u64(k, (uint64_t)due_ms);
+    put_u64(k, (uint64_t)way << WAY_SHIFT | (uint64_t)due_ms);
     pending_key(k + 8, p);
     return (struct slice){k, DUE_LEN};
 }
@@ -91,15 +94,54 @@ static int due_put(struct txn *t, int64_t due_ms, const struct place *p, const c
 {
     uint8_t k[DUE_LEN];
 
-    return kv_put(t, DB_DUE, due_key(k, due_ms, p), str_slice(owner));
+    return kv_put(t, DB_DUE, due_key(k, UNSORTED, due_ms, p), str_slice(owner));
 }
 
+/* Wherever it is. */
 static int due_drop(struct txn *t, int64_t due_ms, const struct place *p)
 {
-    uint8_t k[DUE_LEN];
-    int err = kv_del(t, DB_DUE, due_key(k, due_ms, p));
+    int err = ERR_NOTFOUND;
 
+    for (unsigned way = UNSORTED; way <= NOTICE_WAYS && err == ERR_NOTFOUND; way++) {
+        uint8_t k[DUE_LEN];
+
+        err = kv_del(t, DB_DUE, due_key(k, way, due_ms, p));
+    }
     return err == ERR_NOTFOUND ? 0 : err;
+}
+
+struct due { /* an entry of `due` */
+    unsigned way;
+    int64_t ms;
+    struct place place;
+    char owner[33];
+};
+
+/* The earliest of WAY. ERR_NOTFOUND, ERR_CORRUPT. */
+static int due_first(struct txn *t, unsigned way, struct due *ret)
+{
+    uint8_t from[8];
+    struct slice k, v;
+    int err;
+
+    put_u64(from, (uint64_t)way << WAY_SHIFT);
+    err = kv_seek(t, DB_DUE, (struct slice){from, sizeof from}, false, &k, &v);
+    if (err)
+        return err;
+    if (k.len != DUE_LEN || !owner_read(v, ret->owner) ||
+        !place_read((struct slice){k.data + 8, PENDING_LEN}, &ret->place))
+        return ERR_CORRUPT;
+    ret->way = (unsigned)(get_u64(k.data) >> WAY_SHIFT);
+    ret->ms = (int64_t)(get_u64(k.data) & (((uint64_t)1 << WAY_SHIFT) - 1));
+    return ret->way == way ? 0 : ERR_NOTFOUND;
+}
+
+static int due_move(struct txn *t, const struct due *d, unsigned way)
+{
+    uint8_t k[DUE_LEN];
+    int err = kv_del(t, DB_DUE, due_key(k, d->way, d->ms, &d->place));
+
+    return err ? err : kv_put(t, DB_DUE, due_key(k, way, d->ms, &d->place), str_slice(d->owner));
 }
 
 /* Would P be the head of its line? Lines of alert 0 and of others alike. */
@@ -952,7 +994,9 @@ static int recover_one(struct txn *t, const struct notice_ref *n, const struct p
 
 int notice_recover(struct txn *t, int64_t now_ms)
 {
-    return pending_each(t, &now_ms, recover_one);
+    int err = notice_unsort(t); /* handlers may be other ones by now */
+
+    return err ? err : pending_each(t, &now_ms, recover_one);
 }
 
 struct hurry {
@@ -998,13 +1042,42 @@ uint64_t notice_pending(struct txn *t)
 
 /* ---- claiming ---- */
 
-int64_t notice_next_due(struct txn *t)
+static bool has_room(const struct notice_ways *w, unsigned way)
 {
-    struct slice k, v;
+    return !w || w->room & 1u << way;
+}
 
-    if (kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v) || k.len != DUE_LEN)
-        return 0;
-    return (int64_t)get_u64(k.data);
+/* A damaged entry is due at once: who claims it is told. */
+int64_t notice_next_due(struct txn *t, unsigned room)
+{
+    int64_t first = 0;
+
+    for (unsigned way = UNSORTED; way <= NOTICE_WAYS; way++) {
+        struct due d = {.ms = 1};
+        int err;
+
+        if (way == UNSORTED ? !room : !(room & 1u << way))
+            continue;
+        err = due_first(t, way, &d);
+        if ((!err || err == ERR_CORRUPT) && (!first || d.ms < first))
+            first = d.ms;
+    }
+    return first;
+}
+
+int notice_unsort(struct txn *t)
+{
+    int err = 0;
+
+    for (unsigned way = 1; way <= NOTICE_WAYS; way++) {
+        struct due d;
+
+        while (!(err = due_first(t, way, &d)) && !(err = due_move(t, &d, UNSORTED)))
+            ;
+        if (err != ERR_NOTFOUND)
+            return txn_fail(t, err);
+    }
+    return txn_error(t);
 }
 
 /* The number of its next message to a target. */
@@ -1093,34 +1166,72 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
     return txn_error(t);
 }
 
-/* The first due head: its row in R, its target's in TARGET; their keys are in KEYS, which they
- * borrow. ERR_AGAIN: it was cancelled, look again. */
-static int first_due(struct txn *t, int64_t now_ms, struct notice_ref *ret, struct place *ret_place,
-                     struct row *r, struct row *target, struct key keys[2])
+/* The rows of notice D, in R, and of its target; their keys are in KEYS, which they borrow.
+ * ERR_AGAIN: it was cancelled. */
+static int due_rows(struct txn *t, const struct due *d, int64_t now_ms, struct row *r,
+                    struct row *target, struct key keys[2])
 {
-    struct slice k, v;
-    int err = kv_seek(t, DB_DUE, (struct slice){NULL, 0}, false, &k, &v);
+    struct notice_ref ref = {.id = d->place.id};
+    int err;
 
-    if (err)
-        return err;
-    if (k.len != DUE_LEN || !owner_read(v, ret->owner) ||
-        !place_read((struct slice){k.data + 8, PENDING_LEN}, ret_place))
-        return txn_fail(t, ERR_CORRUPT);
-    if ((int64_t)get_u64(k.data) > now_ms)
-        return ERR_NOTFOUND;
-    ret->id = ret_place->id;
-    keys[0] = key_of_id(ret->owner, ret->id);
+    memcpy(ref.owner, d->owner, sizeof ref.owner);
+    keys[0] = key_of_id(ref.owner, ref.id);
     /* With another due time than its row has, it would stay here, and be found again for ever. */
-    if (row_get(t, notices(), &keys[0], r) ||
-        row_int(r, NOTICE_NEXT_ATTEMPT) != (int64_t)get_u64(k.data))
+    if (row_get(t, notices(), &keys[0], r) || row_int(r, NOTICE_NEXT_ATTEMPT) != d->ms)
         return txn_fail(t, ERR_CORRUPT);
     keys[1] = target_key_of(r);
-    if (!target_get(t, &keys[1], ret_place->incarnation, target))
-        err = cancel(t, ret, "the target is gone", now_ms);
+    if (!target_get(t, &keys[1], d->place.incarnation, target))
+        err = cancel(t, &ref, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
-        err = cancel(t, ret, "the target is disabled", now_ms);
+        err = cancel(t, &ref, "the target is disabled", now_ms);
     else
         return 0;
+    return err ? err : ERR_AGAIN;
+}
+
+/* The earliest of those set aside for a way that has room; else the earliest of those unsorted. */
+static int due_next(struct txn *t, int64_t now_ms, const struct notice_ways *w, struct due *ret)
+{
+    for (unsigned i = 1; i <= NOTICE_WAYS + 1; i++) {
+        unsigned way = i <= NOTICE_WAYS ? i : UNSORTED;
+        int err = way == UNSORTED || has_room(w, way) ? due_first(t, way, ret) : ERR_NOTFOUND;
+
+        if (err && err != ERR_NOTFOUND)
+            return txn_fail(t, err);
+        if (!err && ret->ms <= now_ms)
+            return 0;
+    }
+    return ERR_NOTFOUND;
+}
+
+static unsigned way_of(const struct notice_ways *w, const struct row *r, const struct row *target)
+{
+    char handler[33];
+    unsigned way = 1;
+
+    if (w && w->way_of)
+        way = w->way_of(w->arg, target, row_str(r, NOTICE_HANDLER, handler, sizeof handler));
+    return way < 1 || way > NOTICE_WAYS ? 1 : way;
+}
+
+/* The first due head that may go. ERR_AGAIN: it was cancelled or set aside, look again. */
+static int first_due(struct txn *t, int64_t now_ms, struct notice_ways *w, struct due *ret,
+                     struct row *r, struct row *target, struct key keys[2])
+{
+    int err = due_next(t, now_ms, w, ret);
+    unsigned way;
+
+    if (!err)
+        err = due_rows(t, ret, now_ms, r, target, keys);
+    if (err)
+        return err;
+    way = way_of(w, r, target);
+    if (has_room(w, way)) { /* set aside for another way or not */
+        if (w)
+            w->way = way;
+        return 0;
+    }
+    err = due_move(t, ret, way);
     return err ? err : ERR_AGAIN;
 }
 
@@ -1141,27 +1252,28 @@ static int dispatch_all(struct txn *t, const struct notice_ref *refs, size_t n, 
     return err;
 }
 
-int notice_claim(struct txn *t, int64_t now_ms,
-                 int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                 void *arg, struct notice_ref *ret, size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
+int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
+                 size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
 {
-    struct place place = {0};
     struct notice_ref head;
     struct row r, target;
     struct key keys[2];
-    int err;
+    struct due first;
+    int err, most = NOTICE_SORT_MAX;
 
     do {
-        err = first_due(t, now_ms, &ret[0], &place, &r, &target, keys);
-    } while (err == ERR_AGAIN);
+        err = first_due(t, now_ms, w, &first, &r, &target, keys);
+    } while (err == ERR_AGAIN && --most);
     if (err)
-        return err;
+        return err == ERR_AGAIN ? ERR_NOTFOUND : err;
+    ret[0].id = first.place.id;
+    memcpy(ret[0].owner, first.owner, sizeof ret[0].owner);
     *ret_n = 1;
     row_str(&r, NOTICE_UUID, ret_uuid, UUID_TEXT_LEN + 1);
-    if (digest_of(t, &target, digest_ms_of, arg) <= 0)
+    if (digest_of(t, &target, w ? w->digest_ms_of : NULL, w ? w->arg : NULL) <= 0)
         return dispatch_mark(t, &ret[0], &r, "", now_ms);
     head = ret[0];
-    err = gather(t, &head, place.incarnation, now_ms, ret, ret_n);
+    err = gather(t, &head, first.place.incarnation, now_ms, ret, ret_n);
     if (err)
         return err;
     if (*ret_n <= 1) {

@@ -3,7 +3,8 @@
  *
  * Databases:
  *   pending  u32 incarnation, u32 alert, u32 notice -> owner of the notice   PENDING or DISPATCHED
- *   due      u64 wall ms, u32 incarnation, u32 alert, u32 notice -> owner    heads of the line only
+ *   due      u8 way, u56 wall ms, u32 incarnation, u32 alert, u32 notice -> owner   heads of the
+ *            line only; way 0: not sorted yet
  *   told     u32 alert, u32 incarnation -> u8 level told (0: none), u32 problems owed, and, if not
  *            0, u32 problems under way that are forgotten: their end will not be told
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
@@ -23,7 +24,10 @@ enum {
     NOTICE_GIVE_UP_MS = 24 * 60 * 60 * 1000,
     NOTICE_QUEUE_MAX = 10000, /* of one target */
     NOTICE_BATCH_MAX = 200,   /* of one digest */
+    NOTICE_WAYS = 2,          /* 1 .. NOTICE_WAYS */
+    NOTICE_SORT_MAX = 1000,   /* set aside by one claim */
 };
+#define NOTICE_ANY_WAY (~0u)
 
 /* What a new notice says. Texts are valid UTF-8; they are cut to their columns. */
 struct notice_text {
@@ -55,17 +59,31 @@ struct notice_ref {
     uint32_t id;
 };
 
+/* Which way notices go now, and how they are gathered. */
+struct notice_ways {
+    unsigned room; /* 1 << way: it takes more; at least one does */
+    /* The way of a notice that was made for HANDLER; NULL: 1. */
+    unsigned (*way_of)(void *arg, const struct row *target, const char *handler);
+    int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target); /* may be NULL */
+    void *arg;
+    unsigned way; /* notice_claim() says which way goes what it claimed */
+};
+
 /* What is to be sent next: the notices of one message, at most NOTICE_BATCH_MAX, all of one target;
  * more than one only when the target gathers (digest). They are marked DISPATCHED, given their
  * sequence and counted as an attempt in this transaction; send after it is committed.
- * ERR_NOTFOUND: nothing is due at NOW_MS. Notices whose target is gone or disabled are CANCELLED
- * on the way. RET_UUID: the message's (the notice's own, or a digest's new one). */
-int notice_claim(struct txn *t, int64_t now_ms,
-                 int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                 void *arg, struct notice_ref *ret, size_t *ret_n,
-                 char ret_uuid[UUID_TEXT_LEN + 1]);
-/* Wall ms of the earliest due entry, 0 when the queue is empty. */
-int64_t notice_next_due(struct txn *t);
+ * ERR_NOTFOUND: nothing that may go is due at NOW_MS, or NOTICE_SORT_MAX were set aside before
+ * such a one was found (notice_next_due() then says so). Notices whose target is gone or disabled
+ * are CANCELLED on the way. W NULL: all may go. RET_UUID: the message's (the notice's own, or a
+ * digest's new one). */
+int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
+                 size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1]);
+/* When there is something to claim: wall ms of the earliest entry that is not set aside for a way
+ * without ROOM (bits as in struct notice_ways). 0: never, as things are. */
+int64_t notice_next_due(struct txn *t, unsigned room);
+/* Handlers or targets are other ones now: what is set aside is to be sorted anew. Costs as much as
+ * there is of it. */
+int notice_unsort(struct txn *t);
 
 enum notice_end { NOTICE_END_DELIVERED, NOTICE_END_RETRY, NOTICE_END_FAILED, NOTICE_END_CANCELLED };
 struct notice_recipient {

@@ -141,7 +141,7 @@ static void change(struct store *x, const struct definition *d, size_t n, enum s
         struct notice_ref batch[NOTICE_BATCH_MAX];
         char uuid[UUID_TEXT_LEN + 1];
 
-        must(notice_claim(t, now.wall_ms, NULL, NULL, batch, &claimed, uuid), "a claim");
+        must(notice_claim(t, now.wall_ms, NULL, batch, &claimed, uuid), "a claim");
         refs[i] = batch[0];
     }
     commit(t);

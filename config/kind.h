@@ -107,6 +107,7 @@ struct kind {
     const struct child_element *children; /* NULL: none allowed */
     size_t nchildren;
     int64_t digest_ms; /* handlers: a target's digest time when it says -1 */
+    bool by_agent;     /* handlers: delivered by the agent process, through the master agent */
     const char *help;
     /* Checks that need several properties together; may be NULL. */
     int (*check)(const struct values *v, struct err *e);

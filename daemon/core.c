@@ -21,11 +21,11 @@
 static bool work_waits(struct core *c, struct txn *t, const struct judge_now *now,
                        size_t *ret_apply)
 {
-    int64_t due = notice_next_due(t);
+    int64_t due = notice_next_due(t, core_room(c));
 
     *ret_apply = core_verdicts_look(c, t, now);
-    return *ret_apply || c->noutcomes || c->nlost || core_changes_waiting(t) ||
-           (due && due <= now->wall_ms && c->dispatcher && c->njobs < CORE_JOBS_MAX);
+    return *ret_apply || c->noutcomes || c->nlost || c->unsort_wanted || core_changes_waiting(t) ||
+           (due && due <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -72,10 +72,10 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
 static void arm_due(struct core *c)
 {
     struct txn *t = txn_begin(c->store, TXN_READ);
-    int64_t due = notice_next_due(t), delay = due - clock_wall_ms();
+    int64_t due = notice_next_due(t, core_room(c)), delay = due - clock_wall_ms();
 
     txn_abort(t);
-    if (!due || !c->dispatcher || c->njobs >= CORE_JOBS_MAX)
+    if (!due)
         loop_timer_cancel(c->due);
     else
         loop_timer_set(c->due, delay > 0 ? delay : 0);
@@ -113,6 +113,7 @@ static void core_turn(void *arg)
             return;
         }
         c->damaged = 0;
+        c->unsort_wanted = false;
         core_outcomes_clear(c);
         core_parts_follow(c);
         core_jobs_send(c, jobs);
@@ -255,16 +256,6 @@ static void tick(void *arg)
 
 /* ---- siblings ---- */
 
-static int on_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
-                          const int *fds, int nfds)
-{
-    (void)arg;
-    (void)payload;
-    (void)fds;
-    /* A hint only: the turn that carries it looks at the ring. */
-    return type == CORE_AGENT_SET && !len && !nfds ? 0 : ERR_PROTOCOL;
-}
-
 void core_agent_greet(struct core *c)
 {
     struct buf b;
@@ -285,6 +276,8 @@ static void on_agent_close(void *arg, int code)
     (void)code;
     chan_free(c->agent);
     c->agent = NULL;
+    c->agent_has_master = false;
+    core_way_lost(c, WAY_AGENT);
 }
 
 static void on_poller_close(void *arg, int code)
@@ -305,7 +298,7 @@ static void on_dispatcher_close(void *arg, int code)
         log_error("dispatcher", "its channel is closed: %s", err_name(code));
     chan_free(c->dispatcher);
     c->dispatcher = NULL;
-    core_dispatcher_lost(c);
+    core_way_lost(c, WAY_DISPATCHER);
 }
 
 static struct chan *open_link(struct core *c, struct chan **link, int fd,
@@ -336,14 +329,16 @@ static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
     if (pidfd >= 0)
         close(pidfd);
     if (l->peer == STAGE_AGENT) {
-        if (open_link(c, &c->agent, fd, on_agent_frame, on_agent_close))
+        if (open_link(c, &c->agent, fd, core_agent_frame, on_agent_close)) {
             core_agent_greet(c);
+            core_handlers_greet(c, WAY_AGENT);
+        }
     } else if (l->peer == STAGE_POLLER) {
         if (open_link(c, &c->poller, fd, core_poller_frame, on_poller_close))
             core_poller_greet(c);
     } else if (l->peer == STAGE_DISPATCHER) {
         if (open_link(c, &c->dispatcher, fd, core_dispatcher_frame, on_dispatcher_close))
-            core_dispatcher_greet(c);
+            core_handlers_greet(c, WAY_DISPATCHER);
     } else {
         close(fd);
     }

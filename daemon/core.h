@@ -15,7 +15,8 @@
 #include "store/store.h"
 
 enum {
-    CORE_JOBS_MAX = 1024, /* messages with the dispatcher at a time */
+    CORE_JOBS_MAX = 1024,        /* messages with the dispatcher at a time */
+    CORE_AGENT_EVENTS_MAX = 256, /* notices with the agent, which gives up all at once */
     CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_VERDICTS_KEPT = 1024,       /* room for so many is kept */
@@ -93,12 +94,16 @@ struct core_names {
     size_t n;
 };
 
-struct core_job { /* one message that is with the dispatcher */
+/* Who delivers; also the ways of alerts/notice.h, hence of what is on disk. */
+enum core_way { WAY_DISPATCHER = 1, WAY_AGENT, WAY_END };
+
+struct core_job { /* one message that is with the dispatcher or the agent */
     char uuid[UUID_TEXT_LEN + 1];
     uint64_t id;
     struct notice_ref *refs;
     size_t nrefs;
     uint32_t handler;
+    enum core_way way;
     struct core_job *next;
 };
 
@@ -114,6 +119,7 @@ struct core {
     unsigned damaged;       /* turns in a row that found it so */
     unsigned ticks;
     struct chan *agent, *poller, *dispatcher;
+    bool agent_has_master;         /* by which it could deliver */
     unsigned linkless[CORE_LINKS]; /* ticks without */
     struct loop_timer *tick, *due;
 
@@ -145,9 +151,10 @@ struct core {
     struct outcome *outcomes;
     size_t noutcomes, cap_outcomes;
     struct core_job *jobs[CORE_JOB_BUCKETS]; /* by id */
-    size_t njobs;
+    size_t in_flight[WAY_END];               /* of these, core_weight() of each */
     uint64_t next_job;
-    struct notice_ref *lost; /* of a dispatcher that died: due again */
+    bool unsort_wanted;      /* handlers or targets changed: notice_unsort() with the next claim */
+    struct notice_ref *lost; /* of a process that died: due again */
     size_t nlost, cap_lost;
 
     struct core_retention *retention;
@@ -197,8 +204,11 @@ struct core_source *core_source_at(const struct core *c, uint32_t id);   /* NULL
 struct core_handler *core_handler_at(const struct core *c, uint32_t id); /* likewise */
 uint32_t core_handler_id(const struct core *c, const char *owner, const char *name);
 uint32_t core_source_id(const struct core *c, const char *owner, const char *name); /* 0: none */
-void core_poller_greet(struct core *c);     /* a new poller: its sources */
-void core_dispatcher_greet(struct core *c); /* a new dispatcher: its handlers */
+void core_poller_greet(struct core *c);                      /* a new poller: its sources */
+void core_handlers_greet(struct core *c, enum core_way way); /* who is new there: its handlers */
+/* The other end of WAY; NULL: nobody is there. */
+struct chan *core_way_chan(const struct core *c, enum core_way way);
+enum core_way core_way_of(const struct kind *k);
 
 /* core_reload.c. F is taken over: in force, or freed when it is refused and nothing has changed. */
 int core_reload(struct core *c, struct config *f, struct err *e);
@@ -222,13 +232,18 @@ int core_flush_sources(struct core *c, struct txn *t);
 
 /* core_notice.c: handing out and taking back. */
 int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);
-void core_dispatcher_lost(struct core *c); /* what it had is due again */
+void core_way_lost(struct core *c, enum core_way way); /* what it had is due again */
 int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                           const int *fds, int nfds);
+int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                     int nfds);
+size_t core_weight(const struct core_job *j); /* messages, or notices, as its way counts them */
+/* 1 << way of each that takes more. */
+unsigned core_room(const struct core *c);
 int core_flush_handlers(struct core *c, struct txn *t); /* volatile: how much is in flight */
 int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms);
 void core_outcomes_clear(struct core *c);
-/* Claims what is due, into jobs that core_jobs_send() sends after the commit. */
+/* Claims what is due and may go, into jobs that core_jobs_send() sends after the commit. */
 int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new);
 void core_jobs_send(struct core *c, struct core_job *new_jobs);
 void core_jobs_free(struct core_job *j);

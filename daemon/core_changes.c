@@ -149,6 +149,15 @@ static int apply_test(struct core *c, struct txn *t, const char *owner, const ch
     return err == ERR_FULL ? txn_error(t) : err;
 }
 
+static bool target_in_force(struct txn *t, const struct slice *key)
+{
+    struct key k = key_copy(*key);
+    struct row r;
+
+    return !row_get(t, sa_table_by_id(SA_TARGET), &k, &r) && row_active(&r) &&
+           row_int(&r, TARGET_ENABLED) == TRUTH_TRUE;
+}
+
 /* ---- the ring ---- */
 
 static int touch(struct core_touched *x, const char *owner, const char *name)
@@ -184,6 +193,8 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     }
     if (!err)
         err = index_apply(t, ch);
+    if (!err && ch->table == SA_TARGET && !target_in_force(t, &ch->key))
+        c->unsort_wanted = true; /* what waits for it is cancelled, wherever it waits */
     if (!err && ch->table == SA_TARGET && has_column(ch, TARGET_TEST))
         err = apply_test(c, t, owner, name, now);
     return err;

@@ -1,4 +1,4 @@
-/* Handing notices to the dispatcher, and what it answers. */
+/* Handing notices to dispatcher and agent, and what they answer. */
 #include "daemon/core.h"
 
 #include <stdio.h>
@@ -57,7 +57,7 @@ static struct core_job **job_bucket(struct core *c, uint64_t id)
     return &c->jobs[id % CORE_JOB_BUCKETS];
 }
 
-/* The dispatcher may outlive a core, and answer the next one for jobs of the last: ids go on with
+/* Who delivers may outlive a core, and answer the next one for jobs of the last: ids go on with
  * the clock, so that such an answer finds no job. */
 static uint64_t next_job(struct core *c)
 {
@@ -80,27 +80,86 @@ static struct core_job *job_new(struct core *c, const struct notice_ref *refs, s
     return j;
 }
 
-int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new)
+size_t core_weight(const struct core_job *j)
+{
+    return j->way == WAY_AGENT ? j->nrefs : 1;
+}
+
+static unsigned room(const struct core *c, const size_t in_flight[WAY_END])
+{
+    unsigned ways = 0;
+
+    if (c->dispatcher && in_flight[WAY_DISPATCHER] < CORE_JOBS_MAX)
+        ways |= 1u << WAY_DISPATCHER;
+    /* Without a master there is no hurry: what is not handed out counts no attempt. */
+    if (c->agent && c->agent_has_master && in_flight[WAY_AGENT] < CORE_AGENT_EVENTS_MAX)
+        ways |= 1u << WAY_AGENT;
+    return ways;
+}
+
+unsigned core_room(const struct core *c)
+{
+    return room(c, c->in_flight);
+}
+
+/* Of the handler that a notice was made for; when that is gone, of the one that its target has. */
+static const struct config_handler *handler_for(struct core *c, const char *target_owner,
+                                                const char *made_for, const struct row *target,
+                                                uint32_t *ret_id)
+{
+    const struct config_handler *h = handler_of(c, target_owner, made_for, ret_id);
+    char name[33];
+
+    return h || !target ? h
+                        : handler_of(c, target_owner,
+                                     row_str(target, TARGET_HANDLER, name, sizeof name), ret_id);
+}
+
+static unsigned way_of_notice(void *arg, const struct row *target, const char *handler)
+{
+    const struct config_handler *h;
+    char owner[33] = "";
+    size_t pos = 0;
+    uint32_t id;
+
+    key_read_name(&target->key, &pos, owner);
+    h = handler_for(arg, owner, handler, target, &id);
+    return h ? core_way_of(h->kind) : WAY_DISPATCHER;
+}
+
+/* One message more, behind *TAIL. */
+static int claim_one(struct core *c, struct txn *t, int64_t now_ms, struct notice_ways *w,
+                     size_t in_flight[WAY_END], struct core_job **tail)
 {
     struct notice_ref refs[NOTICE_BATCH_MAX];
     char uuid[UUID_TEXT_LEN + 1];
+    size_t n;
+    int err = notice_claim(t, now_ms, w, refs, &n, uuid);
+
+    if (err)
+        return err;
+    *tail = job_new(c, refs, n);
+    if (!*tail)
+        return txn_fail(t, ERR_NOMEM);
+    memcpy((*tail)->uuid, uuid, sizeof uuid);
+    (*tail)->way = (enum core_way)w->way;
+    in_flight[w->way] += core_weight(*tail);
+    return 0;
+}
+
+int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new)
+{
+    struct notice_ways w = {.way_of = way_of_notice, .digest_ms_of = core_digest_ms, .arg = c};
     struct core_job **tail = ret_new;
-    size_t n, room = c->njobs < CORE_JOBS_MAX ? CORE_JOBS_MAX - c->njobs : 0;
-    int err = 0;
+    size_t in_flight[WAY_END];
+    int err = c->unsort_wanted ? notice_unsort(t) : 0;
 
     *ret_new = NULL;
-    while (c->dispatcher && room-- > 0) {
-        struct core_job *j;
-
-        err = notice_claim(t, now_ms, core_digest_ms, c, refs, &n, uuid);
-        if (err)
-            break;
-        j = job_new(c, refs, n);
-        if (!j)
-            return txn_fail(t, ERR_NOMEM);
-        memcpy(j->uuid, uuid, sizeof j->uuid);
-        *tail = j;
-        tail = &j->next;
+    memcpy(in_flight, c->in_flight, sizeof in_flight);
+    while (!err && (w.room = room(c, in_flight))) {
+        err = claim_one(c, t, now_ms, &w, in_flight, tail);
+        if (*tail)
+            tail = &(*tail)->next;
     }
     return err == ERR_NOTFOUND ? 0 : err;
 }
@@ -354,17 +413,16 @@ static int newest_first(const void *a, const void *b)
     return x->notice_id > y->notice_id ? -1 : x->notice_id < y->notice_id;
 }
 
-/* The handler that the target of a notice has now; "" when it is gone or another one. */
-static const char *target_handler(struct txn *t, const struct job *j, const struct row *notice,
-                                  char ret[33])
+/* The target of a notice, as its row is now, RET, which borrows K; NULL when it is gone or another
+ * one. */
+static const struct row *target_of(struct txn *t, const struct job *j, const struct row *notice,
+                                   struct key *k, struct row *ret)
 {
-    struct key k = key_of_names(j->target_owner, j->target);
-    struct row target;
-
-    if (row_get(t, sa_table_by_id(SA_TARGET), &k, &target) ||
-        row_int(&target, TARGET_INCARNATION) != row_int(notice, NOTICE_INCARNATION))
-        return "";
-    return row_str(&target, TARGET_HANDLER, ret, 33);
+    *k = key_of_names(j->target_owner, j->target);
+    if (row_get(t, sa_table_by_id(SA_TARGET), k, ret) ||
+        row_int(ret, TARGET_INCARNATION) != row_int(notice, NOTICE_INCARNATION))
+        return NULL;
+    return ret;
 }
 
 static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct job *j,
@@ -372,8 +430,8 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
 {
     const struct config_handler *h;
     char handler[33];
-    struct key k;
-    struct row r;
+    struct key k, target_key;
+    struct row r, target;
     int err = notice_get(t, &cj->refs[0], &r, &k);
 
     if (err)
@@ -381,9 +439,8 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
     row_str(&r, NOTICE_TARGET_OWNER, j->target_owner, sizeof j->target_owner);
     row_str(&r, NOTICE_TARGET, j->target, sizeof j->target);
     row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
-    h = handler_of(c, j->target_owner, handler, &cj->handler);
-    if (!h) /* it is gone from the file; its target may have another one by now */
-        h = handler_of(c, j->target_owner, target_handler(t, j, &r, handler), &cj->handler);
+    h = handler_for(c, j->target_owner, handler, target_of(t, j, &r, &target_key, &target),
+                    &cj->handler);
     if (!h)
         return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
     if (!core_handler_at(c, cj->handler)->enabled) {
@@ -421,7 +478,7 @@ static int push_outcome(struct core *c, struct outcome *o)
     return 0;
 }
 
-/* It could not even be sent: the same way as an outcome of the dispatcher. */
+/* It could not even be sent: the same way as an outcome. */
 static void fail_job(struct core *c, const struct core_job *cj, int code, const char *why)
 {
     struct outcome o = {.job = cj->id, .confirmation = CONFIRM_NONE};
@@ -433,6 +490,8 @@ static void fail_job(struct core *c, const struct core_job *cj, int code, const 
 
 static void send_job(struct core *c, struct txn *t, struct core_job *cj)
 {
+    static const char *const way_names[] = {[WAY_DISPATCHER] = "dispatcher", [WAY_AGENT] = "agent"};
+    struct chan *to = core_way_chan(c, cj->way);
     struct job j = {.id = 0};
     struct err e = {.text = ""};
     struct buf b;
@@ -442,12 +501,12 @@ static void send_job(struct core *c, struct txn *t, struct core_job *cj)
     if (!err) {
         job_write(&j, &b);
         err = b.err;
-        if (!err && c->dispatcher)
-            err = chan_send(c->dispatcher, DISPATCH_JOB, b.data, b.len);
+        if (!err && to)
+            err = chan_send(to, DISPATCH_JOB, b.data, b.len);
         else if (!err)
             err = ERR_CLOSED;
         if (err)
-            err_set(&e, err, "the dispatcher cannot take it: %s", err_name(err));
+            err_set(&e, err, "the %s cannot take it: %s", way_names[cj->way], err_name(err));
     }
     if (err)
         fail_job(c, cj, err, e.text);
@@ -460,6 +519,7 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
     struct txn *t = new_jobs ? txn_begin(c->store, TXN_READ) : NULL;
 
     chan_hold(c->dispatcher, true);
+    chan_hold(c->agent, true);
     while (new_jobs) {
         struct core_job *j = new_jobs;
 
@@ -467,35 +527,14 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
         send_job(c, t, j);
         j->next = *job_bucket(c, j->id);
         *job_bucket(c, j->id) = j;
-        c->njobs++;
+        c->in_flight[j->way] += core_weight(j);
     }
+    chan_hold(c->agent, false);
     chan_hold(c->dispatcher, false);
     txn_abort(t);
 }
 
 /* ---- outcomes ---- */
-
-int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
-                          const int *fds, int nfds)
-{
-    struct core *c = arg;
-    struct outcome o = {.job = 0};
-    struct err e;
-    struct rd r;
-    int err;
-
-    (void)fds;
-    if (type != DISPATCH_OUTCOME || nfds)
-        return ERR_PROTOCOL;
-    rd_init(&r, payload, len);
-    err = outcome_read(&o, &r, &e);
-    if (err)
-        return err;
-    err = push_outcome(c, &o);
-    if (err)
-        outcome_release(&o);
-    return err;
-}
 
 /* Where the job is, or the end of its bucket. */
 static struct core_job **job_slot(struct core *c, uint64_t id)
@@ -507,6 +546,57 @@ static struct core_job **job_slot(struct core *c, uint64_t id)
     return p;
 }
 
+/* Each answers for its own jobs only. */
+static int on_outcome(struct core *c, enum core_way from, const uint8_t *payload, size_t len)
+{
+    struct outcome o = {.job = 0};
+    const struct core_job *j;
+    struct err e;
+    struct rd r;
+    int err;
+
+    rd_init(&r, payload, len);
+    err = outcome_read(&o, &r, &e);
+    if (err)
+        return err;
+    j = *job_slot(c, o.job);
+    err = j && j->way != from ? ERR_PROTOCOL : push_outcome(c, &o);
+    if (err)
+        outcome_release(&o);
+    return err;
+}
+
+int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                          const int *fds, int nfds)
+{
+    (void)fds;
+    return type == DISPATCH_OUTCOME && !nfds ? on_outcome(arg, WAY_DISPATCHER, payload, len)
+                                             : ERR_PROTOCOL;
+}
+
+int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                     int nfds)
+{
+    struct core *c = arg;
+
+    (void)fds;
+    if (nfds)
+        return ERR_PROTOCOL;
+    switch (type) {
+    case DISPATCH_OUTCOME:
+        return on_outcome(c, WAY_AGENT, payload, len);
+    case CORE_AGENT_SET: /* a hint only: the turn that carries it looks at the ring */
+        return len ? ERR_PROTOCOL : 0;
+    case CORE_AGENT_MASTER:
+        if (len != 1 || payload[0] > 1)
+            return ERR_PROTOCOL;
+        c->agent_has_master = payload[0];
+        return 0;
+    default:
+        return ERR_PROTOCOL;
+    }
+}
+
 static struct core_job *take_job(struct core *c, struct core_job **slot)
 {
     struct core_job *j = *slot;
@@ -514,7 +604,7 @@ static struct core_job *take_job(struct core *c, struct core_job **slot)
     if (j) {
         *slot = j->next;
         j->next = NULL;
-        c->njobs--;
+        c->in_flight[j->way] -= core_weight(j);
     }
     return j;
 }
@@ -691,10 +781,10 @@ static int lose(struct core *c, const struct core_job *j)
 }
 
 /* What it answered before it ended counts: only the rest is sent again. */
-static void lose_bucket(struct core *c, struct core_job **slot)
+static void lose_bucket(struct core *c, struct core_job **slot, enum core_way way)
 {
     while (*slot) {
-        if (is_answered(c, *slot))
+        if ((*slot)->way != way || is_answered(c, *slot))
             slot = &(*slot)->next;
         else if (lose(c, *slot))
             return; /* their leases run out */
@@ -703,8 +793,8 @@ static void lose_bucket(struct core *c, struct core_job **slot)
     }
 }
 
-void core_dispatcher_lost(struct core *c)
+void core_way_lost(struct core *c, enum core_way way)
 {
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
-        lose_bucket(c, &c->jobs[i]);
+        lose_bucket(c, &c->jobs[i], way);
 }

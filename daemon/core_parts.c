@@ -89,7 +89,7 @@ static bool same_readers(const struct core_source *a, const struct core_source *
            !memcmp(a->reader_ids, b->reader_ids, a->nreaders * sizeof *a->reader_ids);
 }
 
-/* ---- telling poller and dispatcher ---- */
+/* ---- telling poller, dispatcher and agent ---- */
 
 static int send_source(struct core *c, uint32_t id)
 {
@@ -128,30 +128,40 @@ static void tell_source(struct core *c, uint32_t id)
                   err_name(err));
 }
 
-static int send_handler(struct core *c, uint32_t id)
+enum core_way core_way_of(const struct kind *k)
 {
-    const struct config_handler *from = c->handlers[id - 1]->config;
-    struct dispatch_handler h = {
-        .id = id, .kind = from->kind, .values = c->handlers[id - 1]->values};
+    return k->by_agent ? WAY_AGENT : WAY_DISPATCHER;
+}
+
+struct chan *core_way_chan(const struct core *c, enum core_way way)
+{
+    return way == WAY_AGENT ? c->agent : c->dispatcher;
+}
+
+static int send_handler(struct chan *to, uint32_t id, const struct core_handler *from)
+{
+    const struct config_handler *config = from->config;
+    struct dispatch_handler h = {.id = id, .kind = config->kind, .values = from->values};
     struct buf b;
     int err;
 
-    snprintf(h.owner, sizeof h.owner, "%s", from->owner);
-    snprintf(h.name, sizeof h.name, "%s", from->name);
+    snprintf(h.owner, sizeof h.owner, "%s", config->owner);
+    snprintf(h.name, sizeof h.name, "%s", config->name);
     buf_init(&b, FRAME_PAYLOAD_MAX);
     dispatch_handler_write(&h, &b);
-    err = b.err ? b.err : chan_send(c->dispatcher, DISPATCH_HANDLER, b.data, b.len);
+    err = b.err ? b.err : chan_send(to, DISPATCH_HANDLER, b.data, b.len);
     buf_release(&b);
     return err;
 }
 
 static void tell_handler(struct core *c, uint32_t id)
 {
-    int err = c->dispatcher ? send_handler(c, id) : 0;
+    const struct config_handler *h = c->handlers[id - 1]->config;
+    struct chan *to = core_way_chan(c, core_way_of(h->kind));
+    int err = to ? send_handler(to, id, c->handlers[id - 1]) : 0;
 
     if (err)
-        log_error(c->handlers[id - 1]->config->name, "cannot be given to the dispatcher: %s",
-                  err_name(err));
+        log_error(h->name, "cannot be given to who delivers: %s", err_name(err));
 }
 
 static void tell_gone(struct chan *to, uint16_t type, uint32_t id, const char *name)
@@ -173,10 +183,10 @@ void core_poller_greet(struct core *c)
     }
 }
 
-void core_dispatcher_greet(struct core *c)
+void core_handlers_greet(struct core *c, enum core_way way)
 {
     for (uint32_t i = 1; i <= c->nhandlers; i++) {
-        if (c->handlers[i - 1])
+        if (c->handlers[i - 1] && core_way_of(c->handlers[i - 1]->config->kind) == way)
             tell_handler(c, i);
     }
 }
@@ -394,6 +404,11 @@ void core_parts_release(struct core_parts *x)
 
 /* ---- into force ---- */
 
+static void handler_leaves(struct core *c, uint32_t id, const struct config_handler *was)
+{
+    tell_gone(core_way_chan(c, core_way_of(was->kind)), DISPATCH_HANDLER_GONE, id, was->name);
+}
+
 /* What is gone goes first: it makes room. C has the new ones, X those from before. */
 static void take_back(struct core *c, struct core_parts *x)
 {
@@ -405,7 +420,7 @@ static void take_back(struct core *c, struct core_parts *x)
     }
     for (uint32_t i = 0; i < x->nhandlers; i++) {
         if (x->handlers[i] && !c->handlers[i]) {
-            tell_gone(c->dispatcher, DISPATCH_HANDLER_GONE, i + 1, x->handlers[i]->config->name);
+            handler_leaves(c, i + 1, x->handlers[i]->config);
             x->gone++;
         }
     }
@@ -451,6 +466,8 @@ static void bring_handlers(struct core *c, struct core_parts *x)
             now->shown = before->shown;
         if (!now || (before && same_handler(now, before)))
             continue;
+        if (before && core_way_of(before->config->kind) != core_way_of(now->config->kind))
+            handler_leaves(c, i + 1, before->config);
         tell_handler(c, i + 1);
         x->added += !before;
         x->changed += before != NULL;
@@ -509,11 +526,14 @@ void core_parts_install(struct core *c, struct core_parts *x)
     c->nhandlers = now.nhandlers;
     chan_hold(c->poller, true);
     chan_hold(c->dispatcher, true);
+    chan_hold(c->agent, true);
     take_back(c, x);
     bring_sources(c, x);
     bring_handlers(c, x);
+    chan_hold(c->agent, false);
     chan_hold(c->dispatcher, false);
     chan_hold(c->poller, false);
+    c->unsort_wanted = true;
     topics_each(c->topics, retopic, &r);
 }
 

@@ -92,10 +92,11 @@ struct stage_process {
 void stage_process_write(const struct stage_process *p, struct buf *b);
 int stage_process_read(struct stage_process *ret, struct rd *r);
 
-/* Frames between core and agent (their own link). */
+/* Frames between core and agent (their own link), beside those of dispatch/dispatch.h. */
 enum {
-    CORE_AGENT_CONFIG = 1, /* core → agent: str store path, u64 map bytes, str AgentX address */
-    CORE_AGENT_SET = 16,   /* agent → core: a SET was committed, look at the changes ring */
+    CORE_AGENT_CONFIG = 64, /* core → agent: str store path, u64 map bytes, str AgentX address */
+    CORE_AGENT_SET = 80,    /* agent → core: a SET was committed, look at the changes ring */
+    CORE_AGENT_MASTER = 81, /* agent → core: u8: is there a master agent (1), to take notices? */
 };
 
 struct stage_options {

@@ -247,15 +247,27 @@ static void give_verdict(struct context *c, const uint8_t **p, size_t *left)
                              &r);
 }
 
+static unsigned a_way(void *arg, const struct row *target, const char *handler)
+{
+    (void)arg, (void)handler;
+    return row_int(target, TARGET_STATES) & 2 ? 2 : 1;
+}
+
 static void claim(struct context *c, const uint8_t **p, size_t *left)
 {
+    uint8_t octet = world_octet(p, left);
+    struct notice_ways ways = {.room = octet & 3 ? NOTICE_ANY_WAY : 1u << 1 << (octet >> 2 & 1),
+                               .way_of = a_way,
+                               .digest_ms_of = no_digest};
     char uuid[UUID_TEXT_LEN + 1];
     int err;
 
-    c->now.wall_ms += world_octet(p, left) * INT64_C(100000);
-    (void)notice_next_due(c->t);
+    c->now.wall_ms += octet * INT64_C(100000);
+    (void)notice_next_due(c->t, ways.room);
+    if (octet == 0xff)
+        (void)notice_unsort(c->t);
     c->nclaimed = 0;
-    err = notice_claim(c->t, c->now.wall_ms, no_digest, NULL, c->claimed, &c->nclaimed, uuid);
+    err = notice_claim(c->t, c->now.wall_ms, &ways, c->claimed, &c->nclaimed, uuid);
     if (err)
         c->nclaimed = 0;
     REQUIRE(err <= 0 && c->nclaimed <= CLAIMED_MAX);

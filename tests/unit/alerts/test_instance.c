@@ -384,7 +384,7 @@ static unsigned deliver_all(struct txn *t)
     unsigned delivered = 0;
     size_t n;
 
-    while (!notice_claim(t, (int64_t)1 << 40, NULL, NULL, refs, &n, uuid)) {
+    while (!notice_claim(t, (int64_t)1 << 40, NULL, refs, &n, uuid)) {
         for (size_t i = 0; i < n; i++, delivered++)
             assert_int_equal(notice_outcome(t, &refs[i], NOTICE_END_DELIVERED, CONFIRM_HANDED_OFF,
                                             NULL, NULL, 0, 100, &state),

@@ -73,7 +73,7 @@ static uint32_t claim(struct txn *t, int64_t now_ms)
     struct notice_ref refs[NOTICE_BATCH_MAX];
     char uuid[UUID_TEXT_LEN + 1];
     size_t n;
-    int err = notice_claim(t, now_ms, NULL, NULL, refs, &n, uuid);
+    int err = notice_claim(t, now_ms, NULL, refs, &n, uuid);
 
     if (err == ERR_NOTFOUND)
         return 0;
@@ -163,7 +163,7 @@ static void test_what_a_new_notice_holds(void **state)
     assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 1);
     assert_int_equal(target_cell(t, "boss", TARGET_PENDING), 0);
     assert_int_equal(notice_pending(t), 1);
-    assert_int_equal(notice_next_due(t), NOW);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), NOW);
     done(t);
 }
 
@@ -198,7 +198,7 @@ static void test_a_line_is_sent_in_order(void **state)
         deliver(t, id);
     }
     assert_int_equal(claim(t, NOW), 0);
-    assert_int_equal(notice_next_due(t), 0);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), 0);
     assert_int_equal(notice_pending(t), 0);
     assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
     assert_int_equal(target_cell(t, "ops", TARGET_DELIVERED), 3);
@@ -214,7 +214,7 @@ static void test_a_retry_keeps_the_order(void **state)
     tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
     assert_int_equal(claim(t, NOW), 1);
     assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "busy", NOW), NOTICE_PENDING);
-    due = notice_next_due(t);
+    due = notice_next_due(t, NOTICE_ANY_WAY);
     assert_int_equal(due, notice_cell(t, 1, NOTICE_NEXT_ATTEMPT));
     assert_true(due >= NOW + 4000 && due <= NOW + 6000);
     assert_int_equal(claim(t, due - 1), 0);
@@ -240,16 +240,16 @@ static void check_shift(struct txn *t, int64_t delta)
     assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), due + delta);
     assert_int_equal(notice_cell(t, 1, NOTICE_CREATED), now);
     assert_int_equal(notice_cell(t, 2, NOTICE_CREATED), now);
-    assert_int_equal(notice_next_due(t), due + delta);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), due + delta);
     assert_int_equal(claim(t, due + delta - 1), 0);
     assert_int_equal(claim(t, due + delta), 1);
     assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "busy", due + delta), NOTICE_PENDING);
-    assert_int_equal(claim(t, notice_next_due(t)), 1);
+    assert_int_equal(claim(t, notice_next_due(t, NOTICE_ANY_WAY)), 1);
     deliver(t, 1);
-    assert_int_equal(claim(t, notice_next_due(t)), 2);
+    assert_int_equal(claim(t, notice_next_due(t, NOTICE_ANY_WAY)), 2);
     deliver(t, 2);
     deliver(t, 3);
-    assert_int_equal(notice_next_due(t), 0);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), 0);
 }
 
 static void test_the_clock_is_set_ahead(void **state)
@@ -330,7 +330,7 @@ static void test_what_a_claim_marks(void **state)
     /* A second attempt keeps its sequence; the next notice gets the next. */
     snprintf(uuid, sizeof uuid, "%s", text_of(t, SA_NOTICE, notice_key(2), NOTICE_UUID));
     outcome(t, 2, NOTICE_END_RETRY, "busy", NOW + 5);
-    due = notice_next_due(t);
+    due = notice_next_due(t, NOTICE_ANY_WAY);
     assert_int_equal(claim(t, due), 2);
     assert_int_equal(notice_cell(t, 2, NOTICE_ATTEMPTS), 2);
     assert_int_equal(notice_cell(t, 2, NOTICE_TARGET_SEQUENCE), 2);
@@ -388,7 +388,7 @@ static void test_a_due_time_that_no_notice_has_is_damage(void **state)
     put_u32(entry + 12, 1);
     put_u32(entry + 16, 1);
     kv_put(t, "due", (struct slice){entry, sizeof entry}, (struct slice){(uint8_t *)"alice", 5});
-    assert_int_equal(notice_claim(t, NOW, NULL, NULL, refs, &n, uuid), ERR_CORRUPT);
+    assert_int_equal(notice_claim(t, NOW, NULL, refs, &n, uuid), ERR_CORRUPT);
     txn_abort(t);
 }
 
@@ -429,7 +429,7 @@ static void test_given_up_after_a_day(void **state)
             assert_string_equal(
                 text_of(t, SA_TARGET, key_of_names("alice", "ops"), TARGET_LAST_ERROR),
                 "no route to host");
-            now = notice_next_due(t);
+            now = notice_next_due(t, NOTICE_ANY_WAY);
         }
     } while (left > 0);
     assert_true(attempts > 80 && attempts < 130); /* a quarter of an hour each, but the first */
@@ -438,7 +438,7 @@ static void test_given_up_after_a_day(void **state)
     assert_int_equal(notice_cell(t, 1, NOTICE_NEXT_ATTEMPT), 0);
     assert_int_equal(target_cell(t, "ops", TARGET_FAILED), 1);
     assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
-    assert_int_equal(notice_next_due(t), 0);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), 0);
     /* Once it works again, there is no last error. */
     tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, now);
     assert_int_equal(claim(t, now), 2);
@@ -773,7 +773,7 @@ static char batch_uuid[UUID_TEXT_LEN + 1];
 static size_t claim_batch(struct txn *t, int64_t now_ms)
 {
     size_t n;
-    int err = notice_claim(t, now_ms, NULL, NULL, batch, &n, batch_uuid);
+    int err = notice_claim(t, now_ms, NULL, batch, &n, batch_uuid);
 
     if (err == ERR_NOTFOUND)
         return 0;
@@ -855,7 +855,7 @@ static void test_a_digest_that_failed_is_tried_again_as_one(void **state)
     assert_int_equal(claim_batch(t, NOW + 1000), 5);
     for (uint32_t id = 1; id <= 5; id++)
         outcome(t, id, NOTICE_END_RETRY, "busy", NOW + 1000);
-    due = notice_next_due(t);
+    due = notice_next_due(t, NOTICE_ANY_WAY);
     assert_int_equal(claim_batch(t, due - 1), 0);
     assert_int_equal(claim_batch(t, due), 5);
     done(t);
@@ -887,7 +887,7 @@ static void test_a_digest_is_for_the_same_recipients(void **state)
     assert_int_equal(claim_batch(t, NOW + 1000), 1);
     partly(t, 1, NOTICE_END_RETRY, NOTICE_DELIVERED, NOTICE_PENDING);
     /* Only b is still to hear of 1; of 2 and its line, both are. */
-    due = notice_next_due(t);
+    due = notice_next_due(t, NOTICE_ANY_WAY);
     tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, due - 1000);
     tell(t, "ops", 2, KIND_CHANGE, LEVEL_CRITICAL, due - 1000);
     assert_int_equal(claim_batch(t, due), 1);
@@ -931,6 +931,117 @@ static void test_a_recovery_for_which_its_problem_made_room(void **state)
     ASSERT_STATE(t, 1, NOTICE_CANCELLED);
     assert_int_equal(claim(t, NOW), 0); /* nobody was told of the problem */
     assert_int_equal(notice_pending(t), 0);
+    done(t);
+}
+
+/* ---- ways ---- */
+
+enum { POST = 1 << 1, PIGEON = 1 << 2 }; /* boss has pigeons */
+
+static unsigned way_of_handler(void *arg, const struct row *target, const char *handler)
+{
+    char name[33];
+    size_t pos = 0;
+
+    assert_string_equal(handler, arg);
+    assert_true(key_read_name(&target->key, &pos, name) && key_read_name(&target->key, &pos, name));
+    return strcmp(name, "boss") ? 1 : 2;
+}
+
+/* The only notice's id, 0 when nothing goes. */
+static uint32_t claim_by(struct txn *t, unsigned room, int64_t now_ms)
+{
+    static char traps[] = "traps";
+    struct notice_ways w = {.room = room, .way_of = way_of_handler, .arg = traps};
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    size_t n = 0;
+    int err = notice_claim(t, now_ms, &w, refs, &n, uuid);
+
+    assert_int_equal(n, !err);
+    assert_true(!err || err == ERR_NOTFOUND);
+    return err ? 0 : refs[0].id;
+}
+
+static void test_a_way_without_room_delays_no_other(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    tell(t, "boss", 2, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_CRITICAL, NOW + 1);
+    tell(t, "boss", 3, KIND_RAISE, LEVEL_CRITICAL, NOW + 2);
+    assert_int_equal(claim_by(t, POST, NOW + 5), 3);
+    assert_int_equal(claim_by(t, POST, NOW + 5), 0);
+    for (uint32_t id = 1; id <= 4; id++) /* nobody counted an attempt for being set aside */
+        assert_int_equal(notice_cell(t, id, NOTICE_ATTEMPTS), id == 3);
+    /* Only that of the other way is due, and its lease. */
+    assert_int_equal(notice_next_due(t, POST), NOW + 5 + NOTICE_LEASE_MS);
+    assert_int_equal(notice_next_due(t, PIGEON), NOW);
+    assert_int_equal(notice_next_due(t, 0), 0);
+    /* In order once there is room, and before what came later. */
+    tell(t, "boss", 4, KIND_RAISE, LEVEL_CRITICAL, NOW + 6);
+    for (uint32_t id = 1; id <= 5; id++) {
+        if (id != 3)
+            assert_int_equal(claim_by(t, PIGEON, NOW + 6), id);
+    }
+    assert_int_equal(claim_by(t, POST | PIGEON, NOW + 6), 0);
+    done(t);
+}
+
+static void test_what_is_set_aside_ends_like_any_other(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    tell(t, "boss", 1, KIND_CLEAR, LEVEL_OK, NOW);
+    tell(t, "boss", 2, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(claim_by(t, POST, NOW), 0);
+    outcome(t, 1, NOTICE_END_CANCELLED, "by hand", NOW); /* and its recovery with it */
+    assert_int_equal(notice_shift(t, 50), 1);
+    assert_int_equal(notice_next_due(t, POST), NOW + 50);
+    assert_int_equal(claim_by(t, POST, NOW + 50), 0);
+    assert_int_equal(claim_by(t, PIGEON, NOW + 50), 3);
+    deliver(t, 3);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), 0);
+    assert_int_equal(notice_pending(t), 0);
+    done(t);
+}
+
+static void test_sorted_anew_when_ways_change(void **state)
+{
+    struct notice_ways swapped = {.room = POST};
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    struct txn *t = begin(*state);
+    size_t n;
+
+    tell(t, "boss", 1, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    tell(t, "boss", 2, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(claim_by(t, POST, NOW), 0);
+    assert_int_equal(notice_next_due(t, POST), 0);
+    assert_int_equal(notice_claim(t, NOW, &swapped, refs, &n, uuid), ERR_NOTFOUND);
+    assert_int_equal(notice_unsort(t), 0);
+    assert_int_equal(notice_next_due(t, POST), NOW);
+    assert_int_equal(notice_claim(t, NOW, &swapped, refs, &n, uuid), 0); /* all by post now */
+    assert_int_equal(refs[0].id, 1);
+    /* A restart sorts anew, too. */
+    assert_int_equal(claim_by(t, POST, NOW), 0);
+    assert_int_equal(notice_recover(t, NOW), 2);
+    assert_int_equal(notice_next_due(t, POST), NOW);
+    done(t);
+}
+
+static void test_one_claim_sets_so_many_aside(void **state)
+{
+    struct txn *t = begin(*state);
+
+    for (uint32_t alert = 1; alert <= NOTICE_SORT_MAX + 1; alert++)
+        tell(t, "boss", alert, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_CRITICAL, NOW + 1);
+    assert_int_equal(claim_by(t, POST, NOW + 1), 0);
+    assert_int_equal(notice_next_due(t, POST), NOW); /* says that there is more */
+    assert_int_equal(claim_by(t, POST, NOW + 1), NOTICE_SORT_MAX + 2);
     done(t);
 }
 
@@ -1215,7 +1326,7 @@ static void walk_claim(struct txn *t, uint64_t *seed)
 {
     static uint32_t ids[LIVE_MAX];
     size_t want = m_claim(&model, ids), got = 0;
-    int err = notice_claim(t, model.now, NULL, NULL, batch, &got, batch_uuid);
+    int err = notice_claim(t, model.now, NULL, batch, &got, batch_uuid);
 
     (void)seed;
     assert_int_equal(err, want ? 0 : ERR_NOTFOUND);
@@ -1497,6 +1608,10 @@ int main(void)
         IN_WORLD(test_a_full_queue),
         IN_WORLD(test_a_recovery_for_which_its_problem_made_room),
         IN_WORLD(test_a_walk_agrees_with_a_model),
+        IN_WORLD(test_a_way_without_room_delays_no_other),
+        IN_WORLD(test_what_is_set_aside_ends_like_any_other),
+        IN_WORLD(test_sorted_anew_when_ways_change),
+        IN_WORLD(test_one_claim_sets_so_many_aside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,7 +99,7 @@ static void deliver(struct life *l, struct txn *t)
     struct notice_ref refs[NOTICE_BATCH_MAX];
     char uuid[UUID_TEXT_LEN + 1];
     size_t n;
-    int err = notice_claim(t, WALL + l->now, NULL, NULL, refs, &n, uuid);
+    int err = notice_claim(t, WALL + l->now, NULL, refs, &n, uuid);
 
     if (err == ERR_NOTFOUND)
         return;
@@ -252,7 +252,7 @@ static unsigned deliver_all(struct life *l, struct txn *t)
     unsigned sum = 0;
     size_t n;
 
-    while (!notice_claim(t, WALL + l->now, NULL, NULL, refs, &n, uuid))
+    while (!notice_claim(t, WALL + l->now, NULL, refs, &n, uuid))
         for (size_t i = 0; i < n; i++, sum++)
             assert_int_equal(notice_outcome(t, &refs[i], NOTICE_END_DELIVERED, CONFIRM_HANDED_OFF,
                                             "", NULL, 0, WALL + l->now, &state),

@@ -1,4 +1,4 @@
-/* Jobs for the dispatcher, and whose its answers are. */
+/* Jobs for dispatcher and agent, and whose their answers are. */
 #include "tests/unit/alerts/fixture.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static void keep(struct core *c, struct core_job *jobs)
         jobs = j->next;
         j->next = c->jobs[j->id % CORE_JOB_BUCKETS];
         c->jobs[j->id % CORE_JOB_BUCKETS] = j;
-        c->njobs++;
+        c->in_flight[j->way] += core_weight(j);
     }
 }
 
@@ -122,11 +122,69 @@ static void test_answers_for_the_last_core_are_nobodys(void **state)
     clock_fake(NULL, NULL);
 }
 
+static void test_each_answers_for_its_own_jobs_only(void **state)
+{
+    struct world *w = *state;
+    struct core *c = calloc(1, sizeof *c);
+    struct outcome o = {.result = OUTCOME_DELIVERED, .confirmation = CONFIRM_HANDED_OFF};
+    struct buf b;
+
+    assert_non_null(c);
+    IN(w, put_target(t, "alice", "ops"));
+    put_notice(w);
+    o.job = begin_core(c, w);
+    buf_init(&b, 4096);
+    outcome_write(&o, &b);
+    assert_int_equal(core_agent_frame(c, DISPATCH_OUTCOME, b.data, b.len, NULL, 0), ERR_PROTOCOL);
+    apply(c, w);
+    assert_int_equal(state_of_the_notice(w), NOTICE_DISPATCHED);
+    buf_release(&b);
+    end_core(c);
+    free(c);
+}
+
+static void test_what_an_agent_may_say(void **state)
+{
+    static const struct {
+        uint16_t type;
+        uint8_t octet;
+        size_t len;
+        int want;
+    } frames[] = {
+        {CORE_AGENT_SET, 0, 0, 0},
+        {CORE_AGENT_SET, 0, 1, ERR_PROTOCOL},
+        {CORE_AGENT_MASTER, 1, 1, 0},
+        {CORE_AGENT_MASTER, 0, 1, 0},
+        {CORE_AGENT_MASTER, 2, 1, ERR_PROTOCOL},
+        {CORE_AGENT_MASTER, 1, 0, ERR_PROTOCOL},
+        {CORE_AGENT_CONFIG, 0, 0, ERR_PROTOCOL},
+        {DISPATCH_JOB, 0, 0, ERR_PROTOCOL},
+    };
+    struct core *c = calloc(1, sizeof *c);
+
+    (void)state;
+    assert_non_null(c);
+    for (size_t i = 0; i < COUNT(frames); i++) {
+        bool before = c->agent_has_master;
+
+        assert_int_equal(
+            core_agent_frame(c, frames[i].type, &frames[i].octet, frames[i].len, NULL, 0),
+            frames[i].want);
+        assert_int_equal(c->agent_has_master, frames[i].type == CORE_AGENT_MASTER && !frames[i].want
+                                                  ? frames[i].octet
+                                                  : before);
+    }
+    free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers_for_the_last_core_are_nobodys, world_setup,
                                         world_teardown),
+        cmocka_unit_test_setup_teardown(test_each_answers_for_its_own_jobs_only, world_setup,
+                                        world_teardown),
+        cmocka_unit_test(test_what_an_agent_may_say),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
