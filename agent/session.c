@@ -33,6 +33,7 @@ struct agent_session {
     netsnmp_callback forward; /* net-snmp's own, which takes what the master sends */
     long seen[SEEN_MAX];      /* packet ids of its last requests; a ring */
     size_t nseen;
+    netsnmp_session *master;
     bool started, connected, refused;
 };
 
@@ -86,7 +87,10 @@ static int on_connected(int major, int minor, void *server_arg, void *client_arg
     s->forward = master->callback;
     master->callback = on_packet;
     s->connected = true;
+    s->master = master;
     log_info("agentx", "connected to the master agent at %s", s->address);
+    if (s->options.on_connected)
+        s->options.on_connected(s->options.arg);
     return SNMPERR_SUCCESS;
 }
 
@@ -97,6 +101,7 @@ static int on_lost(int major, int minor, void *server_arg, void *client_arg)
     (void)major, (void)minor, (void)server_arg;
     reconnect_every(AGENT_RECONNECT_S);
     s->connected = false;
+    s->master = NULL;
     log_warning("agentx", "lost the master agent at %s, trying every %d s", s->address,
                 AGENT_RECONNECT_S);
     if (s->options.on_lost)
@@ -255,6 +260,16 @@ int agent_session_start(struct agent_session *s, struct err *e)
         log_warning("agentx", "no master agent at %s yet, trying every %d s", s->address,
                     AGENT_RECONNECT_S);
     return 0;
+}
+
+struct snmp_session *agent_session_master(const struct agent_session *s)
+{
+    return s->master;
+}
+
+const char *agent_session_address(const struct agent_session *s)
+{
+    return s->address;
 }
 
 /* Callbacks go first: net-snmp's shutdown would free() their argument. */

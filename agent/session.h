@@ -20,8 +20,9 @@ enum {
 struct agent_session_options {
     struct loop *loop;
     const char *address; /* "unix:/var/agentx/master", "tcp:localhost:705", or a path; copied */
-    void (*on_lost)(void *arg);    /* the master is gone; requests under way will hear no more */
-    void (*on_refused)(void *arg); /* the master did not take a registration (RFC 2741 7.1.4) */
+    void (*on_connected)(void *arg); /* there is a master; it is not written to from here */
+    void (*on_lost)(void *arg);      /* the master is gone; requests under way will hear no more */
+    void (*on_refused)(void *arg);   /* the master did not take a registration (RFC 2741 7.1.4) */
     void *arg;
 };
 
@@ -30,6 +31,10 @@ int agent_session_new(struct agent_session **ret, const struct agent_session_opt
                       struct err *e);
 /* Joins the loop and tries to connect; that there is no master (yet) is no error. */
 int agent_session_start(struct agent_session *s, struct err *e);
+/* net-snmp's session with the master (a netsnmp_session); NULL: there is none. */
+struct snmp_session;
+struct snmp_session *agent_session_master(const struct agent_session *s);
+const char *agent_session_address(const struct agent_session *s); /* for messages */
 /* Says goodbye to the master. Free the handlers' registrations before. NULL is fine. */
 void agent_session_free(struct agent_session *s);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "agent/notify.h"
 #include "agent/session.h"
 #include "agent/table.h"
 #include "alerts/checks.h"
@@ -16,13 +17,33 @@ struct agent {
     struct agent_table *table;
     struct loop_timer *again;
     struct checks checks;
+    struct agent_notifier *notifier;
+    struct dispatcher *dispatcher;
+    void (*on_master)(void *arg, bool there);
+    void *arg;
 };
+
+static void tell_master(struct agent *a, bool there)
+{
+    if (a->on_master)
+        a->on_master(a->arg, there);
+}
+
+static void on_connected(void *arg)
+{
+    struct agent *a = arg;
+
+    agent_notifier_connected(a->notifier);
+    tell_master(a, true);
+}
 
 static void on_lost(void *arg)
 {
     struct agent *a = arg;
 
+    tell_master(a, false); /* first: what is answered now is not handed out again at once */
     agent_table_session_lost(a->table);
+    agent_notifier_lost(a->notifier);
 }
 
 static void on_refused(void *arg)
@@ -44,12 +65,24 @@ static void register_again(void *arg)
     }
 }
 
+static int prepare_deliveries(struct agent *a, const struct agent_options *o, struct err *e)
+{
+    int err = agent_notifier_new(&a->notifier, o->loop, e);
+
+    a->on_master = o->on_master;
+    a->arg = o->arg;
+    return err ? err
+               : dispatcher_new(&a->dispatcher, o->loop, o->deliverers, o->ndeliverers, a->notifier,
+                                e);
+}
+
 int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
 {
     struct agent *a = calloc(1, sizeof(*a));
     struct agent_session_options session = {
         .loop = o->loop,
         .address = o->address,
+        .on_connected = on_connected,
         .on_lost = on_lost,
         .on_refused = on_refused,
         .arg = a,
@@ -68,8 +101,11 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
     }
     if ((err = agent_table_new(&a->table, &table, e)))
         goto out;
+    if ((err = prepare_deliveries(a, o, e)))
+        goto out;
     if ((err = agent_session_new(&a->session, &session, e)))
         goto out;
+    agent_notifier_session(a->notifier, a->session);
     if ((err = agent_table_register(a->table, e)))
         goto out;
     err = agent_session_start(a->session, e);
@@ -81,13 +117,30 @@ out:
     return err;
 }
 
+int agent_frame(struct agent *a, uint16_t type, const uint8_t *payload, size_t len)
+{
+    return dispatcher_frame(a->dispatcher, type, payload, len);
+}
+
+void agent_set_core(struct agent *a, struct chan *core)
+{
+    dispatcher_set_core(a->dispatcher, core);
+}
+
+bool agent_has_master(const struct agent *a)
+{
+    return agent_session_master(a->session) != NULL;
+}
+
 void agent_free(struct agent *a)
 {
     if (!a)
         return;
     if (a->table)
         agent_table_unregister(a->table);
-    agent_session_free(a->session);
+    dispatcher_free(a->dispatcher);
+    agent_session_free(a->session); /* calls back for what is still without an answer */
+    agent_notifier_free(a->notifier);
     agent_table_free(a->table);
     loop_timer_del(a->again);
     free(a);

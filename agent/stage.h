@@ -7,6 +7,7 @@
 
 #include "base/loop.h"
 #include "config/kind.h"
+#include "dispatch/dispatch.h"
 #include "store/store.h"
 
 struct agent;
@@ -24,12 +25,22 @@ struct agent_options {
     /* A SET committed (or was undone): the core may look into the changes ring now rather than
      * within the second. A hint; may be NULL. */
     void (*on_set)(void *arg);
+    /* There is a master agent now, which takes notifications, or there is none any more. May be
+     * NULL. */
+    void (*on_master)(void *arg, bool there);
+    /* Kinds of handlers that deliver through it (by_agent). */
+    const struct dispatch_kind *const *deliverers;
+    size_t ndeliverers;
     void *arg;
 };
 
 /* Serves from here on, as the loop runs; the master agent may come later, go and come back. At most
  * one in a process. O is copied, what it points to is kept. */
 int agent_new(struct agent **ret, const struct agent_options *o, struct err *e);
+/* What the core has delivered: frames of dispatch/dispatch.h, as dispatcher_frame() takes them. */
+int agent_frame(struct agent *a, uint16_t type, const uint8_t *payload, size_t len);
+void agent_set_core(struct agent *a, struct chan *core); /* NULL: none now */
+bool agent_has_master(const struct agent *a);
 /* NULL is fine. Nothing may be SET through the store afterwards: its checks point into A. */
 void agent_free(struct agent *a);
 

@@ -1,5 +1,6 @@
 #include "daemon/kinds.h"
 
+#include "agent/notify.h"
 #include "poll/poll.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -8,8 +9,11 @@ static const struct kind *const source_kinds[] = {&poll_kind_snmp, &poll_kind_ht
 const struct dispatch_kind *const daemon_dispatch_kinds[] = {&dispatch_kind_smtp,
                                                              &dispatch_kind_snmp};
 const size_t daemon_ndispatch_kinds = COUNT(daemon_dispatch_kinds);
+const struct dispatch_kind *const daemon_agent_kinds[] = {&dispatch_kind_agentx};
+const size_t daemon_nagent_kinds = COUNT(daemon_agent_kinds);
 
-static const struct kind *all[COUNT(source_kinds) + COUNT(daemon_dispatch_kinds)];
+static const struct kind
+    *all[COUNT(source_kinds) + COUNT(daemon_dispatch_kinds) + COUNT(daemon_agent_kinds)];
 const struct kinds daemon_kinds = {all, COUNT(all)};
 
 /* A handler's kind is reached through its dispatch_kind, which is no constant expression; so the
@@ -22,4 +26,6 @@ static void __attribute__((constructor)) join(void)
         all[n++] = source_kinds[i];
     for (size_t i = 0; i < COUNT(daemon_dispatch_kinds); i++)
         all[n++] = daemon_dispatch_kinds[i]->kind;
+    for (size_t i = 0; i < COUNT(daemon_agent_kinds); i++)
+        all[n++] = daemon_agent_kinds[i]->kind;
 }

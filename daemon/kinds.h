@@ -13,4 +13,8 @@ extern const struct kinds daemon_kinds;
 extern const struct dispatch_kind *const daemon_dispatch_kinds[];
 extern const size_t daemon_ndispatch_kinds;
 
+/* For the agent: those that only it can deliver (by_agent). */
+extern const struct dispatch_kind *const daemon_agent_kinds[];
+extern const size_t daemon_nagent_kinds;
+
 #endif

@@ -130,7 +130,7 @@ int dispatcher_main(struct stage_context *c)
     struct err e;
     int status;
 
-    if (dispatcher_new(&d, c->loop, daemon_dispatch_kinds, daemon_ndispatch_kinds, &e)) {
+    if (dispatcher_new(&d, c->loop, daemon_dispatch_kinds, daemon_ndispatch_kinds, NULL, &e)) {
         log_error(NULL, "%s", e.text);
         return 1;
     }
@@ -186,6 +186,15 @@ static void tell_core(void *arg)
         chan_send(s->core, CORE_AGENT_SET, NULL, 0);
 }
 
+static void tell_master(void *arg, bool there)
+{
+    struct agent_side *s = arg;
+    uint8_t payload = there;
+
+    if (s->core)
+        chan_send(s->core, CORE_AGENT_MASTER, &payload, sizeof payload);
+}
+
 static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
 {
     struct store_options store = {.path = s->store_path, .map_bytes = map_bytes};
@@ -194,6 +203,9 @@ static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
                               .kinds = &daemon_kinds,
                               .compile = compile,
                               .on_set = tell_core,
+                              .on_master = tell_master,
+                              .deliverers = daemon_agent_kinds,
+                              .ndeliverers = daemon_nagent_kinds,
                               .arg = s};
     int err = store_open(&s->store, &store, e);
 
@@ -202,7 +214,11 @@ static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
     if (!err)
         err = computed_register(s->store, &daemon_kinds);
     o.store = s->store;
-    return err ? err : agent_new(&s->agent, &o, e);
+    if (!err)
+        err = agent_new(&s->agent, &o, e);
+    if (!err)
+        agent_set_core(s->agent, s->core);
+    return err;
 }
 
 static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len)
@@ -245,27 +261,51 @@ static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len
     return 0;
 }
 
-static int agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
-                       int nfds)
+static int agent_core_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                            const int *fds, int nfds)
 {
+    struct agent_side *s = arg;
+
     for (int i = 0; i < nfds; i++)
         close(fds[i]);
-    return type == CORE_AGENT_CONFIG ? agent_config(arg, payload, len) : ERR_PROTOCOL;
+    if (type == CORE_AGENT_CONFIG)
+        return agent_config(s, payload, len);
+    return s->agent ? agent_frame(s->agent, type, payload, len) : ERR_PROTOCOL;
+}
+
+static void drop_core(struct agent_side *s)
+{
+    if (s->agent)
+        agent_set_core(s->agent, NULL);
+    chan_free(s->core);
+    s->core = NULL;
 }
 
 static void agent_close(void *arg, int code)
 {
-    struct agent_side *s = arg;
-
     (void)code;
-    chan_free(s->core);
-    s->core = NULL;
+    drop_core(arg);
+}
+
+static void take_core(struct agent_side *s, int fd)
+{
+    struct chan_options o = {.on_frame = agent_core_frame, .on_close = agent_close, .arg = s};
+
+    drop_core(s);
+    s->core = chan_new(s->stage->loop, fd, &o);
+    if (!s->core) {
+        close(fd);
+        return;
+    }
+    if (s->agent) {
+        agent_set_core(s->agent, s->core);
+        tell_master(s, agent_has_master(s->agent));
+    }
 }
 
 static void agent_link(void *arg, const struct stage_link *l, int fd, int pidfd)
 {
     struct agent_side *s = arg;
-    struct chan_options o = {.on_frame = agent_frame, .on_close = agent_close, .arg = s};
 
     if (l->peer == STAGE_COMPILER) {
         drop_compiler(s);
@@ -275,9 +315,9 @@ static void agent_link(void *arg, const struct stage_link *l, int fd, int pidfd)
     }
     if (pidfd >= 0)
         close(pidfd);
-    chan_free(s->core);
-    s->core = l->peer == STAGE_CORE ? chan_new(s->stage->loop, fd, &o) : NULL;
-    if (!s->core)
+    if (l->peer == STAGE_CORE)
+        take_core(s, fd);
+    else
         close(fd);
 }
 
@@ -289,9 +329,9 @@ int agent_main(struct stage_context *c)
     c->arg = &s;
     c->on_link = agent_link;
     err = loop_run(c->loop);
+    drop_core(&s);
     agent_free(s.agent);
     store_close(s.store);
-    chan_free(s.core);
     drop_compiler(&s);
     free(s.store_path);
     free(s.address);

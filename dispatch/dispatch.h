@@ -1,6 +1,7 @@
 /* The dispatcher: delivers what the core hands it and answers with outcomes. A process of its own:
  * network and the handlers' credentials, no store. The queue, its order and the retries are the
- * core's (alerts/queue.h); the dispatcher tries once for each job. */
+ * core's (alerts/notice.h); the dispatcher tries once for each job. Kinds that only the agent can
+ * deliver (by_agent) have a dispatcher there. */
 #ifndef DISPATCH_DISPATCH_H
 #define DISPATCH_DISPATCH_H
 
@@ -10,12 +11,12 @@
 #include "mibs/schema.h"
 
 enum {
-    /* core → dispatcher */
+    /* core → dispatcher or agent */
     DISPATCH_HANDLER = 1,      /* struct dispatch_handler: add or replace (same id) */
     DISPATCH_HANDLER_GONE = 2, /* u32 id */
     DISPATCH_JOB = 3,          /* struct job */
     DISPATCH_CANCEL = 4,       /* u64 job id: give up if not yet on the wire */
-    /* dispatcher → core */
+    /* dispatcher or agent → core */
     DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
 };
 
@@ -116,6 +117,7 @@ struct dispatch_kind {
     void (*cancel)(void *state, uint64_t job);
 };
 struct loop *service_loop(struct service *s);
+void *service_place(const struct service *s); /* as the stage gave it to dispatcher_new() */
 const struct dispatch_handler *service_handler(const struct service *s);
 void service_done(struct service *s, const struct outcome *o);
 /* The value for J: its target's, else the handler's, else the default. A secret (and the file of
@@ -127,8 +129,10 @@ bool service_true(const struct service *s, const struct job *j, const char *name
 extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 
 /* ---- the stage ---- */
+/* PLACE: what its kinds need of the stage that they are in, for service_place(); may be NULL. */
 int dispatcher_new(struct dispatcher **ret, struct loop *l,
-                   const struct dispatch_kind *const *kinds, size_t nkinds, struct err *e);
+                   const struct dispatch_kind *const *kinds, size_t nkinds, void *place,
+                   struct err *e);
 void dispatcher_free(struct dispatcher *d);
 /* NULL: none now. The handlers of the one before go, with time to finish what they have. */
 void dispatcher_set_core(struct dispatcher *d, struct chan *core);

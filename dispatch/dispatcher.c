@@ -48,6 +48,7 @@ struct outcome_frame {
 
 struct dispatcher {
     struct loop *loop;
+    void *place;
     struct chan *core;
     const struct dispatch_kind *kinds[KINDS_MAX];
     const struct kind *kind_items[KINDS_MAX];
@@ -208,6 +209,11 @@ static void service_retire(struct service *s)
 struct loop *service_loop(struct service *s)
 {
     return s->dispatcher->loop;
+}
+
+void *service_place(const struct service *s)
+{
+    return s->dispatcher->place;
 }
 
 const struct dispatch_handler *service_handler(const struct service *s)
@@ -468,7 +474,8 @@ int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload
 /* ---- start and stop ---- */
 
 int dispatcher_new(struct dispatcher **ret, struct loop *l,
-                   const struct dispatch_kind *const *kinds, size_t nkinds, struct err *e)
+                   const struct dispatch_kind *const *kinds, size_t nkinds, void *place,
+                   struct err *e)
 {
     struct dispatcher *d;
 
@@ -478,6 +485,7 @@ int dispatcher_new(struct dispatcher **ret, struct loop *l,
     if (!d)
         return err_set(e, ERR_NOMEM, "out of memory");
     d->loop = l;
+    d->place = place;
     d->backlog_end = &d->backlog;
     d->kind_list = (struct kinds){d->kind_items, nkinds};
     for (size_t i = 0; i < nkinds; i++) {

@@ -167,8 +167,8 @@ static uint32_t uptime(void)
     return (uint32_t)(clock_mono_ms() / 10);
 }
 
-int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_command command,
-                     size_t community_len, struct err *e)
+static int build(struct pdu **ret, const struct job_event *v, enum pdu_command command,
+                 size_t community_len, uint32_t uptime_cs, struct err *e)
 {
     size_t lens[JOB_VARBINDS_MAX];
     uint32_t number = v->notification;
@@ -180,7 +180,7 @@ int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_comma
         return err_set(e, ERR_UNSUPPORTED, "this kind of notice has no SNMP notification");
     if (!below_root(&trap, 0, &number, 1) || cut_to_fit(v, lens, community_len))
         return err_set(e, ERR_RANGE, "the notification does not fit %d octets", NOTIFICATION_MAX);
-    p = pdu_new_notification(SNMP_V2C, command, uptime(), &trap);
+    p = pdu_new_notification(SNMP_V2C, command, uptime_cs, &trap);
     if (!p)
         return err_set(e, ERR_NOMEM, "out of memory");
     err = add_varbinds(p, v, lens, e);
@@ -190,4 +190,23 @@ int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_comma
     }
     *ret = p;
     return 0;
+}
+
+int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_command command,
+                     size_t community_len, struct err *e)
+{
+    return build(ret, v, command, community_len, uptime(), e);
+}
+
+int notification_varbinds(struct variable_list **ret, const struct job_event *v, uint32_t uptime_cs,
+                          struct err *e)
+{
+    struct pdu *p;
+    int err = build(&p, v, PDU_TRAP, NOTIFICATION_COMMUNITY_MOST, uptime_cs, e);
+
+    if (err)
+        return err;
+    err = pdu_take_varbinds(p, ret);
+    pdu_free(p);
+    return err ? err_set(e, err, "cannot make varbinds: %s", err_name(err)) : 0;
 }

@@ -15,6 +15,13 @@ enum { NOTIFICATION_MAX = 1472 };
 int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_command command,
                      size_t community_len, struct err *e);
 
+/* The same as varbinds alone, for a master agent that makes the message (RFC 2741 section 6.2.10):
+ * UPTIME_CS is its sysUpTime, in 1/100 s. They fit as above with a community of
+ * NOTIFICATION_COMMUNITY_MOST octets. The caller's then (snmp_free_varbind). */
+enum { NOTIFICATION_COMMUNITY_MOST = 64 };
+int notification_varbinds(struct variable_list **ret, const struct job_event *v, uint32_t uptime_cs,
+                          struct err *e);
+
 /* Octets of V as a whole message, texts cut to LENS (one for each varbind; NULL: whole). An upper
  * bound: lengths are counted in their longest form. For tests too. */
 size_t notification_size(const struct job_event *v, const size_t *lens, size_t community_len);

@@ -310,6 +310,15 @@ struct pdu *pdu_new_notification(enum snmp_version version, enum pdu_command com
     return p;
 }
 
+int pdu_take_varbinds(struct pdu *p, struct variable_list **ret)
+{
+    if (!p || p->err || !p->raw)
+        return p && p->err ? p->err : ERR_NOMEM;
+    *ret = p->raw->variables;
+    p->raw->variables = NULL;
+    return 0;
+}
+
 /* ---- reading
  * -------------------------------------------------------------------------------------*/
 

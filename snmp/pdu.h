@@ -36,6 +36,10 @@ struct pdu *pdu_new_notification(enum snmp_version version, enum pdu_command com
 void pdu_add(struct pdu *p, const uint32_t *subids, size_t n, const struct snmp_value *v);
 void pdu_add_null(struct pdu *p, const struct objid *name);
 void pdu_free(struct pdu *p); /* one that was never sent; NULL is fine */
+/* Its varbinds as net-snmp has them, the caller's from here (snmp_free_varbind), for who sends them
+ * in a message of its own. The sticky error, or ERR_NOMEM. P is only to be freed then. */
+struct variable_list;
+int pdu_take_varbinds(struct pdu *p, struct variable_list **ret);
 
 struct varbind {
     struct objid name;

@@ -254,7 +254,7 @@ FUZZ_TARGET(jobs)
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     core = chan_new(loop, ends[0], &o);
     stage = chan_new(loop, ends[1], &o);
-    REQUIRE(core && stage && dispatcher_new(&d, loop, kinds, 2, &e) == 0);
+    REQUIRE(core && stage && dispatcher_new(&d, loop, kinds, 2, NULL, &e) == 0);
     dispatcher_set_core(d, stage);
     frames(d, data, size);
     for (int i = 0; i < 1000 && outcomes < jobs; i++)

@@ -191,11 +191,12 @@ def _parts(index):
 
 class Site:
     """XML: a function that gets the site, with everything but the daemon running, and says what
-    the configuration is. SNMPD: more lines of snmpd.conf; AGENTX: its AgentX address. Ports and the
-    store stay the same when parts are stopped and started."""
+    the configuration is. SNMPD: more lines of snmpd.conf, which may name TRAP_PORT, where snmptrapd
+    will be; AGENTX: its AgentX address. Ports and the store stay the same when parts are stopped and
+    started."""
 
     def __init__(self, xml, prefix="snmpalert-live-", trap_options=("-OQ",), mail=None,
-                 snmpd="", agentx=""):
+                 snmpd="", agentx="", trap_port=None):
         self.folder = tempfile.mkdtemp(prefix=prefix)
         self.snmpd = self.snmptrapd = self.mail = self.web = self.daemon = None
         try:
@@ -205,7 +206,7 @@ class Site:
                                config="sysName demo.example.net\nsysLocation On this machine\n"
                                       + snmpd, agentx=agentx)
             self.snmpd.start()
-            self.snmptrapd = Snmptrapd(self._subfolder("snmptrapd"), options=(
+            self.snmptrapd = Snmptrapd(self._subfolder("snmptrapd"), port=trap_port, options=(
                 "-m", MIBS, "-M", mib_folders(), "-Lf", self.path("traps.log"), *trap_options))
             os.makedirs(self.path("snmptrapd/persistent/cert_indexes"))  # else its log tells of it
             self.snmptrapd.start()

@@ -371,7 +371,7 @@ int main(void)
     buf_init(&h.line, LINE_MAX_OCTETS);
     if (!h.loop || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
         die("start", strerror(errno));
-    if (dispatcher_new(&h.dispatcher, h.loop, kinds, NKINDS, &e))
+    if (dispatcher_new(&h.dispatcher, h.loop, kinds, NKINDS, NULL, &e))
         die("start", e.text);
     h.core = chan_new(h.loop, pair[0],
                       &(struct chan_options){.on_frame = on_core_frame, .on_close = on_close});

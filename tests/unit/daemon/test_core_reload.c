@@ -1,5 +1,5 @@
-/* The core as a process, with a parent, a poller and a dispatcher that the test plays: what a
- * reload tells whom, and what it leaves alone. */
+/* The core as a process, with a parent, a poller, a dispatcher and an agent that the test plays:
+ * what a reload tells whom, what it leaves alone, and who gets what is to be delivered. */
 #include "tests/unit/alerts/fixture.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alerts/notice.h"
 #include "base/clock.h"
 #include "daemon/kinds.h"
 #include "daemon/stage.h"
@@ -38,7 +39,7 @@ struct play {
     size_t log_len[PEERS];
     char why[1024];      /* of the last STAGE_RELOADED */
     const char *refused; /* what a core is told at its start */
-    uint64_t jobs[64];
+    uint64_t jobs[512];
     size_t njobs;
 };
 
@@ -118,32 +119,36 @@ static const struct kind *no_kind(void *arg, uint32_t handler)
     return NULL;
 }
 
-static int to_dispatcher(void *arg, uint16_t type, const uint8_t *payload, size_t len,
-                         const int *fds, int nfds)
+static int to_deliver(struct play *p, int peer, uint16_t type, const uint8_t *payload, size_t len)
 {
-    struct play *p = arg;
     struct dispatch_handler h;
     struct job j;
     struct err e;
     struct rd r;
 
-    (void)fds;
-    (void)nfds;
     rd_init(&r, payload, len);
     if (type == DISPATCH_HANDLER_GONE) {
-        note(p, DISPATCHER, "handler %u gone;", rd_u32(&r));
+        note(p, peer, "handler %u gone;", rd_u32(&r));
     } else if (type == DISPATCH_JOB) {
         assert_int_equal(job_read(&j, no_kind, NULL, &r, &e), 0);
-        note(p, DISPATCHER, "job to %u;", j.handler);
+        note(p, peer, "job to %u;", j.handler);
         p->jobs[p->njobs++ % COUNT(p->jobs)] = j.id;
         job_release(&j);
     } else {
         assert_int_equal(type, DISPATCH_HANDLER);
         assert_int_equal(dispatch_handler_read(&h, &daemon_kinds, &r, &e), 0);
-        note(p, DISPATCHER, "handler %u %s;", h.id, h.name);
+        note(p, peer, "handler %u %s;", h.id, h.name);
         values_release(&h.values);
     }
     return 0;
+}
+
+static int to_dispatcher(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                         const int *fds, int nfds)
+{
+    (void)fds;
+    (void)nfds;
+    return to_deliver(arg, DISPATCHER, type, payload, len);
 }
 
 static int to_agent(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
@@ -154,7 +159,8 @@ static int to_agent(void *arg, uint16_t type, const uint8_t *payload, size_t len
 
     (void)fds;
     (void)nfds;
-    assert_int_equal(type, CORE_AGENT_CONFIG);
+    if (type != CORE_AGENT_CONFIG)
+        return to_deliver(arg, AGENT, type, payload, len);
     rd_init(&r, payload, len);
     rd_str(&r, path, sizeof path);
     rd_u64(&r);
@@ -319,6 +325,7 @@ static int end_core(struct play *p, int signo)
 #define TRAPS   "<snmp name='traps' host='127.0.0.1' community='secret'/>\n"
 #define TRAPS2  "<snmp name='traps' host='127.0.0.2' community='secret'/>\n"
 #define MORE    "<snmp name='more' host='127.0.0.1'/>\n"
+#define MASTER  "<agentx name='master'/>\n"
 #define TARGET(handler)                                                                            \
     "<rows><target owner='alice' name='ops' handler='" handler "' override='yes'/></rows>"
 #define FILE_OF(sources, handlers, rows)                                                           \
@@ -523,7 +530,7 @@ static void sample(struct play *p, uint32_t source, const char *topic)
     buf_release(&b);
 }
 
-static void answer(struct play *p, uint64_t job, enum outcome_result result)
+static void answer_by(struct chan *who, uint64_t job, enum outcome_result result)
 {
     struct outcome o = {.job = job, .result = (uint8_t)result, .confirmation = CONFIRM_HANDED_OFF};
     struct buf b;
@@ -531,8 +538,20 @@ static void answer(struct play *p, uint64_t job, enum outcome_result result)
     snprintf(o.error, sizeof o.error, "%s", result == OUTCOME_DELIVERED ? "" : "no");
     buf_init(&b, 4096);
     outcome_write(&o, &b);
-    assert_int_equal(chan_send(p->dispatcher, DISPATCH_OUTCOME, b.data, b.len), 0);
+    assert_int_equal(chan_send(who, DISPATCH_OUTCOME, b.data, b.len), 0);
     buf_release(&b);
+}
+
+static void answer(struct play *p, uint64_t job, enum outcome_result result)
+{
+    answer_by(p->dispatcher, job, result);
+}
+
+static void master_is(struct play *p, bool there)
+{
+    uint8_t payload = there;
+
+    assert_int_equal(chan_send(p->agent, CORE_AGENT_MASTER, &payload, sizeof payload), 0);
 }
 
 /* What a manager's SET does, and the agent. */
@@ -811,6 +830,163 @@ static void test_messages_outlive_their_handler(void **state)
     assert_false(there(p, SA_HANDLER, traps));
 }
 
+/* ---- two ways ---- */
+
+#define OPS_AND_TOLD                                                                               \
+    "<rows><target owner='alice' name='ops' handler='traps' override='yes'/>"                      \
+    "<target owner='alice' name='told' handler='master' override='yes'/></rows>"
+
+static int64_t first_notice(struct play *p, unsigned column)
+{
+    return read_cell(p, SA_NOTICE, key_of_id("alice", 1), column);
+}
+
+static void test_the_agent_delivers_through_its_master(void **state)
+{
+    struct key ops = key_of_names("alice", "ops"), told = key_of_names("alice", "told");
+    struct play *p = *state;
+
+    start_core(p, in_folder(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD)));
+    see_store(p);
+    wait_said(p, "handler 1 traps;");
+    wait_said(p, "handler 2 master;");
+    assert_string_equal(p->log[DISPATCHER], "handler 1 traps;");
+    /* Without a master it stays where it is, and delays no other. */
+    forget(p);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, told, 2), 0);
+    wait_cell(p, SA_TARGET, told, TARGET_PENDING, 1);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, ops, 2), 0);
+    wait_said(p, "job to 1;");
+    assert_string_equal(p->log[AGENT], "");
+    assert_int_equal(first_notice(p, NOTICE_STATE), NOTICE_PENDING);
+    assert_int_equal(first_notice(p, NOTICE_ATTEMPTS), 0);
+    master_is(p, true);
+    wait_said(p, "job to 2;");
+    answer_by(p->agent, p->jobs[1], OUTCOME_DELIVERED);
+    wait_cell(p, SA_TARGET, told, TARGET_DELIVERED, 1);
+    assert_int_equal(first_notice(p, NOTICE_CONFIRMATION), CONFIRM_HANDED_OFF);
+    assert_int_equal(first_notice(p, NOTICE_ATTEMPTS), 1);
+    wait_cell(p, SA_HANDLER, key_of_names("admin", "master"), HANDLER_DELIVERED, 1);
+}
+
+static void test_what_an_agent_had_that_ended_is_due_again(void **state)
+{
+    struct key ops = key_of_names("alice", "ops"), told = key_of_names("alice", "told");
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    master_is(p, true);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, told, 2), 0);
+    wait_said(p, "job to 2;");
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, ops, 2), 0);
+    wait_said(p, "job to 1;");
+    forget(p);
+    chan_free(p->agent);
+    wait_cell(p, SA_NOTICE, key_of_id("alice", 1), NOTICE_STATE, NOTICE_PENDING);
+    assert_int_equal(first_notice(p, NOTICE_ATTEMPTS), 0);
+    assert_int_equal(read_cell(p, SA_NOTICE, key_of_id("alice", 2), NOTICE_STATE),
+                     NOTICE_DISPATCHED); /* not the dispatcher's fault */
+    p->agent = link_with(p, STAGE_AGENT, to_agent);
+    wait_said(p, "handler 2 master;");
+    assert_null(strstr(all_said(p), "job to")); /* that the last one had a master says nothing */
+    master_is(p, true);
+    wait_said(p, "job to 2;");
+    answer_by(p->agent, p->jobs[2], OUTCOME_DELIVERED);
+    wait_cell(p, SA_TARGET, told, TARGET_DELIVERED, 1);
+    assert_int_equal(first_notice(p, NOTICE_ATTEMPTS), 1);
+}
+
+/* Notices of N alerts to alice's target NAME. */
+static void queue_up(struct play *p, const char *name, uint32_t n)
+{
+    struct notice_text text = {.kind = KIND_RAISE,
+                               .notification = SA_ALERT_RAISED,
+                               .owner = "alice",
+                               .definition = "d",
+                               .service = "",
+                               .instance = "",
+                               .value = "",
+                               .message = "",
+                               .level = LEVEL_CRITICAL,
+                               .previous_level = LEVEL_OK};
+    struct txn *t = txn_begin(p->w.store, TXN_WRITE);
+    struct route_target to = target_of(t, "alice", name);
+    struct err e;
+
+    for (text.alert = 1; text.alert <= n; text.alert++)
+        assert_int_equal(notice_create(t, &to, &text, 0, clock_wall_ms()), 0);
+    assert_int_equal(txn_commit(t, &e), 0);
+}
+
+static bool has_jobs(struct play *p, const void *n)
+{
+    return p->njobs >= *(const size_t *)n;
+}
+
+static void wait_jobs(struct play *p, size_t n)
+{
+    wait_until(p, has_jobs, &n, "jobs");
+    assert_int_equal(p->njobs, n);
+}
+
+static void test_an_agent_holds_so_many(void **state)
+{
+    enum { MOST = 256, ALL = MOST + 40 };
+    struct key ops = key_of_names("alice", "ops"), told = key_of_names("alice", "told");
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    queue_up(p, "told", ALL);
+    master_is(p, true);
+    wait_jobs(p, MOST);
+    /* It answers none, and the others do not wait for it. */
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, ops, 2), 0);
+    wait_said(p, "job to 1;");
+    assert_int_equal(p->njobs, MOST + 1);
+    answer(p, p->jobs[MOST], OUTCOME_DELIVERED);
+    wait_cell(p, SA_TARGET, ops, TARGET_DELIVERED, 1);
+    assert_int_equal(read_cell(p, SA_TARGET, told, TARGET_PENDING), ALL);
+    assert_int_equal(read_cell(p, SA_NOTICE, key_of_id("alice", ALL), NOTICE_ATTEMPTS), 0);
+    /* As many as it answers come. */
+    for (size_t i = 0; i < MOST; i++)
+        answer_by(p->agent, p->jobs[i], OUTCOME_DELIVERED);
+    wait_jobs(p, ALL + 1);
+    for (size_t i = MOST + 1; i <= ALL; i++)
+        answer_by(p->agent, p->jobs[i], OUTCOME_DELIVERED);
+    wait_cell(p, SA_TARGET, told, TARGET_DELIVERED, ALL);
+    assert_int_equal(read_cell(p, SA_TARGET, told, TARGET_PENDING), 0);
+}
+
+static void test_a_handler_goes_another_way(void **state)
+{
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    queue_up(p, "told", 3);
+    /* Set aside for a master that never came. */
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, key_of_names("alice", "ops"), 2), 0);
+    wait_jobs(p, 1);
+    must_accept(p, FILE_OF(ROUTER, TRAPS "<snmp name='master' host='127.0.0.1'/>", OPS_AND_TOLD));
+    assert_string_equal(p->log[AGENT], "handler 2 gone;");
+    wait_jobs(p, 4);
+    assert_string_equal(p->log[DISPATCHER], "handler 2 master;job to 2;job to 2;job to 2;");
+}
+
+static void test_what_waits_for_a_disabled_target_is_cancelled(void **state)
+{
+    struct key told = key_of_names("alice", "told");
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    queue_up(p, "told", 3);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, key_of_names("alice", "ops"), 2), 0);
+    wait_jobs(p, 1);
+    assert_int_equal(read_cell(p, SA_TARGET, told, TARGET_PENDING), 3);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_ENABLED, told, TRUTH_FALSE), 0);
+    wait_cell(p, SA_TARGET, told, TARGET_PENDING, 0);
+    assert_int_equal(first_notice(p, NOTICE_STATE), NOTICE_CANCELLED);
+}
+
 static void test_a_managers_wish(void **state)
 {
     struct play *p = *state;
@@ -951,6 +1127,11 @@ int main(void)
         IN_PLAY(test_a_refused_file_changes_nothing),
         IN_PLAY(test_what_the_checker_refused_is_shown),
         IN_PLAY(test_messages_outlive_their_handler),
+        IN_PLAY(test_the_agent_delivers_through_its_master),
+        IN_PLAY(test_what_an_agent_had_that_ended_is_due_again),
+        IN_PLAY(test_an_agent_holds_so_many),
+        IN_PLAY(test_a_handler_goes_another_way),
+        IN_PLAY(test_what_waits_for_a_disabled_target_is_cancelled),
         IN_PLAY(test_a_managers_wish),
         IN_PLAY(test_another_master),
         IN_PLAY(test_a_core_that_dies_in_between),

@@ -153,7 +153,7 @@ static int set_up(void **state)
     assert_non_null(w);
     w->loop = loop_new();
     assert_non_null(w->loop);
-    assert_int_equal(dispatcher_new(&w->dispatcher, w->loop, kinds, 1, &e), 0);
+    assert_int_equal(dispatcher_new(&w->dispatcher, w->loop, kinds, 1, NULL, &e), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     w->core =
         chan_new(w->loop, pair[0],
