@@ -80,7 +80,16 @@ SEEN = (
     ("saNoticeConfirmation", r"(?s)active\(3\).*saAlertRaised.*Subject: \[WARNING\] admin/crowded"
                              r".*(acknowledged\(3\).*){2}"),
     ("saOwnerLastError", r'wrongValue(.|\n)*"crowded": line 1: SyntaxError'),
+    ("saHistoryTable", r"(?s)EnumVal +saAlertLevel\(4\).*Where the alert is in its life"
+                       r'.* poller +\d+ running.*"here" snmp +2000 +up '
+                       r'.* crowded +warning +ok +active .* ok +warning .* condition\b'
+                       r'.*"crowded" = STRING: _topic'),
 )
+
+
+def tables(out):
+    """The lines that snmptable printed, each with or without an index."""
+    return [line for line in out.splitlines() if re.match(r' *(index |"admin"[.\d]* |SNMP table)', line)]
 
 
 def test_tour_of_the_readme(shell, tmp_path):
@@ -107,6 +116,7 @@ def test_tour_of_the_readme(shell, tmp_path):
         else:
             out = shell.type(text)
             assert re.search(pattern, out), f"{text}\nprinted:\n{out}"
+            assert max(map(len, tables(out)), default=0) <= 110, out
         seen.append(key)
     assert [s for s in seen if s] == [s[0] for s in SEEN]
     assert not os.path.exists(tmp_path / "tour")
