@@ -156,12 +156,12 @@ class Manager:
 
     def get(self, name):
         """Its value as text, an enumeration by its label; None where there is no such object."""
-        value = _text(self._lines("snmpget", name, options=("-Oqv",)).rstrip("\n"))
+        value = _text(self._lines("snmpget", name, options=("-OqvU",)).rstrip("\n"))
         return None if value.startswith("No Such ") else value
 
     def column(self, name):
         """{index: value}; an index of one part is that part, else a tuple."""
-        out = self._lines("snmpbulkwalk", name, options=("-Oqs",))
+        out = self._lines("snmpbulkwalk", name, options=("-OqsU",))
         found = {}
         for index, value in re.findall(rf"^{name}\.(\S*) (.*?)(?=^{name}\.|\Z)", out, re.M | re.S):
             if not value.startswith("No "):

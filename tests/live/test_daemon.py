@@ -88,9 +88,11 @@ def test_sigterm_ends_all_processes(make_site):
 def test_killed_daemon_knows_its_alerts_and_tells_nothing_twice(make_site):
     site = make_site(definition("busy") + TRAPS, apps=7)
     raised = wait_notice(site, Kind="raise", State="delivered")
+    started = site.manager.get("saSystemStarted.0")
     site.daemon.process.kill()
     site.daemon.start()
     assert alerts(site)["busy"] == ("critical", "active")
+    assert wall(site.manager.get("saSystemStarted.0")) > wall(started)  # counters may begin anew
     wait_for(lambda: int(site.manager.get('saDefinitionEvaluations."admin"."busy"')) > 0,
              "an evaluation after the restart")
     apps_run(site, 2)
