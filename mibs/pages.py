@@ -93,6 +93,24 @@ class Table(Thing):
         self.columns = [Object(c, base, row.get("create") == "true") for c in row.iter("column")]
 
 
+class Compliance(Thing):
+    """REFINEMENTS: for each object, what must be in it at least, in words."""
+
+    def __init__(self, element, base):
+        super().__init__(element, base)
+        self.refinements = [" ".join([f"{r.get('name')}:", *self.terms(r), *paragraphs(r)])
+                            for r in element.iter("refinement")]
+
+    @staticmethod
+    def terms(refinement):
+        for tag, before in (("syntax", "it holds"), ("writesyntax", "It is set to")):
+            found = refinement.find(tag)
+            if found is not None:
+                yield f"{before} {Type(found[0])}."
+        if refinement.find("access") is not None:
+            yield f"It is at least {ACCESS[refinement.findtext('access')]}."
+
+
 class Scalars:
     def __init__(self, oid, name, columns):
         self.name, self.oid, self.row, self.index = name, oid, None, []
@@ -114,7 +132,7 @@ class Module:
         self.notifications = [(Thing(n, base), [o.get("name") for o in n.iter("object")])
                               for n in tree.find("notifications")]
         self.groups = [Thing(g, base) for g in tree.find("groups")]
-        self.compliances = [Thing(c, base) for c in tree.find("compliances")]
+        self.compliances = [Compliance(c, base) for c in tree.find("compliances")]
         self.examples = examples
 
     @staticmethod
@@ -263,6 +281,8 @@ class Manual:
         for thing in self.module.compliances:
             self.tagged(thing.name, thing.oid)
             self.said(thing)
+            for refinement in thing.refinements:
+                self.line(f".IP\n{roff(refinement)}")
         self.paragraph("Groups: " + ", ".join(g.name for g in self.module.groups) + ".")
 
     def page(self):
@@ -379,10 +399,13 @@ class Page:
                 for n, objects in self.module.notifications]
         self.table(("", "notification", "carries", "meaning"), rows)
 
+    def refinements(self, thing):
+        return "".join(f"<p>{self.text(r)}</p>" for r in getattr(thing, "refinements", ()))
+
     def conformance(self):
         self.heading("Conformance", anchor="conformance")
         rows = [(t, [("name", f"<b>{t.name}</b>"), ("type", f"<code>{t.oid}</code>"),
-                     ("meaning", self.said(t))])
+                     ("meaning", self.said(t) + self.refinements(t))])
                 for t in self.module.compliances + self.module.groups]
         self.table(("name", "OID", "meaning"), rows)
 

@@ -164,6 +164,17 @@ def test_every_object_is_in_one_group_and_every_group_is_required(schema, parsed
     assert set(parsed["compliances"]["saCompliance"]["requires"]) == set(parsed["groups"])
 
 
+def test_compliance_says_which_storage_types_there_are(schema, parsed):
+    """The rule of store/set_rows.c, for managers: theirs are nonVolatile."""
+    refined = parsed["compliances"]["saCompliance"]["refinements"]
+    assert set(refined) == {c["name"] for _, c, _ in columns(schema) if c["syntax"] == "storage"}
+    for name, refinement in refined.items():
+        held, taken = ({n for n, v in refinement[part]["type"].items() if "number" in v}
+                       for part in ("syntax", "writesyntax"))
+        assert held == {"nonVolatile", "permanent", "readOnly"}, name
+        assert taken == {"nonVolatile"}, name
+
+
 def test_groups_have_the_number_of_their_table(schema, parsed):
     """They are numbers that were given, too."""
     numbers = {g["name"].removesuffix("Table") + "Objects": g["id"] for g in schema["tables"]}
