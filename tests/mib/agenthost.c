@@ -13,6 +13,7 @@
 
 #include "agent/stage.h"
 #include "base/log.h"
+#include "daemon/kinds.h"
 #include "store/store.h"
 
 enum { LINE_MAX_LEN = 16384 };
@@ -180,12 +181,11 @@ static void on_term(void *arg, int signo)
 
 static int serve(struct loop *l, struct store *s, const char *address, struct err *e)
 {
-    static const struct kinds no_kinds;
     struct agent_options o = {
         .loop = l,
         .store = s,
         .address = address,
-        .kinds = &no_kinds,
+        .kinds = &daemon_kinds,
         .compile = compile,
         .on_set = on_set,
     };

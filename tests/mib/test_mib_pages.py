@@ -32,6 +32,9 @@ def examples():
 
 
 ROWS = [("saSystem",), ("saHandlerTable", "admin", "mail", "2=smtp"),
+        *(("saHandlerPropertyTable", "admin", "mail", name, f"3={value}") for name, value in
+          {"host": "192.0.2.1", "fromAddress": "alerts@example.net", "port": 25}.items()),
+        ("saSourceTable", "admin", "host", "2=snmp", "3=10000"),
         ("saMetricTable", "alice", 1, 1, "2=load", "3=3", "4=0.5", "5=1", "6=1"),
         ("saAlertTable", "alice", 1, "2=cpu", "4=4", "6=3"),
         ("saHistoryTable", "alice", 18, "2=1", "3=cpu", "5=1", "6=4"),
@@ -42,6 +45,10 @@ SEEN = {"saOwnerLastError": r"saOwnerLastErrorTime", "saMetricPath": r"STRING: l
         "saMetricGauge": r"Counter64: 1", "saAlertPhase": r"active\(3\)",
         "saHistoryTo": r'"alice"\.18 = INTEGER: critical', "saNoticeState": r"failed\(4\)",
         "saNoticeLastError": "connection refused", "saSystemConfigStatus": r"ok\(1\)"}
+
+
+# Rows go back to what a file says: tests/live/test_overrides.py has the file.
+OF_A_FILE = {"saHandlerPropertyRevert"}
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +68,11 @@ def type_command(world, command):
 
 def test_examples_work_in_their_order(world):
     for _, command in examples():
+        asked = re.search(r"localhost '?(\w+)", command).group(1)
+        if asked in OF_A_FILE:
+            continue
         done = type_command(world, command)
         assert done.returncode == 0 and not done.stderr, f"{command}\n{done.stdout}{done.stderr}"
-        asked = re.search(r"localhost '?(\w+)", command).group(1)
         assert re.search(SEEN.get(asked, r"sa\w+\.\S+ = "), done.stdout), (command, done.stdout)
 
 
