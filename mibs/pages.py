@@ -202,20 +202,27 @@ class Manual:
     def line(self, text):
         self.out.append(text)
 
+    def words(self, text):
+        self.line(textwrap.fill(roff(text), 78, break_long_words=False, break_on_hyphens=False))
+
     def heading(self, text):
         self.line(f".SH {roff(text)}")
+
+    def gap(self):
+        if not self.out[-1].startswith(".SH"):
+            self.line(".PP")
 
     def said(self, thing):
         for i, p in enumerate(thing.said):
             if i:
                 self.line(".IP")
-            self.line(roff(p))
+            self.words(p)
         for r in thing.references:
-            self.line(f"See {roff(r)}")
+            self.words(f"See {r}")
 
     def paragraph(self, text):
-        self.line(".PP")
-        self.line(roff(text))
+        self.gap()
+        self.words(text)
 
     def tagged(self, tag, facts):
         self.line(".TP 4")
@@ -225,9 +232,9 @@ class Manual:
 
     def listing(self, about, lines):
         if about:
-            self.line(".PP")
-            self.line(roff(about[0].upper() + about[1:]) + ("" if about[-1] in "?!" else ":"))
-        self.line(".PP\n.RS 4\n.nf")
+            self.paragraph(about[0].upper() + about[1:] + ("" if about[-1] in "?!" else ":"))
+        self.gap()
+        self.line(".RS 4\n.nf")
         self.out += [roff(line) for line in lines]
         self.line(".fi\n.RE")
 
@@ -246,7 +253,7 @@ class Manual:
 
     def head(self):
         self.line(f".TH {self.module.name} 5 \"\" \"snmpalertd\" \"Management information base\"")
-        self.line(".nh\n.ad l")
+        self.line(".nh\n.ad l\n.ss 12 0")
         self.heading("NAME")
         self.line(f"{roff(self.module.name)} \\- the objects of snmpalertd, table by table")
         self.heading("SYNOPSIS")
@@ -274,7 +281,7 @@ class Manual:
             self.tagged(thing.name, thing.oid)
             self.said(thing)
             self.line(".IP")
-            self.line(roff("It carries " + ", ".join(objects) + "."))
+            self.words("It carries " + ", ".join(objects) + ".")
 
     def conformance(self):
         self.heading("CONFORMANCE")
@@ -282,7 +289,8 @@ class Manual:
             self.tagged(thing.name, thing.oid)
             self.said(thing)
             for refinement in thing.refinements:
-                self.line(f".IP\n{roff(refinement)}")
+                self.line(".IP")
+                self.words(refinement)
         self.paragraph("Groups: " + ", ".join(g.name for g in self.module.groups) + ".")
 
     def page(self):
