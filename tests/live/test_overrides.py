@@ -130,8 +130,9 @@ def test_notices_of_a_disabled_handler_wait(make_site):
     m = site.manager
     m.set(('saHandlerEnabled."admin"."mail"', "i", "false"))
     apps_run(site, 7)
-    waiting = wait_for(lambda: notices(site, Target="operators", State="pending",
-                                       LastError="handler 'mail' is disabled"), "a reason")
+    waiting = wait_for(lambda: [n for n in notices(site, Target="operators", State="pending",
+                                                   LastError="handler 'mail' is disabled")
+                                if "Uuid" in n], "a reason")  # all columns of a row that is new
     wait_trap(site, "saAlertRaised")  # delays nobody else
     kill_and_start(site)
     assert m.get('saHandlerEnabled."admin"."mail"') == "false"
