@@ -1,52 +1,179 @@
-"""Notifications through the master agent (target kind agentx): real snmpd, real receivers, and
-masters that are stopped, that end, and that answer what no snmpd does."""
+"""Notifications through the master agent (target kind agentx): a real snmpd with the receivers that
+its snmpd.conf names."""
+
+import os
+import re
+import signal
+import time
 
 import pytest
 
-from lib.mainjob import (apps_run, configuration, definition, notices, traps, wait_trap)
+from lib.mainjob import (MAILS, apps_run, configuration, definition, notices, traps, wait_notice,
+                         wait_trap)
 from lib.net import free_udp_port
-from lib.site import Site
+from lib.site import MIBS, Site, mib_folders
+from lib.snmp import Snmptrapd
 from lib.wait import wait_for
 
 MASTER = '<agentx name="master"/>'
 TOLD = '<target name="told" handler="master" global="true"/>'
-
-
-def sinks(port, *, informs=None):
-    """Lines of snmpd.conf for receivers at PORT and, by inform, at INFORMS."""
-    lines = f"trap2sink 127.0.0.1:{port} public\n"
-    if informs:
-        lines += f"trapsess -v 2c -c public -Ci -t 1 -r 5 127.0.0.1:{informs}\n"
-    return lines
+FLOOD_TARGETS, FLOOD_ALERTS = 20, 150
 
 
 @pytest.fixture
 def make_site():
     made = []
 
-    def make(rows, apps=3, snmpd=None, start=True, handlers=MASTER):
+    def make(rows, apps=3, snmpd="", **more):
         port = free_udp_port()
-        site = Site(configuration(rows, handlers=handlers), trap_port=port,
-                    snmpd=snmpd(port) if snmpd else sinks(port))
+        site = Site(configuration(rows, handlers=MASTER), trap_port=port,
+                    snmpd=f"trap2sink 127.0.0.1:{port} public\n{snmpd}", **more)
         made.append(site)
         apps_run(site, apps)
-        if start:
-            site.daemon.start()
+        site.daemon.start()
         return site
 
     yield make
     for site in made:
+        if site.snmpd.process and site.snmpd.process.running():
+            os.kill(site.snmpd.process.pid, signal.SIGCONT)
         site.close()
 
 
-def test_the_masters_receivers_get_what_is_told(make_site):
-    site = make_site(definition("busy") + TOLD, apps=7)
-    trap = wait_trap(site, "saAlertRaised")
-    assert (trap["saOwner"], trap["saDefinitionName"], trap["saAlertLevel"]) == \
-        ("admin", "busy", "critical")
-    apps_run(site, 2)
-    wait_trap(site, "saAlertCleared")
-    wait_for(lambda: len(notices(site, Target="told", State="delivered")) == 2, "both delivered")
-    for n in notices(site, Target="told"):
-        assert (n["Confirmation"], n["Attempts"], n["LastError"]) == ("handedOff", "1", "")
-    assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertCleared")] == [1, 1]
+def uuids(text):
+    return re.findall(r"saNoticeUuid\S* = (?:STRING: )?\"?([0-9a-f-]{36})", text)
+
+
+def all_delivered(site, n, target):
+    found = notices(site, Target=target, State="delivered")
+    return len(found) == n and found
+
+
+# ---- who gets it ----
+
+def test_the_masters_receivers_get_what_is_told(make_site, tmp_path):
+    """By trap and by inform, once each."""
+    informed = Snmptrapd(str(tmp_path), port=free_udp_port(), options=(
+        "-m", MIBS, "-M", mib_folders(), "-OQ"))
+    informed.start()
+    try:
+        site = make_site(definition("busy") + TOLD, apps=7,
+                         snmpd=f"informsink 127.0.0.1:{informed.port} public\n"
+                               f"trapsess -v 2c -c public 127.0.0.1:{informed.port}\n")
+        trap = wait_trap(site, "saAlertRaised")
+        assert (trap["saOwner"], trap["saDefinitionName"], trap["saAlertLevel"]) == \
+            ("admin", "busy", "critical")
+        assert trap["saNoticeUuid"] == notices(site, Kind="raise")[0]["Uuid"]
+        apps_run(site, 2)
+        wait_trap(site, "saAlertCleared")
+        found = wait_for(lambda: all_delivered(site, 2, "told"), "both notices to be delivered")
+        for n in found:
+            # Nobody knows whether anybody received it, also by inform.
+            assert (n["Confirmation"], n["Attempts"], n["LastError"]) == ("handedOff", "1", "")
+        assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertCleared")] == [1, 1]
+        assert [traps(site, k)[0]["saTargetSequence"] if "saTargetSequence" in traps(site, k)[0]
+                else None for k in ("saAlertRaised", "saAlertCleared")] in (["1", "2"], [None] * 2)
+        wait_for(lambda: len(uuids(informed.process.output())) == 4, "two informs and two traps")
+        assert sorted(uuids(informed.process.output())) == sorted(2 * [n["Uuid"] for n in found])
+    finally:
+        informed.stop()
+
+
+def test_a_target_can_be_tested(make_site):
+    site = make_site('<target name="told" handler="master" override="yes"/>')
+    site.manager.set(('saTargetTest."admin"."told"', "i", 2))
+    assert wait_trap(site, "saTest")["saHandlerName"] == "master"
+    assert wait_notice(site, State="delivered")["Confirmation"] == "handedOff"
+    names = site.manager.column("saHandlerPropertyValue")
+    assert names[("admin", "master", "context")] == ""
+
+
+def test_its_master_agent_is_away(make_site):
+    """What it should tell waits, without an attempt; the other targets are told. It comes back,
+    and is told all, in order."""
+    site = make_site(definition("busy") + TOLD + MAILS)
+    site.snmpd.stop()
+    site.daemon.process.expect("lost the master agent")
+    for apps in (7, 3, 7):
+        mails = len(site.mail.messages)
+        apps_run(site, apps)
+        site.mail.wait(mails + 1)
+    assert traps(site, "saAlertRaised") == []
+    site.snmpd.start()
+    wait_for(lambda: len(traps(site, "saAlertRaised")) == 2, "both raises", 20)
+    found = wait_for(lambda: all_delivered(site, 3, "told"), "three notices to be delivered")
+    assert {n["Attempts"] for n in found} == {"1"}
+    assert uuids(site.traps()) == [n["Uuid"] for n in sorted(found, key=lambda n: n["id"])]
+
+
+# ---- many, and a master that stands still, or ends ----
+
+def flood_rows():
+    """Each of FLOOD_TARGETS is told of FLOOD_ALERTS alerts at once. A beat of its own goes by
+    mail."""
+    beat = definition("beat", "_topic['cluster.metrics'].numAppsRunning % 2 == 1")
+    busy = "".join(definition(f"busy{i}", "_topic['cluster.metrics'].numAppsRunning > 100")
+                   for i in range(FLOOD_ALERTS))
+    groups = '<group name="many"/><group name="one"/>' \
+        '<groupDefinition group="one" definition="beat"/>' \
+        '<groupTarget group="one" target="operators"/>' \
+        '<target name="operators" handler="mail" recipients="operators@example.net"' \
+        ' digestMillis="0"/>'
+    groups += "".join(f'<groupDefinition group="many" definition="busy{i}"/>'
+                      for i in range(FLOOD_ALERTS))
+    groups += "".join(f'<target name="told{i}" handler="master" digestMillis="0"/>'
+                      f'<groupTarget group="many" target="told{i}"/>'
+                      for i in range(FLOOD_TARGETS))
+    return beat + busy + groups
+
+
+def beats(site, apps):
+    """The next beat comes by mail; how long that took, in seconds."""
+    before, began = len(site.mail.messages), time.monotonic()
+    apps_run(site, apps)
+    site.mail.wait(before + 1)
+    return time.monotonic() - began
+
+
+def wait_told(site, n):
+    """Until N different notices arrived."""
+    wait_for(lambda: len(set(uuids(site.traps()))) >= n, f"{n} notices", 60)
+    return uuids(site.traps())
+
+
+def counted(site, column):
+    return sum(int(v) for v in site.manager.column(column).values())
+
+
+def test_a_flood_and_a_stopped_master(make_site):
+    """Everything goes on beside a master that stands still, and the queue is kept."""
+    n = FLOOD_TARGETS * FLOOD_ALERTS
+    site = make_site(flood_rows(), apps=2)
+    idle = max(beats(site, apps) for apps in (3, 2, 3, 2))
+    pid = site.snmpd.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    apps_run(site, 1002)
+    slowest = max(beats(site, apps) for apps in (1003, 1002, 1003, 1002, 1003, 1002))
+    assert slowest < idle + 2.0, f"a beat took {slowest:.2f} s, {idle:.2f} s before the flood"
+    assert uuids(site.traps()) == []
+    os.kill(pid, signal.SIGCONT)
+    wait_told(site, n)
+    wait_for(lambda: counted(site, "saTargetDelivered") == n + 10, "all to be delivered", 30)
+    assert counted(site, "saTargetPending") == counted(site, "saTargetFailed") == 0
+    assert len(set(uuids(site.traps()))) == n
+    assert "killed" not in site.daemon.process.output()
+
+
+def test_a_master_that_is_killed_in_the_middle(make_site):
+    """Nothing is lost; what it had not answered may come twice, under the same UUID."""
+    n = FLOOD_TARGETS * FLOOD_ALERTS
+    site = make_site(flood_rows(), apps=2)
+    apps_run(site, 1002)
+    wait_told(site, n // 10)
+    site.snmpd.process.kill()
+    site.snmpd.start()
+    arrived = wait_told(site, n)
+    assert len(set(arrived)) == n
+    wait_for(lambda: counted(site, "saTargetDelivered") == n, "all to be delivered", 30)
+    again = len(arrived) - n
+    assert again <= 32, f"{again} came twice: more than a window's"
