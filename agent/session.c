@@ -1,5 +1,8 @@
-/* Everything on the AgentX socket is synchronous inside net-snmp: a stopped master stalls the loop
- * until it times out. That is why the agent is a process of its own.
+/* What net-snmp does on the AgentX socket of its own it does with the loop at a stand: connecting,
+ * registering, pinging, saying goodbye. Left to itself it would ping a stopped master for 6 s, say
+ * goodbye for 6 s, and open one connection after the other, until the queue of the master's socket
+ * is full and connect(2) blocks. So it is told not to ping and not to reconnect; pings are sent
+ * without waiting, and it connects to a master that has just answered.
  *
  * net-snmp tells of a refused registration in a log line only (netsnmp_register_handler() answers 0
  * all the same, and callbacks' results are dropped), so the log callback looks for that line. */
@@ -15,14 +18,18 @@
 #include <net-snmp/agent/agent_callbacks.h>
 #include <net-snmp/library/large_fd_set.h>
 
+#include "agent/master.h"
 #include "base/log.h"
 
 static const char app_name[] = "snmpalertd-agent";
 static const char refused_line[] = "registering pdu failed";
 
 enum {
+    PING = 13,
     RESPONSE = 18, /* RFC 2741 section 6.1 */
     SEEN_MAX = 64, /* requests that may be open at once and be sent again; SETs are alone */
+    NEVER_S = 1000000,
+    GOODBYE_MS = 300,
 };
 
 struct agent_session {
@@ -30,22 +37,21 @@ struct agent_session {
     char *address;
     struct loop_source source;
     netsnmp_large_fd_set fds;
+    struct master_search *search;
+    struct loop_timer *ping;
+    netsnmp_session *master;  /* NULL: not connected */
     netsnmp_callback forward; /* net-snmp's own, which takes what the master sends */
     long seen[SEEN_MAX];      /* packet ids of its last requests; a ring */
     size_t nseen;
-    netsnmp_session *master;
-    bool started, connected, refused;
+    bool started, initialised, refused;
+    bool heard;  /* since the last ping */
+    bool silent; /* a ping was not answered in time */
 };
 
 /* on_packet() can be told nothing by net-snmp. */
 static struct agent_session *the_session;
 
 /* ---- what net-snmp tells us ----------------------------------------------------------------- */
-
-static void reconnect_every(int seconds)
-{
-    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, seconds);
-}
 
 static bool is_seen(struct agent_session *s, long packet)
 {
@@ -58,6 +64,16 @@ static bool is_seen(struct agent_session *s, long packet)
     return false;
 }
 
+static void hear(struct agent_session *s)
+{
+    s->heard = true;
+    if (!s->silent)
+        return;
+    s->silent = false;
+    loop_timer_set(s->ping, AGENT_PING_S * 1000);
+    log_info("agentx", "the master agent at %s answers again", s->address);
+}
+
 /* A master that waits longer than its agentXTimeout sends the request again, with the packet id
  * that it has. The stream loses nothing, so the answer to the first one is the answer; net-snmp
  * would refuse a second CommitSet, often before it answers the first, and the master undo what was
@@ -66,6 +82,8 @@ static int on_packet(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, vo
 {
     struct agent_session *s = the_session;
 
+    if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
+        hear(s);
     if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu->command != RESPONSE &&
         is_seen(s, pdu->reqid)) {
         log_debug("agentx", "the master agent sent request %ld again", pdu->reqid);
@@ -74,20 +92,25 @@ static int on_packet(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, vo
     return s->forward(op, from, id, pdu, magic);
 }
 
-/* One setting is both the interval of pings, read right after this callback, and that of attempts
- * to reconnect, read when the master is lost (prepare() has set it back by then). */
+static int master_socket(const struct agent_session *s)
+{
+    netsnmp_transport *t = snmp_sess_transport(snmp_sess_pointer(s->master));
+
+    return t ? t->sock : -1;
+}
+
 static int on_connected(int major, int minor, void *server_arg, void *client_arg)
 {
     struct agent_session *s = client_arg;
-    netsnmp_session *master = server_arg;
 
     (void)major, (void)minor;
-    reconnect_every(AGENT_PING_S);
+    s->master = server_arg;
     s->nseen = 0;
-    s->forward = master->callback;
-    master->callback = on_packet;
-    s->connected = true;
-    s->master = master;
+    s->forward = s->master->callback;
+    s->master->callback = on_packet;
+    s->heard = s->silent = false;
+    master_keepalive(master_socket(s));
+    loop_timer_set(s->ping, AGENT_PING_S * 1000);
     log_info("agentx", "connected to the master agent at %s", s->address);
     if (s->options.on_connected)
         s->options.on_connected(s->options.arg);
@@ -99,11 +122,13 @@ static int on_lost(int major, int minor, void *server_arg, void *client_arg)
     struct agent_session *s = client_arg;
 
     (void)major, (void)minor, (void)server_arg;
-    reconnect_every(AGENT_RECONNECT_S);
-    s->connected = false;
+    if (!s->master) /* it went while the session was being opened */
+        return SNMPERR_SUCCESS;
     s->master = NULL;
+    loop_timer_cancel(s->ping);
+    master_search_start(s->search, 0);
     log_warning("agentx", "lost the master agent at %s, trying every %d s", s->address,
-                AGENT_RECONNECT_S);
+                MASTER_AGAIN_MS / 1000);
     if (s->options.on_lost)
         s->options.on_lost(s->options.arg);
     return SNMPERR_SUCCESS;
@@ -149,6 +174,73 @@ static void tell_refused(struct agent_session *s)
         s->options.on_refused(s->options.arg);
 }
 
+/* ---- whether it answers --------------------------------------------------------------------- */
+
+/* net-snmp sees the end of the stream in the next turn, and tells on_lost(). */
+static void break_off(struct agent_session *s)
+{
+    shutdown(master_socket(s), SHUT_RDWR);
+}
+
+/* Not sent again while the master is silent: its socket would fill, and send(2) block. Whatever it
+ * says then ends the silence. */
+static int on_pong(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, void *arg)
+{
+    struct agent_session *s = arg;
+
+    (void)id;
+    if (from != s->master)
+        return 1;
+    if (op == NETSNMP_CALLBACK_OP_TIMED_OUT) {
+        s->silent = true;
+        log_warning("agentx", "the master agent at %s does not answer: is it stopped?", s->address);
+    } else if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE) {
+        hear(s);
+        if (pdu->errstat != SNMP_ERR_NOERROR)
+            break_off(s); /* it does not know our session */
+    }
+    return 1;
+}
+
+static void on_ping(void *arg)
+{
+    struct agent_session *s = arg;
+    netsnmp_pdu *pdu = s->heard ? NULL : snmp_pdu_create(PING);
+
+    s->heard = false;
+    if (pdu) {
+        pdu->sessid = s->master->sessid;
+        if (!snmp_async_send(s->master, pdu, on_pong, s))
+            snmp_free_pdu(pdu);
+    }
+    if (!s->silent)
+        loop_timer_set(s->ping, AGENT_PING_S * 1000);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+static void reconnect_every(int seconds)
+{
+    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, seconds);
+}
+
+/* net-snmp connects when a configuration has been read, and replays the registrations if it may
+ * also ping. That interval is then its ping's, and after a failure that of another attempt. */
+static void on_found(void *arg)
+{
+    struct agent_session *s = arg;
+
+    reconnect_every(NEVER_S);
+    if (!s->initialised)
+        init_snmp(app_name);
+    else
+        snmp_call_callbacks(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_POST_READ_CONFIG, NULL);
+    s->initialised = true;
+    reconnect_every(0);
+    if (!s->master)
+        master_search_start(s->search, MASTER_AGAIN_MS);
+}
+
 /* ---- the loop ------------------------------------------------------------------------------- */
 
 /* Asked anew every turn: net-snmp closes and reopens descriptors under the same number. */
@@ -158,7 +250,6 @@ static int prepare(void *arg, struct pollfd *fds, int cap, int *timeout_ms)
     struct timeval wait = {0, 0};
     int end = 0, n = 0, block = 1;
 
-    reconnect_every(AGENT_RECONNECT_S);
     NETSNMP_LARGE_FD_ZERO(&s->fds);
     snmp_select_info2(&end, &s->fds, &wait, &block);
     for (int fd = 0; fd < end; fd++) {
@@ -179,14 +270,26 @@ static int prepare(void *arg, struct pollfd *fds, int cap, int *timeout_ms)
     return n;
 }
 
+/* net-snmp hands a request on to itself and its answer back through pipes of its own. Those go
+ * first: a request that is under way still points to the session, which the master's next word may
+ * end. */
+static bool is_busy_inside(const struct pollfd *fds, int n, int master)
+{
+    for (int i = 0; i < n; i++)
+        if (fds[i].revents && fds[i].fd != master)
+            return true;
+    return false;
+}
+
 static void dispatch(void *arg, struct pollfd *fds, int n)
 {
     struct agent_session *s = arg;
-    bool ready = false;
+    int master = s->master ? master_socket(s) : -1;
+    bool busy = is_busy_inside(fds, n, master), ready = false;
 
     NETSNMP_LARGE_FD_ZERO(&s->fds);
     for (int i = 0; i < n; i++) {
-        if (!fds[i].revents)
+        if (!fds[i].revents || (busy && fds[i].fd == master))
             continue;
         NETSNMP_LARGE_FD_SET(fds[i].fd, &s->fds);
         ready = true;
@@ -223,16 +326,37 @@ static void set_options(const char *address)
     setenv("MIBS", "", 1);
 }
 
+void agent_session_hurry(struct agent_session *s)
+{
+    if (!s->master)
+        return;
+    s->master->timeout = GOODBYE_MS * 1000L;
+    s->master->retries = 0;
+}
+
+static void release(struct agent_session *s)
+{
+    master_search_free(s->search);
+    loop_timer_del(s->ping);
+    free(s->address);
+    free(s);
+}
+
 int agent_session_new(struct agent_session **ret, const struct agent_session_options *o,
                       struct err *e)
 {
     struct agent_session *s = calloc(1, sizeof(*s));
 
-    if (!s || !(s->address = strdup(o->address))) {
-        free(s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "cannot set up the AgentX session");
+    s->options = *o;
+    s->address = strdup(o->address);
+    s->search = s->address ? master_search_new(o->loop, s->address, on_found, s) : NULL;
+    s->ping = loop_timer_new(o->loop, on_ping, s);
+    if (!s->search || !s->ping) {
+        release(s);
         return err_set(e, ERR_NOMEM, "cannot set up the AgentX session");
     }
-    s->options = *o;
     s->source = (struct loop_source){prepare, dispatch, s};
     netsnmp_large_fd_set_init(&s->fds, FD_SETSIZE);
     snmp_disable_log();
@@ -254,11 +378,7 @@ int agent_session_start(struct agent_session *s, struct err *e)
     if (err)
         return err_set(e, err, "cannot set up the AgentX session");
     s->started = true;
-    reconnect_every(AGENT_RECONNECT_S);
-    init_snmp(app_name);
-    if (!s->connected)
-        log_warning("agentx", "no master agent at %s yet, trying every %d s", s->address,
-                    AGENT_RECONNECT_S);
+    master_search_start(s->search, 0);
     return 0;
 }
 
@@ -280,12 +400,12 @@ void agent_session_free(struct agent_session *s)
     for (int i = 0; i < NCALLBACKS; i++)
         snmp_unregister_callback(callbacks[i].major, callbacks[i].minor, callbacks[i].callback, s,
                                  1);
-    if (s->started) {
+    if (s->started)
         loop_source_del(s->options.loop, &s->source);
+    s->master = NULL;
+    if (s->initialised)
         snmp_shutdown(app_name);
-    }
     shutdown_agent();
     netsnmp_large_fd_set_cleanup(&s->fds);
-    free(s->address);
-    free(s);
+    release(s);
 }

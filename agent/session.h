@@ -1,7 +1,8 @@
-/* The AgentX session: net-snmp's subagent on our event loop. It connects to the master agent,
- * pings it, comes back after it was gone, and replays the registrations; net-snmp does that, this
- * gives it the loop, the settings and a voice. No configuration file is read, nothing is kept on
- * disk, and net-snmp's own log lines go through base/log.h.
+/* The AgentX session: net-snmp's subagent on our event loop. net-snmp connects to the master agent
+ * and replays the registrations; this gives it the loop, the settings and a voice, says when to
+ * connect (agent/master.h), and sees whether the master answers. A master that is stopped keeps its
+ * session, however long: its socket has what we say, and it goes on when it does. No configuration
+ * file is read, nothing is kept on disk, and net-snmp's own log lines go through base/log.h.
  *
  * net-snmp is global to the process: one session at a time, and not again after it was freed. */
 #ifndef AGENT_SESSION_H
@@ -12,10 +13,7 @@
 
 struct agent_session;
 
-enum {
-    AGENT_PING_S = 15,     /* a silent master is noticed after this long */
-    AGENT_RECONNECT_S = 2, /* while there is no master, one attempt each */
-};
+enum { AGENT_PING_S = 5 }; /* a master that says nothing for so long is asked whether it lives */
 
 struct agent_session_options {
     struct loop *loop;
@@ -35,6 +33,8 @@ int agent_session_start(struct agent_session *s, struct err *e);
 struct snmp_session;
 struct snmp_session *agent_session_master(const struct agent_session *s);
 const char *agent_session_address(const struct agent_session *s); /* for messages */
+/* Before what leads to the end: a master that does not answer is waited for no longer. */
+void agent_session_hurry(struct agent_session *s);
 /* Says goodbye to the master. Free the handlers' registrations before. NULL is fine. */
 void agent_session_free(struct agent_session *s);
 

@@ -136,6 +136,8 @@ void agent_free(struct agent *a)
 {
     if (!a)
         return;
+    if (a->session)
+        agent_session_hurry(a->session);
     if (a->table)
         agent_table_unregister(a->table);
     dispatcher_free(a->dispatcher);

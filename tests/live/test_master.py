@@ -246,13 +246,18 @@ def test_absent_for_a_while(beside, oids):
 
 
 def test_stopped(beside, oids):
+    """Its session outlives that."""
     site = beside()
+    mark = site.daemon.process.mark()
     with Load(site, oids) as load:
         with stopped(site.snmpd):
             alerting_goes_on_for(site, STALL)
         wait_for(lambda: answers(site), "the master to answer", 30)
         wait_served(site, oids)
         load.goes_on()
+    said = site.daemon.process.output()[mark:]
+    assert "does not answer: is it stopped?" in said and "answers again" in said
+    assert "lost the master agent" not in said
 
 
 def test_stopped_and_then_killed(beside, oids):
@@ -277,6 +282,7 @@ def test_started_after_the_daemon(beside, oids):
     site.snmpd.stop()
     site.daemon.launch()
     wait_trap(site, "saAlertRaised", 20, saDefinitionName="busy")
+    site.daemon.process.expect("no master agent at .*: .*'master agentx' .*in snmpd.conf")
     alerting_goes_on(site)
     site.snmpd.start()
     wait_served(site, oids)
@@ -288,6 +294,7 @@ def test_stopped_when_the_daemon_starts(beside, oids):
         site.daemon.launch()
         wait_trap(site, "saAlertRaised", 20, saDefinitionName="busy")
         alerting_goes_on_for(site, STALL)
+        site.daemon.process.expect("no master agent at .*does not answer: is snmpd stopped")
     wait_for(lambda: answers(site), "the master to answer", 30)
     wait_served(site, oids)
 

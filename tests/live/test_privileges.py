@@ -277,6 +277,21 @@ def test_missing_user_is_told():
     assert "there is no user 'no-such-user'" in r.stderr and "'u no-such-user -'" in r.stderr
 
 
+def test_socket_of_the_master_that_is_root_s_alone(service):
+    """As snmpd makes it without agentXPerms: what to write into snmpd.conf is said, once, and the
+    socket is used as soon as it may be."""
+    site = service(by_root)
+    socket = site.snmpd.agentx.removeprefix("unix:")
+    os.chown(socket, 0, 0)
+    mark = site.daemon.process.mark()
+    os.kill(site.daemon.pid_of("agent"), signal.SIGKILL)
+    site.daemon.process.expect(rf"no master agent at .*agentXPerms 0600 0755 {SERVICE}", since=mark)
+    os.chown(socket, pwd.getpwnam(SERVICE).pw_uid, 0)
+    site.daemon.process.expect("connected to the master agent", since=mark)
+    wait_for(lambda: site.manager.get("saSystemVersion.0"), "the MIB to be served")
+    assert site.daemon.process.output()[mark:].count("no master agent at") == 1
+
+
 def test_folder_that_cannot_be_made_is_told_at_once():
     needs_root()
     with tempfile.TemporaryDirectory() as folder:  # root's: others may read it

@@ -86,9 +86,14 @@ def test_late_get_is_answered_once(make_world):
 
 
 def test_set_later_than_the_masters_patience(make_world):
-    """The manager hears genErr and cannot know; what was committed stays, and the agent comes back."""
+    """The manager hears genErr, the master has the SET undone, hangs up, and we come back."""
     world = make_world(ROWS, snmpd=DEFAULTS)
     world.wait_served()
+    mark = world.agent.mark()
     outcome = set_while(world, slow_disk, PATIENCE + 1.5)
     assert isinstance(outcome, SetRefused) and outcome.error == "genErr"
-    wait_for(lambda: description(world) == b"new", "the agent to come back with the new value")
+    world.agent.expect("lost the master agent", since=mark)
+    world.agent.expect("connected to the master agent", since=mark)
+    wait_for(lambda: description(world) == b"old", "the agent to come back with the old value")
+    world.tools.set((world.oid(9, 1, 12, "admin", "one"), "s", "newer"))
+    assert description(world) == b"newer"
