@@ -68,6 +68,7 @@ struct sa_column {
     int64_t min, max;     /* of the number, or of the length in octets */
     bool required;        /* must be set before a row can be active */
     bool frozen;          /* may not change while the row is active (else inconsistentValue) */
+    uint8_t with;         /* not 0: is set by SETs of that column only, which else clear it */
     int64_t def;          /* DEFVAL of a number; what an absent cell reads as */
     const char *def_text; /* DEFVAL of a text; NULL as "" */
     const struct sa_name *names;

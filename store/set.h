@@ -7,7 +7,10 @@
  * cannot be destroyed, managers' own are nonVolatile. A writable column that is SA_COMPUTED is a
  * trigger: nothing is stored, but a SET to another value than its default is told by the changes
  * ring. A table's `revert` trigger is done by the set itself: the row's cells are what the
- * configuration file says, and it is active, but for what else the set names. The ring is told by every origin; a row that a SET leaves as it was is not in it. */
+ * configuration file says, and it is active, but for what else the set names. The ring is told by
+ * every origin; a row that a SET leaves as it was is not in it. A column that goes `with` another one
+ * is refused without it (inconsistentValue), and gets its default back from managers who set that
+ * one alone. */
 #ifndef STORE_SET_H
 #define STORE_SET_H
 

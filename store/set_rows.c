@@ -214,6 +214,23 @@ static int stage_columns(const struct work *w)
     return 0;
 }
 
+/* Columns that are only ever set together with another one say nothing without it. */
+static int stage_companions(const struct work *w)
+{
+    for (size_t i = 0; i < w->table->ncolumns && w->x->origin == SET_SNMP; i++) {
+        const struct sa_column *c = &w->table->columns[i];
+        bool named = set_varbind(w->r, c->number) != NULL;
+        if (!c->with || named == (set_varbind(w->r, c->with) != NULL))
+            continue; /* both, or neither */
+        if (named)
+            return no(w, c->number, ERR_INCONSISTENT_VALUE, "it is set together with %s only",
+                      sa_column_by_number(w->table, c->with)->name);
+        staged_clear(w->staged, c->number);
+        bits_set(w->r->touched, c->number);
+    }
+    return 0;
+}
+
 /* ---- rows of the configuration file ------------------------------------------------------------
  */
 
@@ -368,6 +385,9 @@ static int resolve(struct work *w)
     if (rc)
         return rc;
     rc = stage_columns(w);
+    if (rc)
+        return rc;
+    rc = stage_companions(w);
     if (rc)
         return rc;
     rc = stage_whole_row(w);
