@@ -167,7 +167,13 @@ static const struct sa_name flag_bits[] = {
     {"noData", 0},
     {"error", 1},
     {"disabled", 2},
+    {"acknowledged", 3},
+    {"suppressed", 4},
     {NULL, 0},
+};
+static const struct sa_name acknowledge_names[] = {
+    {"none", ACK_NONE},   {"normal", ACK_NORMAL}, {"sticky", ACK_STICKY},
+    {"until", ACK_UNTIL}, {NULL, 0},
 };
 static const struct sa_name reason_names[] = {
     {"condition", REASON_CONDITION}, {"noData", REASON_NO_DATA},  {"error", REASON_ERROR},
@@ -193,6 +199,22 @@ static const struct sa_name notice_state_names[] = {
     {"failed", NOTICE_FAILED},
     {"cancelled", NOTICE_CANCELLED},
     {"suppressed", NOTICE_SUPPRESSED},
+    {NULL, 0},
+};
+static const struct sa_name notice_action_names[] = {
+    {"idle", ACTION_IDLE},
+    {"cancel", ACTION_CANCEL},
+    {"resend", ACTION_RESEND},
+    {NULL, 0},
+};
+static const struct sa_name suppression_names[] = {
+    {"none", SUPPRESSION_NONE},
+    {"disabled", SUPPRESSION_DISABLED},
+    {"maintenance", SUPPRESSION_MAINTENANCE},
+    {"silence", SUPPRESSION_SILENCE},
+    {"inhibition", SUPPRESSION_INHIBITION},
+    {"acknowledged", SUPPRESSION_ACKNOWLEDGED},
+    {"flapping", SUPPRESSION_FLAPPING},
     {NULL, 0},
 };
 static const struct sa_name recipient_state_names[] = {
@@ -279,6 +301,10 @@ static const struct sa_column system_columns[] = {
     {DATE(SYSTEM_NOTICE_OLDEST, "saSystemNoticeOldest", SA_COMPUTED),
      .help = "When the oldest of the finished notices was finished; eight zero octets when there "
              "is none."},
+    {COUNTER(SYSTEM_NOTICES_SUPPRESSED, "saSystemNoticesSuppressed", SA_DURABLE),
+     .help = "Notices that were made but held back, for the reason in their saNoticeSuppression."},
+    {COUNTER(SYSTEM_NOTICES_CANCELLED, "saSystemNoticesCancelled", SA_DURABLE),
+     .help = "Notices that were cancelled, by a manager or since there was nobody left to tell."},
     {HIDDEN(SYSTEM_ALIVE_MONO, "saSystemAliveMono", SA_VOLATILE),
      .help = "When the core was last alive, by the monotonic clock."},
 };
@@ -897,6 +923,20 @@ static const struct sa_column alert_columns[] = {
      .help = "What there is to say about the alert, from the condition or made by the daemon."},
     {UNSIGNED(ALERT_HISTORY, "saAlertHistory", SA_READ_ONLY, SA_DURABLE, 0, U32_MAX),
      .help = "The saHistoryId of the alert's last transition, 0 when it had none."},
+    {ENUM(ALERT_ACKNOWLEDGE, "saAlertAcknowledge", SA_READ_WRITE, SA_DURABLE, ACK_NONE, ACK_UNTIL,
+          acknowledge_names),
+     .def = ACK_NONE,
+     .help = "Whether somebody has taken the alert on, and for how long: while it is acknowledged, "
+             "no new notice of its problem goes out."},
+    {TEXT(ALERT_ACK_AUTHOR, "saAlertAckAuthor", SA_READ_WRITE, SA_DURABLE, 32),
+     .with = ALERT_ACKNOWLEDGE, .help = "Who acknowledged the alert, as they called themselves."},
+    {TEXT(ALERT_ACK_TEXT, "saAlertAckText", SA_READ_WRITE, SA_DURABLE, 255),
+     .with = ALERT_ACKNOWLEDGE, .help = "What they had to say."},
+    {NUMBER(ALERT_ACK_UNTIL, "saAlertAckUntil", SA_DATE, SA_READ_WRITE, SA_DURABLE, 0, DATE_MAX),
+     .with = ALERT_ACKNOWLEDGE,
+     .help = "When an acknowledgement of the kind until ends; eight zero octets for the others."},
+    {DATE(ALERT_ACK_AT, "saAlertAckAt", SA_DURABLE),
+     .help = "When the daemon took the acknowledgement in; eight zero octets when there is none."},
     {HIDDEN(ALERT_PENDING_LEVEL, "saAlertPendingLevel", SA_DURABLE),
      .help = "Level whose hold time runs, 0 when none does."},
     {HIDDEN(ALERT_HELD, "saAlertHeld", SA_DURABLE),
@@ -907,6 +947,10 @@ static const struct sa_column alert_columns[] = {
      .help = "When the first evaluation without data was, by the monotonic clock; 0 with data."},
     {HIDDEN(ALERT_ACTIVE_SINCE, "saAlertActiveSince", SA_DURABLE),
      .help = "When the alert left ok, 0 while it is ok."},
+    {HIDDEN(ALERT_ACK_TAKEN, "saAlertAckTaken", SA_DURABLE),
+     .help = "A hash of the acknowledgement that was taken in, 0 when there is none."},
+    {MILLIS(ALERT_ACK_DUE, "saAlertAckDue", SA_HIDDEN, SA_DURABLE),
+     .help = "When it ends, as its timer has it; 0 when there is none."},
 };
 static const struct sa_table alert_table = {
     .id = SA_ALERT,
@@ -1018,6 +1062,13 @@ static const struct sa_column notice_columns[] = {
      .help = "Value that the condition gave, as text."},
     {TEXT(NOTICE_MESSAGE, "saNoticeMessage", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "What there is to say."},
+    {ENUM(NOTICE_ACTION, "saNoticeAction", SA_READ_WRITE, SA_DURABLE, ACTION_IDLE, ACTION_RESEND,
+          notice_action_names),
+     .def = ACTION_IDLE,
+     .help = "Setting cancel gives the notice up, setting resend sends it again."},
+    {ENUM(NOTICE_SUPPRESSION, "saNoticeSuppression", SA_READ_ONLY, SA_DURABLE, SUPPRESSION_NONE,
+          SUPPRESSION_FLAPPING, suppression_names),
+     .def = SUPPRESSION_NONE, .help = "Why a suppressed notice was held back."},
     {MILLIS(NOTICE_SINCE, "saNoticeSince", SA_HIDDEN, SA_DURABLE),
      .help = "When the transition was."},
     {NAME_OR_EMPTY(NOTICE_TARGET_OWNER, "saNoticeTargetOwner", SA_HIDDEN, SA_DURABLE),
@@ -1032,6 +1083,10 @@ static const struct sa_column notice_columns[] = {
      .help = "Which notification tells it."},
     {MILLIS(NOTICE_READY, "saNoticeReady", SA_HIDDEN, SA_DURABLE),
      .help = "Until when it waits for others of its digest."},
+    {MILLIS(NOTICE_RESENT, "saNoticeResent", SA_HIDDEN, SA_DURABLE),
+     .help = "When it was last to be sent again, 0: never."},
+    {UNSIGNED(NOTICE_BYGONE, "saNoticeBygone", SA_HIDDEN, SA_DURABLE, 0, 1),
+     .help = "1 when what it tells was over by the time that it was to be sent again."},
 };
 static const struct sa_table notice_table = {
     .id = SA_NOTICE,
@@ -1142,6 +1197,10 @@ const struct sa_notification_type sa_notifications[] = {
      .name = "saAlertChanged",
      OBJECTS(alert_objects),
      .help = "An active alert took another level, higher or lower, and is still active."},
+    {.number = SA_ALERT_ACKNOWLEDGED,
+     .name = "saAlertAcknowledged",
+     OBJECTS(alert_objects),
+     .help = "Somebody acknowledged an alert."},
     {.number = SA_DEFINITION_DISABLED,
      .name = "saDefinitionDisabled",
      OBJECTS(definition_objects),

@@ -169,6 +169,8 @@ enum { /* saSystem: scalars, index 0 */
     SYSTEM_NOTICE_MAX_ROWS = 23,
     SYSTEM_NOTICES_PURGED = 24,
     SYSTEM_NOTICE_OLDEST = 25,
+    SYSTEM_NOTICES_SUPPRESSED = 26, /* Counter32, durable, as is the next */
+    SYSTEM_NOTICES_CANCELLED = 27,
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
 };
 
@@ -357,18 +359,26 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_LEVEL = 4,      /* ok(1), info(2), warning(3), critical(4), unknown(5) */
     ALERT_PREVIOUS_LEVEL = 5,
     ALERT_PHASE = 6,      /* inactive(1), pending(2), active(3), clearing(4) */
-    ALERT_FLAGS = 7,      /* BITS { noData(0), error(1), disabled(2) } */
+    ALERT_FLAGS = 7,      /* BITS { noData(0), error(1), disabled(2), acknowledged(3),
+                           * suppressed(4) } */
     ALERT_SINCE = 8,      /* DateAndTime: in this level since */
     ALERT_CHANGED = 9,    /* SaMillis: last change of any durable cell */
     ALERT_VALUE = 10,     /* 0..255 */
     ALERT_MESSAGE = 11,   /* 0..255 */
     ALERT_HISTORY = 12,   /* last history id, 0: none */
+    ALERT_ACKNOWLEDGE = 13, /* none(1), normal(2), sticky(3), until(4); read-write, as are: */
+    ALERT_ACK_AUTHOR = 14,  /* 0..32 */
+    ALERT_ACK_TEXT = 15,    /* 0..255 */
+    ALERT_ACK_UNTIL = 16,   /* DateAndTime, for until(4) */
+    ALERT_ACK_AT = 17,      /* DateAndTime: when the core took it in */
     /* hidden, durable, SA_INTEGER of 64 bits: struct judge_state (alerts/judge.h) */
     ALERT_PENDING_LEVEL = 200, /* level whose hold time runs, 0 */
     ALERT_HELD = 201,          /* ms held before the present run (frozen while down) */
     ALERT_PENDING_SINCE = 202, /* clock_mono_ms() when the present hold began to count */
     ALERT_DATA_SINCE = 203,    /* clock_mono_ms() of the first evaluation without data, 0 */
     ALERT_ACTIVE_SINCE = 204,  /* wall ms when it left OK, 0 */
+    ALERT_ACK_TAKEN = 205,     /* a hash of the acknowledgement that the core took in, 0: none */
+    ALERT_ACK_DUE = 206,       /* wall ms of its end, as alerts/acknowledge.c waits for it, 0 */
 };
 
 enum { /* saHistoryTable (owner, historyId) */
@@ -410,6 +420,9 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_PREVIOUS_LEVEL = 20,
     NOTICE_VALUE = 21,
     NOTICE_MESSAGE = 22,
+    NOTICE_ACTION = 23,      /* idle(1) cancel(2) resend(3): read-write; the core does it */
+    NOTICE_SUPPRESSION = 24, /* none(1) disabled(2) maintenance(3) silence(4) inhibition(5)
+                              * acknowledged(6) flapping(7) */
     NOTICE_SINCE = 200,        /* hidden: wall ms of the transition */
     NOTICE_TARGET_OWNER = 201, /* hidden: a global target of admin's serves other owners' alerts */
     NOTICE_INCARNATION = 202,  /* hidden */
@@ -417,6 +430,8 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_ACTIVE_SINCE = 204, /* hidden: wall ms when the alert left OK */
     NOTICE_NOTIFICATION = 205, /* hidden: enum sa_notification it is told by */
     NOTICE_READY = 206,        /* hidden: wall ms before which it waits for its digest */
+    NOTICE_RESENT = 207,       /* hidden: wall ms when a manager had it sent again, 0: never */
+    NOTICE_BYGONE = 208,       /* hidden: 1: sent again when what it tells was over */
 };
 
 enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
@@ -458,6 +473,17 @@ enum sa_notice_state {
     NOTICE_CANCELLED,
     NOTICE_SUPPRESSED
 };
+enum sa_acknowledge { ACK_NONE = 1, ACK_NORMAL, ACK_STICKY, ACK_UNTIL };
+enum sa_notice_action { ACTION_IDLE = 1, ACTION_CANCEL, ACTION_RESEND };
+enum sa_suppression {
+    SUPPRESSION_NONE = 1,
+    SUPPRESSION_DISABLED,
+    SUPPRESSION_MAINTENANCE,
+    SUPPRESSION_SILENCE,
+    SUPPRESSION_INHIBITION,
+    SUPPRESSION_ACKNOWLEDGED,
+    SUPPRESSION_FLAPPING
+};
 enum sa_confirmation { CONFIRM_NONE = 1, CONFIRM_HANDED_OFF, CONFIRM_ACKNOWLEDGED };
 enum { TRUTH_TRUE = 1, TRUTH_FALSE = 2 };
 enum sa_row_status {
@@ -479,6 +505,7 @@ enum sa_notification {
     SA_ALERT_RAISED = 1,
     SA_ALERT_CLEARED = 2,
     SA_ALERT_CHANGED = 3,
+    SA_ALERT_ACKNOWLEDGED = 5,
     SA_DEFINITION_DISABLED = 7,
     SA_DEFINITION_ENABLED = 8,
     SA_TEST = 12,

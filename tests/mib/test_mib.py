@@ -206,6 +206,8 @@ def test_defaults(schema, parsed):
             ours = column["def_text"] or ""
         elif column["syntax"] == "bits":
             ours = "()" if column["def"] == 0 else None
+        elif column["syntax"] == "date":
+            ours = "0x" + 8 * "00" if column["def"] == 0 else None
         elif column["names"]:
             ours = next(n for n, v in column["names"].items() if v == column["def"])
         else:
