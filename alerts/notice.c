@@ -8,7 +8,9 @@
 /* Invariants, between calls:
  *   a notice is in `pending` exactly while its state is PENDING or DISPATCHED
  *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt:
- *   unsorted, or set aside for a way; what is set aside was due then
+ *     unsorted, or set aside for a way; what is set aside was due then
+ *   another one of the line may have one only while it is DISPATCHED: an older one was put before it
+ *     by a resend
  *   saTargetPending is the number of a target's notices in `pending` */
 
 #define DB_PENDING "pending"
@@ -29,6 +31,13 @@ enum {
 static const struct sa_table *notices(void)
 {
     return sa_table_by_id(SA_NOTICE);
+}
+
+static const char by_manager[] = "cancelled by a manager";
+
+static bool is_problem(enum sa_notice_kind kind)
+{
+    return kind == KIND_RAISE || kind == KIND_CHANGE;
 }
 
 /* ---- keys of the queue ---- */
@@ -155,10 +164,13 @@ static bool line_empty(struct txn *t, const struct place *p)
 
 /* ---- told ---- */
 
+enum { TOLD_SUPPRESSED = 0x80 }; /* in the octet of the level */
+
 struct told {
     enum sa_level level; /* 0: not told */
     uint32_t owed;
     uint32_t forgotten; /* problems still under way whose end nobody waits for: older than owed */
+    bool suppressed;    /* the last problem was held back: the target does not know of it */
 };
 
 static struct slice told_key(uint8_t k[LINE_LEN], const struct place *p)
@@ -174,7 +186,8 @@ static struct told told_read(struct slice v)
 
     if (v.len != TOLD_LEN && v.len != TOLD_FORGOTTEN_LEN)
         return told;
-    told.level = v.data[0];
+    told.level = v.data[0] & ~TOLD_SUPPRESSED;
+    told.suppressed = v.data[0] & TOLD_SUPPRESSED;
     told.owed = get_u32(v.data + 1);
     if (v.len == TOLD_FORGOTTEN_LEN)
         told.forgotten = get_u32(v.data + TOLD_LEN);
@@ -194,8 +207,8 @@ static int told_put(struct txn *t, const struct place *p, const struct told *tol
     uint8_t k[LINE_LEN], v[TOLD_FORGOTTEN_LEN];
     int err;
 
-    if (told->level || told->owed || told->forgotten) {
-        v[0] = (uint8_t)told->level;
+    if (told->level || told->owed || told->forgotten || told->suppressed) {
+        v[0] = (uint8_t)(told->level | (told->suppressed ? TOLD_SUPPRESSED : 0));
         put_u32(v + 1, told->owed);
         put_u32(v + TOLD_LEN, told->forgotten);
         return kv_put(
@@ -213,6 +226,7 @@ static int told_forget(struct txn *t, const struct place *p, struct told told)
     told.level = 0;
     told.forgotten += told.owed;
     told.owed = 0;
+    told.suppressed = false;
     return told_put(t, p, &told);
 }
 
@@ -396,6 +410,19 @@ static uint64_t still_to_reach(struct txn *t, const struct notice_ref *n)
 
 /* ---- making ---- */
 
+/* One more in a counter of saSystem. */
+static int count(struct txn *t, unsigned column)
+{
+    struct edit d;
+    struct key k;
+
+    key_init(&k);
+    key_u32(&k, 0);
+    edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
+    edit_add(&d, column, 1);
+    return row_put(&d, NULL);
+}
+
 static void fill(struct edit *d, const struct route_target *to, const struct notice_text *n,
                  const char *handler, const char *uuid)
 {
@@ -408,8 +435,10 @@ static void fill(struct edit *d, const struct route_target *to, const struct not
     edit_int(d, NOTICE_HISTORY, n->history);
     edit_int(d, NOTICE_KIND, n->kind);
     edit_int(d, NOTICE_NOTIFICATION, n->notification);
-    edit_int(d, NOTICE_STATE, NOTICE_PENDING);
+    edit_int(d, NOTICE_STATE, n->suppression ? NOTICE_SUPPRESSED : NOTICE_PENDING);
     edit_int(d, NOTICE_CONFIRMATION, CONFIRM_NONE);
+    if (n->suppression)
+        edit_int(d, NOTICE_SUPPRESSION, n->suppression);
     edit_str(d, NOTICE_DEFINITION, n->definition);
     edit_str(d, NOTICE_SERVICE, n->service);
     edit_str(d, NOTICE_INSTANCE, n->instance);
@@ -461,48 +490,96 @@ static int enqueue(struct txn *t, const struct place *p, const char *owner, int6
     return err || !head ? err : due_put(t, ready_ms, p, owner);
 }
 
+struct moments {
+    int64_t created_ms, ready_ms, next_ms, finished_ms; /* 0: none */
+};
+
+struct recipient_source { /* of a target's row, which goes stale with the first write */
+    char handler[33], recipients[SA_CELL_MAX + 1];
+};
+
+static void recipients_of(struct recipient_source *ret, const struct row *target)
+{
+    row_str(target, TARGET_HANDLER, ret->handler, sizeof ret->handler);
+    row_str(target, TARGET_RECIPIENTS, ret->recipients, sizeof ret->recipients);
+}
+
+/* The row of a new notice, and those of its recipients. */
+static int write_new(struct txn *t, const struct route_target *to, const struct notice_text *n,
+                     const struct recipient_source *from, const struct moments *at,
+                     uint32_t *ret_id)
+{
+    struct recipient_maker maker = {.t = t};
+    char uuid[UUID_TEXT_LEN + 1];
+    struct edit d;
+    int err = id_next(t, notices(), ret_id);
+
+    if (!err)
+        err = uuid_new(uuid);
+    if (err)
+        return err;
+    maker.notice = key_of_id(n->owner, *ret_id);
+    edit_new(&d, t, notices(), &maker.notice);
+    fill(&d, to, n, from->handler, uuid);
+    edit_int(&d, NOTICE_CREATED, at->created_ms);
+    edit_int(&d, NOTICE_READY, at->ready_ms);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, at->next_ms);
+    if (at->finished_ms)
+        edit_int(&d, NOTICE_FINISHED, at->finished_ms);
+    err = row_put(&d, NULL);
+    if (!err)
+        err = recipients_each(from->recipients, strlen(from->recipients), make_recipient, &maker);
+    return err < 0 ? err : 0;
+}
+
+static int target_add_pending(struct txn *t, const struct key *k)
+{
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), k);
+    edit_add(&d, TARGET_PENDING, 1);
+    return row_put(&d, NULL);
+}
+
 /* TARGET: its row, read since the last write. */
 static int create(struct txn *t, const struct route_target *to, const struct row *target,
                   const struct notice_text *n, int64_t digest_ms, int64_t now_ms)
 {
-    struct key target_key = key_of_names(to->owner, to->name), key;
+    struct key target_key = key_of_names(to->owner, to->name);
     struct place place = {.incarnation = to->incarnation, .alert = n->alert};
-    struct recipient_maker maker = {.t = t};
-    char uuid[UUID_TEXT_LEN + 1], handler[33], recipients[SA_CELL_MAX + 1];
-    int64_t ready_ms = now_ms + digest_ms;
-    struct edit d;
+    struct moments at = {.created_ms = now_ms, .ready_ms = now_ms + digest_ms};
+    struct recipient_source from;
     bool head;
     int err = 0;
 
-    row_str(target, TARGET_HANDLER, handler, sizeof handler);
-    row_str(target, TARGET_RECIPIENTS, recipients, sizeof recipients);
+    recipients_of(&from, target);
     if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
         err = make_room(t, &place, now_ms);
         if (err)
             return err;
     }
     head = line_empty(t, &place);
-    err = id_next(t, notices(), &place.id);
+    at.next_ms = head ? at.ready_ms : 0;
+    err = write_new(t, to, n, &from, &at, &place.id);
     if (!err)
-        err = uuid_new(uuid);
-    if (err)
-        return err;
-    key = maker.notice = key_of_id(n->owner, place.id);
-    edit_new(&d, t, notices(), &key);
-    fill(&d, to, n, handler, uuid);
-    edit_int(&d, NOTICE_CREATED, now_ms);
-    edit_int(&d, NOTICE_READY, ready_ms);
-    edit_int(&d, NOTICE_NEXT_ATTEMPT, head ? ready_ms : 0);
-    err = row_put(&d, NULL);
+        err = enqueue(t, &place, n->owner, at.ready_ms, head);
+    return err ? err : target_add_pending(t, &target_key);
+}
+
+/* A row that says what would have been told, and why it was not. */
+static int create_suppressed(struct txn *t, const struct route_target *to, const struct row *target,
+                             const struct notice_text *n, int64_t now_ms)
+{
+    struct moments at = {.created_ms = now_ms, .finished_ms = now_ms};
+    struct recipient_source from;
+    uint32_t id;
+    int err;
+
+    recipients_of(&from, target);
+    err = write_new(t, to, n, &from, &at, &id);
     if (!err)
-        err = recipients_each(recipients, strlen(recipients), make_recipient, &maker);
-    if (err >= 0)
-        err = enqueue(t, &place, n->owner, ready_ms, head);
-    if (err)
-        return err;
-    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &target_key);
-    edit_add(&d, TARGET_PENDING, 1);
-    return row_put(&d, NULL);
+        err = retention_add(t, RETAINED_NOTICES, n->owner, id, now_ms);
+    return err ? err : count(t, SYSTEM_NOTICES_SUPPRESSED);
 }
 
 int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
@@ -517,14 +594,39 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
 
 /* ---- telling ---- */
 
-static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_ms);
+static int cancel_untold(struct txn *t, const struct place *done, int64_t now_ms);
 
 static bool wants(const struct told *told, const struct notice_text *n, int64_t states,
                   bool notify_recovery)
 {
+    if (n->kind == KIND_ACKNOWLEDGE) /* whoever knows of the problem may stop to worry */
+        return told->level || told->owed;
     if (n->level != LEVEL_OK)
         return route_wants(states, n->level);
     return notify_recovery && route_wants(states, LEVEL_OK) && (told->level || told->owed);
+}
+
+/* A problem that N tells is held back for the target of LINE. */
+static int suppress(struct txn *t, const struct place *line, const struct route_target *to,
+                    const struct row *target, const struct notice_text *n, struct told *told,
+                    int64_t now_ms)
+{
+    int err = create_suppressed(t, to, target, n, now_ms);
+
+    told->suppressed = true;
+    return err ? err : told_put(t, line, told);
+}
+
+/* It does not want to hear this: nor will it hear of the end, if this is one. */
+static int not_wanted(struct txn *t, const struct place *line, struct told told,
+                      const struct notice_text *n)
+{
+    if (n->level == LEVEL_OK)
+        return told_forget(t, line, told);
+    if (!told.suppressed || n->suppression || n->kind == KIND_ACKNOWLEDGE)
+        return 0;
+    told.suppressed = false; /* what was held back is no longer so */
+    return told_put(t, line, &told);
 }
 
 static int tell_one(struct txn *t, const struct route_target *to, const struct notice_text *n,
@@ -536,10 +638,10 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
     bool full;
     int err;
 
-    if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery)) {
-        /* It will not hear of the end. */
-        return n->level == LEVEL_OK ? told_forget(t, &line, told) : 0;
-    }
+    if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery))
+        return not_wanted(t, &line, told, n);
+    if (n->suppression)
+        return suppress(t, &line, to, target, n, &told, now_ms);
     full = row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX;
     err = create(t, to, target, n, digest_ms, now_ms);
     if (err == ERR_FULL && !txn_error(t))
@@ -548,10 +650,12 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
         return err;
     if (full) /* an older notice of the line has gone for it */
         told = told_get(t, &line);
-    if (n->level == LEVEL_OK)
-        return told.level || told.owed ? 0 : cancel_recovery(t, &line, now_ms);
-    told.owed++;
-    return told_put(t, &line, &told);
+    if (is_problem(n->kind) || (n->level == LEVEL_OK && told.suppressed)) {
+        told.owed += is_problem(n->kind);
+        told.suppressed = false;
+        err = told_put(t, &line, &told);
+    }
+    return err || told.level || told.owed ? err : cancel_untold(t, &line, now_ms);
 }
 
 int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
@@ -575,6 +679,48 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
     return n->level == LEVEL_OK && n->alert ? told_each(t, n->alert, forget_one, route) : 0;
 }
 
+static int unmark(struct txn *t, const struct place *p, struct told told, const void *arg)
+{
+    (void)arg;
+    if (!told.suppressed)
+        return 0;
+    told.suppressed = false;
+    return told_put(t, p, &told);
+}
+
+/* To a target that was never told of the problem it is a new one. */
+static struct notice_text as_known(const struct told *told, const struct notice_text *n)
+{
+    bool known = told->level || told->owed;
+    struct notice_text ret = *n;
+
+    ret.kind = known ? KIND_CHANGE : KIND_RAISE;
+    ret.notification = known ? SA_ALERT_CHANGED : SA_ALERT_RAISED;
+    return ret;
+}
+
+int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
+                      int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                      void *arg, int64_t now_ms)
+{
+    for (size_t i = 0; i < route->n; i++) {
+        const struct route_target *to = &route->targets[i];
+        struct key k = key_of_names(to->owner, to->name);
+        struct place line = {to->incarnation, n->alert, 0};
+        struct told told = told_get(t, &line);
+        struct notice_text text = as_known(&told, n);
+        struct row target;
+        int err = told.suppressed ? row_get(t, sa_table_by_id(SA_TARGET), &k, &target) : 0;
+
+        if (!err && told.suppressed)
+            err = tell_one(t, to, &text, &target, true, digest_of(t, &target, digest_ms_of, arg),
+                           now_ms);
+        if (err && err != ERR_NOTFOUND)
+            return err;
+    }
+    return told_each(t, n->alert, unmark, NULL);
+}
+
 /* ---- finishing ---- */
 
 /* What the end of a notice needs of it: read once, since what is written makes its row stale. */
@@ -585,6 +731,7 @@ struct ending {
     int64_t due_ms; /* 0: it is not the head of its line */
     enum sa_notice_kind kind;
     enum sa_level level;
+    bool bygone; /* what it tells was over when it was sent again: it is nobody's news */
 };
 
 static void ending_read(struct ending *ret, const struct notice_ref *n, const struct row *r)
@@ -597,6 +744,7 @@ static void ending_read(struct ending *ret, const struct notice_ref *n, const st
     ret->due_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
     ret->kind = (enum sa_notice_kind)row_int(r, NOTICE_KIND);
     ret->level = (enum sa_level)row_int(r, NOTICE_LEVEL);
+    ret->bygone = row_int(r, NOTICE_BYGONE);
 }
 
 /* Its target, if it still lives, has one less in its queue. COLUMN: a counter that has one more,
@@ -623,10 +771,10 @@ static int told_after(struct txn *t, const struct ending *x, bool reached, bool 
                       bool *ret_untold)
 {
     struct told told = told_get(t, &x->place);
-    bool problem = x->kind == KIND_RAISE || x->kind == KIND_CHANGE;
+    bool problem = is_problem(x->kind);
 
     *ret_untold = false;
-    if (!x->place.alert)
+    if (!x->place.alert || x->bygone)
         return 0;
     if (problem && told.forgotten) {
         told.forgotten--;
@@ -674,22 +822,36 @@ static int advance(struct txn *t, const struct place *done, int64_t now_ms)
     return row_put(&d, NULL);
 }
 
-/* A recovery of a problem that nobody was told of is cancelled with it. */
-static int cancel_recovery(struct txn *t, const struct place *done, int64_t now_ms)
+/* The next of the line, RET, if it says nothing without a problem that was told. */
+static bool is_sequel(struct txn *t, const struct place *done, struct notice_ref *ret,
+                      enum sa_notice_kind *ret_kind)
 {
     struct place line = {done->incarnation, done->alert, 0}, head;
-    struct notice_ref ref;
     struct key k;
     struct row r;
 
-    if (line_head(t, &line, &head, ref.owner))
-        return txn_error(t);
-    ref.id = head.id;
-    k = key_of_id(ref.owner, ref.id);
-    if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_KIND) != KIND_CLEAR ||
-        row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
-        return txn_error(t);
-    return cancel(t, &ref, "its problem was never told", now_ms);
+    if (line_head(t, &line, &head, ret->owner))
+        return false;
+    ret->id = head.id;
+    k = key_of_id(ret->owner, ret->id);
+    if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING ||
+        row_int(&r, NOTICE_BYGONE))
+        return false;
+    *ret_kind = (enum sa_notice_kind)row_int(&r, NOTICE_KIND);
+    return *ret_kind == KIND_CLEAR || *ret_kind == KIND_ACKNOWLEDGE;
+}
+
+/* The acknowledgements and the recovery of a problem that nobody was told of are cancelled with it.
+ */
+static int cancel_untold(struct txn *t, const struct place *done, int64_t now_ms)
+{
+    enum sa_notice_kind kind = KIND_ACKNOWLEDGE;
+    struct notice_ref ref;
+    int err = 0;
+
+    while (!err && kind == KIND_ACKNOWLEDGE && is_sequel(t, done, &ref, &kind))
+        err = cancel(t, &ref, "its problem was never told", now_ms);
+    return err ? err : txn_error(t);
 }
 
 static int leave_queue(struct txn *t, const struct place *p, int64_t due_ms)
@@ -729,13 +891,16 @@ static int finish_as(struct txn *t, const struct ending *x, enum sa_notice_state
     edit_int(&d, NOTICE_FINISHED, now_ms);
     edit_int(&d, NOTICE_CONFIRMATION, confirmation);
     edit_str(&d, NOTICE_LAST_ERROR, error);
+    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
     err = row_put(&d, NULL);
+    if (!err && state == NOTICE_CANCELLED)
+        err = count(t, SYSTEM_NOTICES_CANCELLED);
     if (!err)
         err = retention_add(t, RETAINED_NOTICES, x->ref->owner, x->ref->id, now_ms);
     if (!err)
         err = advance(t, &x->place, now_ms);
     if (!err && untold)
-        err = cancel_recovery(t, &x->place, now_ms);
+        err = cancel_untold(t, &x->place, now_ms);
     return err;
 }
 
@@ -764,7 +929,17 @@ int64_t notice_retry_ms(uint32_t attempts, uint32_t random)
     return ms * (800 + random % 401) / 1000;
 }
 
-/* PENDING again, from WHEN on. Only the head of a line has a due time. */
+/* Is P the oldest of its line? */
+static bool is_first(struct txn *t, const struct place *p)
+{
+    struct place line = {p->incarnation, p->alert, 0}, head;
+    char owner[33];
+
+    return !line_head(t, &line, &head, owner) && head.id == p->id;
+}
+
+/* PENDING again, from WHEN on. Only the head of a line has a due time; one that an older one was
+ * put before meanwhile waits for that. */
 static int requeue(struct txn *t, const struct notice_ref *n, const struct row *r, int64_t when,
                    const char *error, int attempts)
 {
@@ -772,14 +947,14 @@ static int requeue(struct txn *t, const struct notice_ref *n, const struct row *
                       n->id};
     struct key k = key_of_id(n->owner, n->id);
     int64_t due = row_int(r, NOTICE_NEXT_ATTEMPT);
+    bool first = due && is_first(t, &p);
     struct edit d;
     int err = 0;
 
-    if (due) {
+    if (due)
         err = due_drop(t, due, &p);
-        if (!err)
-            err = due_put(t, when, &p, n->owner);
-    }
+    if (!err && first)
+        err = due_put(t, when, &p, n->owner);
     if (err)
         return err;
     edit_begin(&d, t, notices(), &k);
@@ -788,7 +963,7 @@ static int requeue(struct txn *t, const struct notice_ref *n, const struct row *
     if (attempts >= 0)
         edit_int(&d, NOTICE_ATTEMPTS, attempts);
     if (due)
-        edit_int(&d, NOTICE_NEXT_ATTEMPT, when);
+        edit_int(&d, NOTICE_NEXT_ATTEMPT, first ? when : 0);
     if (error)
         edit_str(&d, NOTICE_LAST_ERROR, error);
     return row_put(&d, NULL);
@@ -845,6 +1020,20 @@ static int retry(struct txn *t, const struct ending *x, const struct row *r, con
     return row_put(&d, NULL);
 }
 
+/* A manager has called it back while it was under way. */
+static bool cancel_wanted(const struct row *r)
+{
+    return row_int(r, NOTICE_ACTION) == ACTION_CANCEL;
+}
+
+/* From when on the time counts after which it is given up. */
+static int64_t tried_since(const struct row *r)
+{
+    int64_t resent = row_int(r, NOTICE_RESENT);
+
+    return resent ? resent : row_int(r, NOTICE_CREATED);
+}
+
 int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
                    enum sa_confirmation confirmation, const char *error,
                    const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
@@ -869,8 +1058,12 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
     if (*ret_state != NOTICE_DISPATCHED && *ret_state != NOTICE_PENDING)
         return 0;
     ending_read(&x, n, &r);
+    if (!delivered && cancel_wanted(&r)) {
+        end = NOTICE_END_CANCELLED;
+        error = by_manager;
+    }
     if (end == NOTICE_END_RETRY) {
-        if (now_ms - row_int(&r, NOTICE_CREATED) < NOTICE_GIVE_UP_MS) {
+        if (now_ms - tried_since(&r) < NOTICE_GIVE_UP_MS) {
             *ret_state = NOTICE_PENDING;
             return retry(t, &x, &r, error, now_ms);
         }
@@ -892,6 +1085,8 @@ int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
         return err == ERR_NOTFOUND ? 0 : err;
     if (row_int(&r, NOTICE_STATE) != NOTICE_DISPATCHED)
         return 0;
+    if (cancel_wanted(&r))
+        return cancel(t, n, by_manager, now_ms);
     attempts = (int)row_int(&r, NOTICE_ATTEMPTS);
     return requeue(t, n, &r, now_ms, NULL, attempts > 0 ? attempts - 1 : 0);
 }
@@ -926,7 +1121,7 @@ static int pending_each(struct txn *t, const void *arg,
 
 /* Its row with other times; a notice that is no line's head has no due time. */
 static int move_times(struct txn *t, const struct notice_ref *n, const struct place *p,
-                      const struct row *r, int64_t created_ms, int64_t due_ms)
+                      const struct row *r, int64_t created_ms, int64_t resent_ms, int64_t due_ms)
 {
     struct key k = key_of_id(n->owner, n->id);
     int64_t before_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
@@ -942,6 +1137,8 @@ static int move_times(struct txn *t, const struct notice_ref *n, const struct pl
         return err;
     edit_begin(&d, t, notices(), &k);
     edit_int(&d, NOTICE_CREATED, created_ms);
+    if (resent_ms)
+        edit_int(&d, NOTICE_RESENT, resent_ms);
     if (before_ms)
         edit_int(&d, NOTICE_NEXT_ATTEMPT, due_ms);
     return row_put(&d, NULL);
@@ -958,11 +1155,14 @@ static int shift_one(struct txn *t, const struct notice_ref *n, const struct pla
     int64_t delta_ms = *(const int64_t *)arg;
     struct key k = key_of_id(n->owner, n->id);
     struct row r;
+    int64_t resent;
     int err = row_get(t, notices(), &k, &r);
 
     if (err)
         return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    resent = row_int(&r, NOTICE_RESENT);
     return move_times(t, n, p, &r, at_least_1(row_int(&r, NOTICE_CREATED) + delta_ms),
+                      resent ? at_least_1(resent + delta_ms) : 0,
                       at_least_1(row_int(&r, NOTICE_NEXT_ATTEMPT) + delta_ms));
 }
 
@@ -971,11 +1171,17 @@ int notice_shift(struct txn *t, int64_t delta_ms)
     return pending_each(t, &delta_ms, shift_one);
 }
 
+static bool is_queued(const struct row *r)
+{
+    return row_int(r, NOTICE_STATE) == NOTICE_PENDING ||
+           row_int(r, NOTICE_STATE) == NOTICE_DISPATCHED;
+}
+
 /* Times that lie farther ahead than any can come from a clock that was set back meanwhile. */
 static int recover_one(struct txn *t, const struct notice_ref *n, const struct place *p,
                        const void *arg)
 {
-    int64_t created, due, now_ms = *(const int64_t *)arg;
+    int64_t created, resent, due, now_ms = *(const int64_t *)arg;
     struct key k = key_of_id(n->owner, n->id);
     struct row r;
     int err = notice_release(t, n, now_ms);
@@ -984,11 +1190,15 @@ static int recover_one(struct txn *t, const struct notice_ref *n, const struct p
         err = row_get(t, notices(), &k, &r);
     if (err)
         return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    if (!is_queued(&r)) /* it had been called back */
+        return 0;
     created = row_int(&r, NOTICE_CREATED);
+    resent = row_int(&r, NOTICE_RESENT);
     due = row_int(&r, NOTICE_NEXT_ATTEMPT);
-    if (created <= now_ms && due <= now_ms + NOTICE_GIVE_UP_MS)
+    if (created <= now_ms && resent <= now_ms && due <= now_ms + NOTICE_GIVE_UP_MS)
         return 0;
     return move_times(t, n, p, &r, created < now_ms ? created : now_ms,
+                      resent < now_ms ? resent : now_ms,
                       due <= now_ms + NOTICE_GIVE_UP_MS ? due : now_ms);
 }
 
@@ -1038,6 +1248,205 @@ int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t 
 uint64_t notice_pending(struct txn *t)
 {
     return kv_count(t, DB_PENDING);
+}
+
+/* ---- by a manager ---- */
+
+static int may_resend(const struct row *target, const struct row *notice, struct err *e)
+{
+    if (is_queued(notice))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "the notice is still to be told");
+    if (!target || !is_incarnation(target, (uint32_t)row_int(notice, NOTICE_INCARNATION)))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "the notice's target is gone");
+    if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "the notice's target is disabled");
+    if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX)
+        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "the target's queue is full");
+    return 0;
+}
+
+int notice_may(enum sa_notice_action action, const struct row *notice, const struct row *target,
+               struct err *e)
+{
+    const struct sa_column *state = sa_column_by_number(notices(), NOTICE_STATE);
+
+    if (action == ACTION_RESEND)
+        return may_resend(target, notice, e);
+    if (action == ACTION_CANCEL && !is_queued(notice))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "the notice is %s already: nothing to cancel",
+                       sa_name_of(state->names, row_int(notice, NOTICE_STATE)));
+    return 0;
+}
+
+struct key notice_target_key(const struct row *notice)
+{
+    return target_key_of(notice);
+}
+
+/* Who is to be told again: ALL, or those who were not reached. */
+static int recipients_again(struct txn *t, const struct key *notice, bool all)
+{
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), notice);
+         cursor_row(&c, &r) && !err; cursor_next(&c)) {
+        struct key k = key_copy(r.key);
+        struct edit d;
+
+        if (!all && row_int(&r, NOTICE_RECIPIENT_STATE) == NOTICE_DELIVERED)
+            continue;
+        edit_begin(&d, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &k);
+        edit_int(&d, NOTICE_RECIPIENT_STATE, NOTICE_PENDING);
+        edit_str(&d, NOTICE_RECIPIENT_REPLY, "");
+        err = row_put(&d, NULL);
+    }
+    cursor_close(&c);
+    return err ? err : txn_error(t);
+}
+
+/* A head that an older one was put before waits for its turn; one that is under way comes back. */
+static int stand_back(struct txn *t, const struct place *head, const char *owner)
+{
+    struct key k = key_of_id(owner, head->id);
+    struct edit d;
+    struct row r;
+    int64_t due;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return txn_fail(t, ERR_CORRUPT);
+    due = row_int(&r, NOTICE_NEXT_ATTEMPT);
+    if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || !due)
+        return 0;
+    err = due_drop(t, due, head);
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, 0);
+    return row_put(&d, NULL);
+}
+
+/* Into its line, at the place of its number. *RET_NEXT: its next attempt, 0: when its turn comes.
+ */
+static int rejoin(struct txn *t, const struct place *p, const char *owner, int64_t now_ms,
+                  int64_t *ret_next)
+{
+    struct place line = {p->incarnation, p->alert, 0}, head;
+    char head_owner[33];
+    int err = line_head(t, &line, &head, head_owner);
+    bool first = err || head.id > p->id;
+
+    if (err && err != ERR_NOTFOUND)
+        return err;
+    err = !err && first ? stand_back(t, &head, head_owner) : 0;
+    *ret_next = first ? now_ms : 0;
+    return err ? err : enqueue(t, p, owner, now_ms, first);
+}
+
+/* What a notice that is sent again is to its alert. */
+struct standing {
+    bool bygone; /* it tells of what is over, or is not over any more */
+    bool latest; /* it tells the last transition */
+};
+
+static struct standing standing_of(struct txn *t, const struct notice_ref *n, const struct row *r)
+{
+    struct key k = key_of_id(n->owner, (uint32_t)row_int(r, NOTICE_ALERT));
+    struct standing s = {.bygone = row_int(r, NOTICE_ALERT) != 0};
+    struct row alert;
+
+    if (!s.bygone || row_get(t, sa_table_by_id(SA_ALERT), &k, &alert))
+        return s;
+    s.latest = row_int(&alert, ALERT_HISTORY) == row_int(r, NOTICE_HISTORY);
+    s.bygone = row_int(r, NOTICE_KIND) == KIND_CLEAR
+                   ? row_int(&alert, ALERT_LEVEL) != LEVEL_OK
+                   : row_int(&alert, ALERT_ACTIVE_SINCE) != row_int(r, NOTICE_ACTIVE_SINCE);
+    return s;
+}
+
+/* A problem that is under way again is owed again. */
+static int owe_again(struct txn *t, const struct ending *x, const struct standing *s)
+{
+    struct told told = told_get(t, &x->place);
+
+    if (!x->place.alert || s->bygone || !is_problem(x->kind))
+        return 0;
+    told.owed++;
+    if (s->latest)
+        told.suppressed = false;
+    return told_put(t, &x->place, &told);
+}
+
+/* R: its row, read since the last write. */
+static int resend(struct txn *t, const struct notice_ref *n, const struct row *r, int64_t now_ms)
+{
+    struct standing standing = standing_of(t, n, r);
+    bool all = row_int(r, NOTICE_STATE) == NOTICE_DELIVERED;
+    int64_t finished = row_int(r, NOTICE_FINISHED), next = 0;
+    struct ending x;
+    struct edit d;
+    int err;
+
+    ending_read(&x, n, r);
+    err = retention_drop(t, RETAINED_NOTICES, n->id, finished);
+    if (!err)
+        err = recipients_again(t, &x.key, all);
+    if (!err)
+        err = rejoin(t, &x.place, n->owner, now_ms, &next);
+    if (!err)
+        err = owe_again(t, &x, &standing);
+    if (!err)
+        err = target_add_pending(t, &x.target);
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &x.key);
+    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
+    edit_int(&d, NOTICE_STATE, NOTICE_PENDING);
+    edit_int(&d, NOTICE_SUPPRESSION, SUPPRESSION_NONE);
+    edit_int(&d, NOTICE_CONFIRMATION, CONFIRM_NONE);
+    edit_int(&d, NOTICE_FINISHED, 0);
+    edit_int(&d, NOTICE_READY, now_ms);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, next);
+    edit_int(&d, NOTICE_RESENT, now_ms);
+    edit_int(&d, NOTICE_BYGONE, standing.bygone);
+    edit_str(&d, NOTICE_LAST_ERROR, "");
+    return row_put(&d, NULL);
+}
+
+static int no_action(struct txn *t, const struct key *k)
+{
+    struct edit d;
+
+    edit_begin(&d, t, notices(), k);
+    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
+    return row_put(&d, NULL);
+}
+
+int notice_act(struct txn *t, const struct notice_ref *n, int64_t now_ms, bool *ret_call_back)
+{
+    struct key k = key_of_id(n->owner, n->id), target_key;
+    enum sa_notice_action action;
+    struct row r, target;
+    struct err e;
+    bool lives;
+    int err = row_get(t, notices(), &k, &r);
+
+    *ret_call_back = false;
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    action = (enum sa_notice_action)row_int(&r, NOTICE_ACTION);
+    if (action == ACTION_IDLE)
+        return 0;
+    target_key = target_key_of(&r);
+    lives = !row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target);
+    if (notice_may(action, &r, lives ? &target : NULL, &e)) /* no longer, by now */
+        return txn_error(t) ? txn_error(t) : no_action(t, &k);
+    if (action == ACTION_RESEND)
+        return resend(t, n, &r, now_ms);
+    *ret_call_back = row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED;
+    return *ret_call_back ? 0 : cancel(t, n, by_manager, now_ms);
 }
 
 /* ---- claiming ---- */
@@ -1156,10 +1565,10 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
         if (!have_line || at.alert != line) {
             line = at.alert;
             have_line = true;
-            blocked = row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
-                      (row_int(&r, NOTICE_ATTEMPTS) && row_int(&r, NOTICE_NEXT_ATTEMPT) > now_ms);
+            blocked = row_int(&r, NOTICE_ATTEMPTS) && row_int(&r, NOTICE_NEXT_ATTEMPT) > now_ms;
         }
-        blocked = blocked || still_to_reach(t, ref) != same;
+        blocked = blocked || row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
+                  still_to_reach(t, ref) != same;
         if (!blocked && row_int(&r, NOTICE_STATE) == NOTICE_PENDING)
             ++*ret_n;
     }
@@ -1184,6 +1593,8 @@ static int due_rows(struct txn *t, const struct due *d, int64_t now_ms, struct r
         err = cancel(t, &ref, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
         err = cancel(t, &ref, "the target is disabled", now_ms);
+    else if (cancel_wanted(r)) /* it was called back, and nobody knows what became of it */
+        err = cancel(t, &ref, by_manager, now_ms);
     else
         return 0;
     return err ? err : ERR_AGAIN;

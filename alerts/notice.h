@@ -5,11 +5,15 @@
  *   pending  u32 incarnation, u32 alert, u32 notice -> owner of the notice   PENDING or DISPATCHED
  *   due      u8 way, u56 wall ms, u32 incarnation, u32 alert, u32 notice -> owner   heads of the
  *            line only; way 0: not sorted yet
- *   told     u32 alert, u32 incarnation -> u8 level told (0: none), u32 problems owed, and, if not
- *            0, u32 problems under way that are forgotten: their end will not be told
+ *   told     u32 alert, u32 incarnation -> u8 level told (0: none; top bit: the last problem was
+ *            held back), u32 problems owed, and, if not 0, u32 problems under way that are
+ *            forgotten: their end will not be told
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
  * so that order is kept, and one dead target delays no other. While a notice is with the
- * dispatcher its due time is a lease: an outcome that never comes sends it again. */
+ * dispatcher its due time is a lease: an outcome that never comes sends it again.
+ *
+ * saNoticeAction is what a manager wants done. It stays in the row until it is: a notice that is
+ * under way when it is cancelled is DISPATCHED, with that mark, until its outcome is known. */
 #ifndef ALERTS_NOTICE_H
 #define ALERTS_NOTICE_H
 
@@ -38,6 +42,7 @@ struct notice_text {
     uint32_t alert, history; /* 0: none */
     enum sa_level level, previous_level;
     int64_t at_ms, active_since_ms;
+    enum sa_suppression suppression; /* not 0: of a problem, which is not to be told for this */
 };
 
 /* One notice for one target, PENDING, due now plus the target's digest time. DIGEST_MS: of the
@@ -48,11 +53,20 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
 
 /* Told state: which targets are told of a transition, and making their notices. Answers for each
  * target in ROUTE whether it wants this level, was told the problem or is owed it. DIGEST_MS_OF
- * gives the digest time of a target's handler kind. */
+ * gives the digest time of a target's handler kind. With a suppression, problems become rows
+ * that are SUPPRESSED. KIND_ACKNOWLEDGE goes to those that know of the problem or will. */
 int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
                 bool notify_recovery,
                 int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
                 void *arg, int64_t now_ms);
+
+/* What suppressed is over, and the problem is not: N, what the alert is now, is told to each target
+ * in ROUTE from which the last problem was held back, as KIND_RAISE or KIND_CHANGE by what it
+ * knows.
+ */
+int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
+                      int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+                      void *arg, int64_t now_ms);
 
 struct notice_ref {
     char owner[33];
@@ -92,16 +106,27 @@ struct notice_recipient {
     const char *reply;
 };
 /* The outcome of a claimed notice. Ignored (0) if it is finished already. RETRY beyond
- * NOTICE_GIVE_UP_MS becomes FAILED. *RET_FINISHED: the state it has now. */
+ * NOTICE_GIVE_UP_MS becomes FAILED, and all but DELIVERED CANCELLED if a manager has called it
+ * back. *RET_STATE: the state it has now. */
 int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end end,
                    enum sa_confirmation confirmation, const char *error,
                    const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
                    enum sa_notice_state *ret_state);
-/* The dispatcher died with it, or a restart: due at once, without counting an attempt more. */
+/* The dispatcher died with it, or a restart: due at once, without counting an attempt more; or
+ * CANCELLED, if it had been called back. */
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
 /* The handler OWNER/HANDLER delivers again: what waits for another attempt by it is due now. Returns
  * and costs the queue's length, or a negative error. */
 int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms);
+/* Can NOTICE be cancelled or sent again? TARGET: the row at notice_target_key(), NULL if there is
+ * none. 0, or why not: ERR_INCONSISTENT_VALUE, ERR_RESOURCE_UNAVAILABLE. */
+int notice_may(enum sa_notice_action action, const struct row *notice, const struct row *target,
+               struct err *e);
+struct key notice_target_key(const struct row *notice);
+/* Does what its saNoticeAction says; nothing, if it cannot be done any more. Sent again, it is the
+ * same notice, due at once in the place of its number. *RET_CALL_BACK: it is with the dispatcher,
+ * which is to be asked for it; its outcome ends it. */
+int notice_act(struct txn *t, const struct notice_ref *n, int64_t now_ms, bool *ret_call_back);
 /* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
 int notice_forget(struct txn *t, uint32_t alert);
 /* The alert's row goes: so does what is known of it, but what notices under way will settle. */

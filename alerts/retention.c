@@ -72,6 +72,14 @@ int retention_add(struct txn *t, enum retained what, const char *owner, uint32_t
                   (struct slice){(const uint8_t *)owner, strlen(owner)});
 }
 
+int retention_drop(struct txn *t, enum retained what, uint32_t id, int64_t at_ms)
+{
+    uint8_t k[ENTRY_LEN];
+    int err = kv_del(t, kinds[what].db, entry_key(k, at_ms, id));
+
+    return err == ERR_NOTFOUND ? 0 : err; /* not filled in yet */
+}
+
 int retention_add_row(struct txn *t, enum retained what, const struct row *r)
 {
     char owner[NAME_MAX_LEN + 1];

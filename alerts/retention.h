@@ -19,6 +19,8 @@ enum { RETENTION_AHEAD_MS = 24 * 60 * 60 * 1000 };
 int retention_add(struct txn *t, enum retained what, const char *owner, uint32_t id, int64_t at_ms);
 /* The same, from a row that is there; nothing to do for a notice that is not finished. */
 int retention_add_row(struct txn *t, enum retained what, const struct row *r);
+/* It may go no longer: a notice that is to be sent again. AT_MS as it was added with. */
+int retention_drop(struct txn *t, enum retained what, uint32_t id, int64_t at_ms);
 
 /* Is there something to purge? BY_AGE false: the wall clock is not to be trusted at present, only
  * the number of rows counts. */

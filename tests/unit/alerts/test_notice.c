@@ -1047,7 +1047,7 @@ static void test_one_claim_sets_so_many_aside(void **state)
 
 /* ---- the walk ---- */
 
-enum { TARGETS = 4, ALERTS = 5, LIVE_MAX = 4096, STEPS = 24000 };
+enum { TARGETS = 4, ALERTS = 5, LIVE_MAX = 4096, DONE_MAX = 64, STEPS = 24000 };
 
 struct m_notice {
     uint32_t id, incarnation, alert, attempts, sequence;
@@ -1055,10 +1055,14 @@ struct m_notice {
     enum sa_level level;
     enum sa_notice_state state;
     int64_t created, ready, due; /* due 0: not the head of its line */
+    int64_t resent, since;       /* since: when its problem began */
+    uint32_t history;
+    bool cancel, bygone; /* cancel: called back */
 };
 struct m_told {
     uint32_t alert, incarnation, owed, forgotten;
     int level;
+    bool suppressed;
 };
 struct model {
     struct m_notice live[LIVE_MAX];
@@ -1071,6 +1075,11 @@ struct model {
         int64_t digest, states;
     } targets[TARGETS];
     enum sa_level level[ALERTS + 1];
+    int64_t since[ALERTS + 1]; /* 0: is OK */
+    uint32_t history[ALERTS + 1], last_history;
+    struct m_notice done[DONE_MAX]; /* some that are finished, which may be sent again */
+    size_t ndone;
+    uint64_t finished, cancelled, suppressed, resent; /* how many */
     uint32_t next_id;
     int64_t now;
 };
@@ -1134,8 +1143,23 @@ static void m_create(struct model *m, struct m_target *to, uint32_t alert, enum 
                                             .state = NOTICE_PENDING,
                                             .created = m->now,
                                             .ready = m->now + to->digest,
-                                            .due = first ? m->now + to->digest : 0};
+                                            .due = first ? m->now + to->digest : 0,
+                                            .since = m->since[alert],
+                                            .history = m->history[alert]};
     to->pending++;
+}
+
+/* Finished: it may be sent again. */
+static void m_done(struct model *m, const struct m_notice *n, enum sa_notice_state state)
+{
+    struct m_notice *at = &m->done[m->ndone < DONE_MAX ? m->ndone++ : n->id % DONE_MAX];
+
+    *at = *n;
+    at->state = state;
+    at->cancel = false;
+    m->finished++;
+    m->cancelled += state == NOTICE_CANCELLED;
+    m->suppressed += state == NOTICE_SUPPRESSED;
 }
 
 static void m_forget(struct m_told *told)
@@ -1143,6 +1167,7 @@ static void m_forget(struct m_told *told)
     told->level = 0;
     told->forgotten += told->owed;
     told->owed = 0;
+    told->suppressed = false;
 }
 
 /* ALERT is over: only targets that are THERE and enabled hear of it. */
@@ -1162,6 +1187,12 @@ static void m_tell(struct model *m, struct m_target *to, uint32_t alert, enum sa
     struct m_told *told = m_told(m, alert, to->incarnation);
     bool wanted = !to->states || (to->states >> (level - 1) & 1);
 
+    if (kind == KIND_ACKNOWLEDGE) {
+        if (told->level || told->owed)
+            m_create(m, to, alert, kind, level);
+        return;
+    }
+    told->suppressed = false;
     if (level != LEVEL_OK && wanted) {
         m_create(m, to, alert, kind, level);
         told->owed++;
@@ -1173,34 +1204,83 @@ static void m_tell(struct model *m, struct m_target *to, uint32_t alert, enum sa
     }
 }
 
-static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state)
+static void m_suppress(struct model *m, struct m_target *to, uint32_t alert,
+                       enum sa_notice_kind kind, enum sa_level level)
 {
-    struct m_notice n = *m_find(m, id), *head;
-    struct m_target *to = m_target_of(m, n.incarnation);
-    struct m_told *told = m_told(m, n.alert, n.incarnation);
-    bool problem = n.kind != KIND_CLEAR, forgotten = problem && told->forgotten, untold;
+    struct m_notice n = {.id = m->next_id,
+                         .incarnation = to->incarnation,
+                         .alert = alert,
+                         .kind = kind,
+                         .level = level,
+                         .created = m->now,
+                         .since = m->since[alert],
+                         .history = m->history[alert]};
 
-    *m_find(m, id) = m->live[m->nlive - 1];
-    m->nlive--;
-    if (to)
-        to->pending--;
+    if (to->states && !(to->states >> (level - 1) & 1))
+        return;
+    m->next_id++;
+    m_done(m, &n, NOTICE_SUPPRESSED);
+    m_told(m, alert, to->incarnation)->suppressed = true;
+}
+
+static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state);
+
+/* What says nothing without its problem goes with it. */
+static void m_cancel_untold(struct model *m, uint32_t incarnation, uint32_t alert)
+{
+    struct m_notice *head = m_head(m, incarnation, alert);
+    enum sa_notice_kind kind = head ? head->kind : 0;
+
+    if (!head || head->state != NOTICE_PENDING || head->bygone ||
+        (kind != KIND_CLEAR && kind != KIND_ACKNOWLEDGE))
+        return;
+    m_finish(m, head->id, NOTICE_CANCELLED);
+    if (kind == KIND_ACKNOWLEDGE)
+        m_cancel_untold(m, incarnation, alert);
+}
+
+/* What its end means to its target. Is it a problem that was never told? */
+static bool m_told_after(struct m_told *told, const struct m_notice *n, bool reached, bool lives)
+{
+    bool problem = n->kind == KIND_RAISE || n->kind == KIND_CHANGE, untold;
+    bool forgotten = problem && told->forgotten;
+
+    if (n->bygone)
+        return false;
     if (forgotten)
         told->forgotten--;
     else if (problem && told->owed)
         told->owed--;
-    if (state == NOTICE_DELIVERED && !forgotten)
-        told->level = problem ? (int)n.level : 0;
-    untold = problem && !forgotten && !told->level;
-    if (!to)
+    if (reached && problem && !forgotten)
+        told->level = (int)n->level;
+    if (reached && n->kind == KIND_CLEAR)
         told->level = 0;
+    untold = problem && !forgotten && !told->level;
+    if (!lives)
+        told->level = 0;
+    return untold;
+}
+
+static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state)
+{
+    struct m_notice n = *m_find(m, id), *head;
+    struct m_target *to = m_target_of(m, n.incarnation);
+    bool untold =
+        m_told_after(m_told(m, n.alert, n.incarnation), &n, state == NOTICE_DELIVERED, to);
+
+    m_done(m, &n, state);
+    *m_find(m, id) = m->live[m->nlive - 1];
+    m->nlive--;
+    if (to)
+        to->pending--;
     head = m_head(m, n.incarnation, n.alert);
     if (head && !head->due) {
         head->due = head->ready > m->now ? head->ready : m->now;
         if (head->state == NOTICE_DISPATCHED)
             head->due = m->now + NOTICE_LEASE_MS;
     }
-    if (head && untold && head->kind == KIND_CLEAR && head->state == NOTICE_PENDING)
-        m_finish(m, head->id, NOTICE_CANCELLED);
+    if (untold)
+        m_cancel_untold(m, n.incarnation, n.alert);
 }
 
 static int by_due(const void *a, const void *b)
@@ -1237,6 +1317,19 @@ static struct m_notice *m_first_due(struct model *m)
     return first && first->due <= m->now ? first : NULL;
 }
 
+/* Of the same line, something older is on its way. */
+static bool m_behind_another(const struct model *m, const struct m_notice *n)
+{
+    for (size_t i = 0; i < m->nlive; i++) {
+        const struct m_notice *x = &m->live[i];
+
+        if (x->incarnation == n->incarnation && x->alert == n->alert && x->id < n->id &&
+            x->state == NOTICE_DISPATCHED)
+            return true;
+    }
+    return false;
+}
+
 /* The ids that a claim hands out, in order. */
 static size_t m_claim(struct model *m, uint32_t *ids)
 {
@@ -1246,7 +1339,7 @@ static size_t m_claim(struct model *m, uint32_t *ids)
 
     while ((first = m_first_due(m))) {
         to = m_target_of(m, first->incarnation);
-        if (to && to->enabled)
+        if (to && to->enabled && !first->cancel)
             break;
         m_finish(m, first->id, NOTICE_CANCELLED);
     }
@@ -1261,7 +1354,7 @@ static size_t m_claim(struct model *m, uint32_t *ids)
             struct m_notice *x = &m->live[i], *head = m_head(m, x->incarnation, x->alert);
 
             if (x->incarnation == incarnation && x->state == NOTICE_PENDING &&
-                head->state == NOTICE_PENDING && !(head->attempts && head->due > m->now))
+                !m_behind_another(m, x) && !(head->attempts && head->due > m->now))
                 ids[n++] = x->id;
         }
         ids[0] = n ? ids[0] : id;
@@ -1278,22 +1371,177 @@ static size_t m_claim(struct model *m, uint32_t *ids)
     return n;
 }
 
-static void m_requeue(struct m_notice *n, int64_t when)
+static void m_requeue(struct model *m, struct m_notice *n, int64_t when)
 {
+    bool first = m_head(m, n->incarnation, n->alert) == n;
+
     n->state = NOTICE_PENDING;
     n->ready = when;
-    n->due = n->due ? when : 0;
+    n->due = n->due && first ? when : 0;
 }
 
 static void m_release(struct model *m, struct m_notice *n)
 {
     if (n->state != NOTICE_DISPATCHED)
         return;
+    if (n->cancel) {
+        m_finish(m, n->id, NOTICE_CANCELLED);
+        return;
+    }
     n->attempts -= n->attempts > 0;
-    m_requeue(n, m->now);
+    m_requeue(m, n, m->now);
+}
+
+static void m_recover(struct model *m)
+{
+    static uint32_t ids[LIVE_MAX];
+    size_t n = m->nlive;
+
+    qsort(m->live, m->nlive, sizeof *m->live, by_place);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = m->live[i].id;
+    for (size_t i = 0; i < n; i++) {
+        struct m_notice *x = m_find(m, ids[i]);
+
+        if (x)
+            m_release(m, x);
+    }
+}
+
+/* Was what it tells over already? */
+static bool m_is_bygone(const struct model *m, const struct m_notice *n)
+{
+    return n->kind == KIND_CLEAR ? m->level[n->alert] != LEVEL_OK : m->since[n->alert] != n->since;
+}
+
+/* Sends done[I] again, if its target can still be told. */
+static void m_resend(struct model *m, size_t i)
+{
+    struct m_notice n = m->done[i], *head = m_head(m, n.incarnation, n.alert);
+    struct m_target *to = m_target_of(m, n.incarnation);
+    bool first = !head || head->id > n.id;
+
+    if (!to || !to->enabled)
+        return;
+    if (head && first && head->state == NOTICE_PENDING)
+        head->due = 0;
+    n.state = NOTICE_PENDING;
+    n.bygone = m_is_bygone(m, &n);
+    n.ready = n.resent = m->now;
+    n.due = first ? m->now : 0;
+    if (!n.bygone && (n.kind == KIND_RAISE || n.kind == KIND_CHANGE)) {
+        struct m_told *told = m_told(m, n.alert, n.incarnation);
+
+        told->owed++;
+        if (n.history == m->history[n.alert])
+            told->suppressed = false;
+    }
+    m->live[m->nlive++] = n;
+    m->done[i] = m->done[--m->ndone];
+    m->finished--;
+    m->resent++;
+    to->pending++;
 }
 
 /* ---- the model and the store, step by step ---- */
+
+/* The alert's row, and what a notice of it says. */
+static struct notice_text walk_alert(struct txn *t, uint32_t alert, enum sa_notice_kind kind)
+{
+    struct notice_text n = text_about(alert, kind, model.level[alert]);
+    struct key k = key_of_id("alice", alert);
+    struct edit d;
+
+    n.history = model.history[alert];
+    n.active_since_ms = model.since[alert];
+    edit_begin(&d, t, sa_table_by_id(SA_ALERT), &k);
+    edit_int(&d, ALERT_LEVEL, model.level[alert]);
+    edit_int(&d, ALERT_HISTORY, n.history);
+    edit_int(&d, ALERT_ACTIVE_SINCE, n.level == LEVEL_OK ? 0 : n.active_since_ms);
+    assert_int_equal(row_put(&d, NULL), 0);
+    return n;
+}
+
+/* Those that a route leads to. */
+static struct route walk_route(struct txn *t)
+{
+    struct route r = {.n = 0};
+
+    for (size_t i = 0; i < TARGETS; i++) {
+        if (model.targets[i].there && model.targets[i].enabled)
+            r.targets[r.n++] = target_of(t, "alice", target_names[i]);
+    }
+    return r;
+}
+
+static void walk_acknowledge(struct txn *t, uint32_t alert)
+{
+    struct notice_text n;
+    struct route r = walk_route(t);
+
+    if (model.level[alert] == LEVEL_OK)
+        return;
+    n = walk_alert(t, alert, KIND_ACKNOWLEDGE);
+    for (size_t i = 0; i < r.n; i++)
+        m_tell(&model, m_target_of(&model, r.targets[i].incarnation), alert, n.kind, n.level, true);
+    assert_int_equal(notice_tell(t, &r, &n, true, NULL, NULL, model.now), 0);
+}
+
+/* What suppressed is over. */
+static void walk_unsuppress(struct txn *t, uint32_t alert)
+{
+    struct notice_text n;
+    struct route r = walk_route(t);
+
+    if (model.level[alert] == LEVEL_OK)
+        return;
+    n = walk_alert(t, alert, KIND_CHANGE);
+    for (size_t i = 0; i < r.n; i++) {
+        struct m_told *told = m_told(&model, alert, r.targets[i].incarnation);
+
+        if (told->suppressed)
+            m_tell(&model, m_target_of(&model, told->incarnation), alert,
+                   told->level || told->owed ? KIND_CHANGE : KIND_RAISE, n.level, true);
+    }
+    for (size_t i = 0; i < model.ntold; i++)
+        model.told[i].suppressed = model.told[i].suppressed && model.told[i].alert != alert;
+    assert_int_equal(notice_unsuppress(t, &r, &n, NULL, NULL, model.now), 0);
+}
+
+/* A manager sets saNoticeAction, and the core does it. */
+static bool act(struct txn *t, uint32_t id, enum sa_notice_action action)
+{
+    struct key k = notice_key(id);
+    struct notice_ref ref = {.owner = "alice", .id = id};
+    bool call_back = true;
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_NOTICE), &k);
+    edit_int(&d, NOTICE_ACTION, action);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(notice_act(t, &ref, model.now, &call_back), 0);
+    assert_int_equal(notice_cell(t, id, NOTICE_ACTION), call_back ? ACTION_CANCEL : ACTION_IDLE);
+    return call_back;
+}
+
+static void walk_act(struct txn *t, uint64_t *seed)
+{
+    size_t i = dice(seed, model.nlive + model.ndone ? (uint32_t)(model.nlive + model.ndone) : 1);
+    enum sa_notice_action action = dice(seed, 2) ? ACTION_CANCEL : ACTION_RESEND;
+    bool under_way = i < model.nlive && model.live[i].state == NOTICE_DISPATCHED;
+    uint32_t id;
+
+    if (i >= model.nlive + model.ndone || (i < model.nlive && model.live[i].cancel))
+        return; /* a second action is refused before it comes here */
+    id = i < model.nlive ? model.live[i].id : model.done[i - model.nlive].id;
+    assert_int_equal(act(t, id, action), action == ACTION_CANCEL && under_way);
+    if (i >= model.nlive && action == ACTION_RESEND)
+        m_resend(&model, i - model.nlive);
+    else if (under_way && action == ACTION_CANCEL)
+        model.live[i].cancel = true;
+    else if (i < model.nlive && action == ACTION_CANCEL)
+        m_finish(&model, id, NOTICE_CANCELLED);
+}
 
 static void walk_tell(struct txn *t, uint64_t *seed)
 {
@@ -1302,23 +1550,32 @@ static void walk_tell(struct txn *t, uint64_t *seed)
     enum sa_notice_kind kind = from == LEVEL_OK ? KIND_RAISE
                                : to == LEVEL_OK ? KIND_CLEAR
                                                 : KIND_CHANGE;
-    struct notice_text n = text_about(alert, kind, to);
-    bool recovery = dice(seed, 5);
-    struct route r = {.n = 0};
+    bool recovery = dice(seed, 5), held = dice(seed, 4) == 0;
+    struct route r = walk_route(t);
+    struct notice_text n;
 
     if (dice(seed, 3) == 0)
-        to = n.level = LEVEL_OK, kind = n.kind = KIND_CLEAR;
+        to = LEVEL_OK, kind = KIND_CLEAR;
     if (from == to)
         return;
     model.level[alert] = to;
-    for (size_t i = 0; i < TARGETS; i++) {
-        if (!model.targets[i].there || !model.targets[i].enabled)
-            continue;
-        r.targets[r.n++] = target_of(t, "alice", target_names[i]);
-        m_tell(&model, &model.targets[i], alert, kind, to, recovery);
+    model.history[alert] = ++model.last_history;
+    if (kind == KIND_RAISE)
+        model.since[alert] = model.now;
+    n = walk_alert(t, alert, kind);
+    n.suppression = held && to != LEVEL_OK ? SUPPRESSION_ACKNOWLEDGED : 0;
+    for (size_t i = 0; i < r.n; i++) {
+        struct m_target *target = m_target_of(&model, r.targets[i].incarnation);
+
+        if (n.suppression)
+            m_suppress(&model, target, alert, kind, to);
+        else
+            m_tell(&model, target, alert, kind, to, recovery);
     }
     if (to == LEVEL_OK)
         m_forget_others(&model, alert);
+    if (to == LEVEL_OK)
+        model.since[alert] = 0;
     assert_int_equal(notice_tell(t, &r, &n, recovery, NULL, NULL, model.now), 0);
 }
 
@@ -1363,8 +1620,11 @@ static void walk_outcome(struct txn *t, uint64_t *seed)
     if (!n)
         return;
     id = n->id;
-    if (end == NOTICE_END_RETRY && model.now - n->created >= NOTICE_GIVE_UP_MS)
+    if (end == NOTICE_END_RETRY &&
+        model.now - (n->resent ? n->resent : n->created) >= NOTICE_GIVE_UP_MS)
         want = NOTICE_FAILED;
+    if (n->cancel && end != NOTICE_END_DELIVERED)
+        want = NOTICE_CANCELLED;
     assert_int_equal(outcome(t, id, end, "no", model.now), want);
     ASSERT_STATE(t, id, want);
     if (want == NOTICE_PENDING) { /* the jitter is the queue's own: within its bounds */
@@ -1372,7 +1632,7 @@ static void walk_outcome(struct txn *t, uint64_t *seed)
 
         assert_true(wait >= notice_retry_ms(n->attempts, 0) &&
                     wait <= notice_retry_ms(n->attempts, 400));
-        m_requeue(n, when);
+        m_requeue(&model, n, when);
     } else {
         m_finish(&model, id, want);
     }
@@ -1410,7 +1670,7 @@ static void walk_step(struct txn *t, uint64_t *seed)
     struct m_notice *n;
     uint32_t alert;
 
-    switch (dice(seed, 32)) {
+    switch (dice(seed, 38)) {
     case 0:
         walk_target(t, seed);
         break;
@@ -1424,8 +1684,7 @@ static void walk_step(struct txn *t, uint64_t *seed)
         break;
     case 2:
         assert_true(notice_recover(t, model.now) >= 0);
-        for (size_t i = 0; i < model.nlive; i++)
-            m_release(&model, &model.live[i]);
+        m_recover(&model);
         break;
     case 3:
         alert = 1 + dice(seed, ALERTS);
@@ -1459,12 +1718,47 @@ static void walk_step(struct txn *t, uint64_t *seed)
     case 21:
         walk_claim(t, seed);
         break;
+    case 22:
+        walk_acknowledge(t, 1 + dice(seed, ALERTS));
+        break;
+    case 23:
+        walk_unsuppress(t, 1 + dice(seed, ALERTS));
+        break;
+    case 24:
+    case 25:
+    case 26:
+        walk_act(t, seed);
+        break;
     default:
         walk_outcome(t, seed);
     }
 }
 
 /* ---- comparing ---- */
+
+static int64_t counted(struct txn *t, unsigned column)
+{
+    struct key k;
+    struct row r;
+
+    key_init(&k);
+    key_u32(&k, 0);
+    return row_get(t, sa_table_by_id(SA_SYSTEM), &k, &r) ? 0 : row_int(&r, column);
+}
+
+static void compare_finished(struct txn *t)
+{
+    for (size_t i = 0; i < model.ndone; i++) {
+        ASSERT_STATE(t, model.done[i].id, model.done[i].state);
+        assert_int_equal(notice_cell(t, model.done[i].id, NOTICE_NEXT_ATTEMPT), 0);
+        assert_int_equal(notice_cell(t, model.done[i].id, NOTICE_SUPPRESSION),
+                         model.done[i].state == NOTICE_SUPPRESSED ? SUPPRESSION_ACKNOWLEDGED
+                                                                  : SUPPRESSION_NONE);
+    }
+    assert_int_equal(kv_count(t, "noticeAge"), model.finished);
+    assert_int_equal(counted(t, SYSTEM_NOTICES_CANCELLED), model.cancelled);
+    assert_int_equal(counted(t, SYSTEM_NOTICES_SUPPRESSED), model.suppressed);
+}
 
 static void compare_rows(struct txn *t)
 {
@@ -1475,6 +1769,8 @@ static void compare_rows(struct txn *t)
         assert_int_equal(notice_cell(t, n->id, NOTICE_ATTEMPTS), n->attempts);
         assert_int_equal(notice_cell(t, n->id, NOTICE_TARGET_SEQUENCE), n->sequence);
         assert_int_equal(notice_cell(t, n->id, NOTICE_NEXT_ATTEMPT), n->due);
+        assert_int_equal(notice_cell(t, n->id, NOTICE_ACTION),
+                         n->cancel ? ACTION_CANCEL : ACTION_IDLE);
     }
     for (size_t i = 0; i < TARGETS; i++) {
         if (!model.targets[i].there)
@@ -1527,14 +1823,15 @@ static void compare_told(struct txn *t)
     struct slice k, v;
 
     for (size_t i = 0; i < model.ntold; i++) {
-        if (model.told[i].level || model.told[i].owed || model.told[i].forgotten)
+        if (model.told[i].level || model.told[i].owed || model.told[i].forgotten ||
+            model.told[i].suppressed)
             model.told[kept++] = model.told[i];
     }
     model.ntold = kept;
     for (bool first = true; next_pair(t, "told", &k, &v, first); first = false, kept--) {
         const struct m_told *told = m_told(&model, get_u32(k.data), get_u32(k.data + 4));
 
-        assert_int_equal(v.data[0], told->level);
+        assert_int_equal(v.data[0], told->level | (told->suppressed ? 0x80 : 0));
         assert_int_equal(get_u32(v.data + 1), told->owed);
         assert_int_equal(v.len, told->forgotten ? 9 : 5);
         if (told->forgotten)
@@ -1559,6 +1856,7 @@ static void test_a_walk_agrees_with_a_model(void **state)
         saved = model;
         walk_step(t, &seed);
         compare_rows(t);
+        compare_finished(t);
         compare_queues(t);
         compare_told(t);
         if (dice(&seed, 20)) {
@@ -1568,7 +1866,8 @@ static void test_a_walk_agrees_with_a_model(void **state)
             model = saved;
         }
     }
-    assert_true(model.next_id > 3000);
+    assert_true(model.next_id > 3000 && model.resent > 200);
+    assert_true(model.cancelled > 200 && model.suppressed > 100);
 }
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
