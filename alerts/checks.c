@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/override.h"
+#include "base/clock.h"
 
 enum { SCRIPT_MAX = 16 * 1024 };
 
@@ -471,16 +473,53 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
     return check_together(c, kind, n[0], n[1], e);
 }
 
+/* ---- alerts and notices ---- */
+
+/* Managers set nothing of an alert but its acknowledgement. */
+static int check_alert(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                       struct err *e)
+{
+    (void)arg;
+    return c->gone ? 0 : ack_check(c->after, clock_wall_ms(), ret_column, e);
+}
+
+static int check_notice(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                        struct err *e)
+{
+    int64_t before = c->before ? row_int(c->before, NOTICE_ACTION) : ACTION_IDLE;
+    int64_t action = row_int(c->after, NOTICE_ACTION);
+    struct row target;
+    struct key k;
+    bool lives;
+
+    (void)arg;
+    *ret_column = NOTICE_ACTION;
+    if (c->gone || action == before)
+        return 0;
+    if (before != ACTION_IDLE)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "%s is still to be done",
+                       before == ACTION_CANCEL ? "cancel" : "resend");
+    k = notice_target_key(c->after);
+    lives = !set_look_row(c->look, sa_table_by_id(SA_TARGET), &k, &target);
+    return notice_may((enum sa_notice_action)action, c->after, lives ? &target : NULL, e);
+}
+
 int checks_register(struct store *s, const struct checks *c)
 {
     static const struct {
         unsigned table;
         set_check_fn fn;
     } list[] = {
-        {SA_DEFINITION, check_definition},     {SA_SCRIPT, check_script},
-        {SA_SCRIPT_TEXT, check_segment},       {SA_GROUP_DEFINITION, check_group_definition},
-        {SA_GROUP_TARGET, check_group_target}, {SA_TARGET, check_target},
-        {SA_TARGET_PROPERTY, check_property},  {SA_GROUP, check_group},
+        {SA_DEFINITION, check_definition},
+        {SA_SCRIPT, check_script},
+        {SA_SCRIPT_TEXT, check_segment},
+        {SA_GROUP_DEFINITION, check_group_definition},
+        {SA_GROUP_TARGET, check_group_target},
+        {SA_TARGET, check_target},
+        {SA_TARGET_PROPERTY, check_property},
+        {SA_GROUP, check_group},
+        {SA_ALERT, check_alert},
+        {SA_NOTICE, check_notice},
         {SA_HANDLER_PROPERTY, check_handler_property},
     };
     int err = 0;

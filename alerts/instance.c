@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/retention.h"
 
 /* Databases:
@@ -187,6 +188,7 @@ struct step { /* one transition on its way to the store */
     const char *instance, *value, *message;
     uint32_t alert, history;
     const struct judge_transition *t;
+    struct ack ack;
 };
 
 static int write_history(struct txn *t, struct step *s, int64_t now_ms)
@@ -236,6 +238,7 @@ static int tell(struct txn *t, const struct step *s, int64_t now_ms,
         .previous_level = s->t->from,
         .at_ms = now_ms,
         .active_since_ms = s->t->in_ms,
+        .suppression = s->ack.suppresses ? SUPPRESSION_ACKNOWLEDGED : 0,
     };
     struct route route;
     int err = route_find(t, s->d->owner, s->d->name, &route);
@@ -318,7 +321,11 @@ static int write_alert(struct txn *t, const struct step *s, const struct judge_s
         edit_str(&e, ALERT_MESSAGE, s->message);
         edit_int(&e, ALERT_HISTORY, s->history);
     }
+    if (s->ack.over)
+        ack_wipe(&e);
     err = row_put(&e, NULL);
+    if (!err && s->ack.over)
+        err = ack_unwatch(t, s->alert, s->ack.due_ms);
     return err ? err : mark_held(t, s->d->owner, s->alert, state);
 }
 
@@ -332,7 +339,8 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
                      .instance = instance,
                      .value = v->value ? v->value : "",
                      .message = message,
-                     .t = &ret->transition};
+                     .t = &ret->transition,
+                     .ack = {.kind = ACK_NONE}};
     struct judge_state before, after;
     struct row r;
     bool existed;
@@ -343,12 +351,15 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
     if (err && err != ERR_NOTFOUND)
         return err;
     existed = !err;
-    if (existed)
+    if (existed) {
         state_read(&before, &r);
-    else
+        s.ack = ack_read(&r);
+    } else {
         judge_init(&before, now);
+    }
     after = before;
     ret->transition = judge(&after, &d->rules, v->kind, v->level, now, &ret->due_mono);
+    ack_follow(&s.ack, &ret->transition, &after.flags);
     outcome_of(&before, &after, existed, ret);
     if (!ret->changed)
         return 0;
@@ -432,8 +443,10 @@ static int close_one(void *arg, struct txn *t, uint32_t alert)
         return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
     row_str(&r, ALERT_INSTANCE, instance, sizeof instance);
     state_read(&before, &r);
+    s.ack = ack_read(&r);
     state = before;
     move = judge_close(&state, c->reason, c->now);
+    ack_follow(&s.ack, &move, &state.flags);
     snprintf(message, sizeof message, "the definition was %s",
              c->reason == REASON_DELETED ? "deleted" : "disabled");
     if (move.happened) {

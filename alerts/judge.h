@@ -27,7 +27,14 @@ struct judge_rules {
     enum sa_policy no_data, on_error;
 };
 
-enum { ALERT_FLAG_NO_DATA = 1 << 0, ALERT_FLAG_ERROR = 1 << 1, ALERT_FLAG_DISABLED = 1 << 2 };
+enum {
+    ALERT_FLAG_NO_DATA = 1 << 0,
+    ALERT_FLAG_ERROR = 1 << 1,
+    ALERT_FLAG_DISABLED = 1 << 2,
+    /* Not the judge's, which leaves them alone until the alert is closed (alerts/acknowledge.h). */
+    ALERT_FLAG_ACKNOWLEDGED = 1 << 3,
+    ALERT_FLAG_SUPPRESSED = 1 << 4,
+};
 
 /* What is kept of an instance. Times named _mono are clock_mono_ms(), the others wall ms. */
 struct judge_state {

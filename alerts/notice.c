@@ -1235,7 +1235,8 @@ static int hurry_one(struct txn *t, const struct notice_ref *n, const struct pla
         ref_find(t, SA_HANDLER, target_owner, handler, &found, handler_owner) ||
         strcmp(handler_owner, h->owner))
         return txn_error(t);
-    return move_times(t, n, p, &r, row_int(&r, NOTICE_CREATED), h->now_ms);
+    return move_times(t, n, p, &r, row_int(&r, NOTICE_CREATED), row_int(&r, NOTICE_RESENT),
+                      h->now_ms);
 }
 
 int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms)

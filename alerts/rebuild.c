@@ -8,9 +8,16 @@
 #include "base/array.h"
 #include "base/text.h"
 
-/* Formats: alerts/index.h, alerts/instance.c, alerts/notice.h, alerts/retention.h,
- * daemon/core_changes.c. */
-enum { LINE_LEN = 8, PENDING_LEN = 12, DUE_LEN = 20, TOLD_MOST = 9 };
+/* Formats: alerts/acknowledge.h, alerts/index.h, alerts/instance.c, alerts/notice.h,
+ * alerts/retention.h, daemon/core_changes.c. */
+enum {
+    LINE_LEN = 8,
+    PENDING_LEN = 12,
+    DUE_LEN = 20,
+    TOLD_MOST = 9,
+    ACK_LEN = 12,
+    TOLD_SUPPRESSED = 0x80
+};
 
 #define TABLE(id) sa_table_by_id(id)
 
@@ -21,7 +28,8 @@ struct line {
     bool under_way; /* some notice is not */
     uint32_t id;    /* of the notice; of the last that was delivered since the problem began */
     uint8_t level;  /* that it told; 0: the end, or nothing */
-    bool delivered;
+    bool delivered, suppressed;
+    uint32_t newest;  /* id of the last of the present problem, held back or not */
     int64_t since_ms; /* when the problem began that it is about */
 };
 
@@ -230,6 +238,20 @@ static void know_alert(struct rebuild *b, uint32_t id, const struct row *r)
                                                    row_int(r, ALERT_ACTIVE_SINCE)};
 }
 
+/* Its acknowledgement ends by time. */
+static void watch_ack(struct rebuild *b, uint32_t id, const struct row *r, const char *owner)
+{
+    int64_t due_ms = row_int(r, ALERT_ACK_DUE);
+    uint8_t k[ACK_LEN];
+
+    if (!due_ms)
+        return;
+    put_u64(k, (uint64_t)due_ms);
+    put_u32(k + 8, id);
+    kv_put(b->t, "acknowledged", (struct slice){k, sizeof k},
+           (struct slice){(const uint8_t *)owner, strlen(owner)});
+}
+
 static void alert_row(struct rebuild *b, const struct row *r, const struct key *key)
 {
     char owner[33], definition[33], instance[256];
@@ -250,6 +272,7 @@ static void alert_row(struct rebuild *b, const struct row *r, const struct key *
 
     put_u32(octets, id);
     kv_put(b->t, "instances", key_slice(&k), (struct slice){octets, sizeof octets});
+    watch_ack(b, id, r, owner);
     if (held)
         kv_put(b->t, "held", (struct slice){octets, sizeof octets},
                (struct slice){(const uint8_t *)owner, strlen(owner)});
@@ -275,9 +298,14 @@ static const struct known_alert *find_alert(const struct rebuild *b, uint32_t id
 /* ---- notices -----------------------------------------------------------------------------------
  */
 
+/* Acknowledgements, and what was sent again when it was over, are under way, but change nothing of
+ * what is known. */
 static void add_line(struct rebuild *b, uint32_t id, const struct row *r, bool open)
 {
     int64_t level = row_int(r, NOTICE_LEVEL);
+    bool bygone = row_int(r, NOTICE_BYGONE);
+    bool news = !bygone && row_int(r, NOTICE_KIND) <= KIND_CHANGE;
+    bool suppressed = row_int(r, NOTICE_STATE) == NOTICE_SUPPRESSED;
     bool problem = row_int(r, NOTICE_KIND) == KIND_RAISE || row_int(r, NOTICE_KIND) == KIND_CHANGE;
     struct line *room = array_room(b->lines, &b->cap, b->nlines + 1, sizeof *room);
 
@@ -289,12 +317,13 @@ static void add_line(struct rebuild *b, uint32_t id, const struct row *r, bool o
     b->lines[b->nlines++] = (struct line){
         .alert = (uint32_t)row_int(r, NOTICE_ALERT),
         .incarnation = (uint32_t)row_int(r, NOTICE_INCARNATION),
-        .open = open && problem,
+        .open = open && problem && news,
         .under_way = open,
         .id = id,
         .level = problem ? (uint8_t)level : 0,
-        .delivered = !open,
-        .since_ms = row_int(r, NOTICE_ACTIVE_SINCE),
+        .delivered = !open && !suppressed && news,
+        .suppressed = suppressed,
+        .since_ms = bygone ? 0 : row_int(r, NOTICE_ACTIVE_SINCE),
     };
 }
 
@@ -325,7 +354,8 @@ static void notice_row(struct rebuild *b, const struct row *r, const struct key 
     at_least(&b->most_alert, row_int(r, NOTICE_ALERT));
     at_least(&b->most_history, row_int(r, NOTICE_HISTORY));
     at_least(&b->most_incarnation, row_int(r, NOTICE_INCARNATION));
-    if (row_int(r, NOTICE_ALERT) && (open || state == NOTICE_DELIVERED))
+    if (row_int(r, NOTICE_ALERT) &&
+        (open || state == NOTICE_DELIVERED || state == NOTICE_SUPPRESSED))
         add_line(b, id, r, open);
     if (open)
         enqueue(b, id, r, owner);
@@ -501,6 +531,10 @@ static struct line summed(const struct rebuild *b, size_t from, size_t to)
 
         sum.open += l->open;
         sum.under_way = sum.under_way || l->under_way;
+        if (l->since_ms == since_ms && l->id > sum.newest) {
+            sum.newest = l->id;
+            sum.suppressed = l->suppressed;
+        }
         if (!l->delivered || l->since_ms != since_ms || l->id < sum.id)
             continue;
         sum.id = l->id;
@@ -564,7 +598,9 @@ static void told_lines(struct rebuild *b, const uint8_t *seen)
 {
     for (size_t i = 0; i < b->nlines && !failed(b); i++)
         if (!seen[i])
-            put_told(b, &b->lines[i], b->lines[i].level, b->lines[i].open, 0);
+            put_told(b, &b->lines[i],
+                     b->lines[i].level | (b->lines[i].suppressed ? TOLD_SUPPRESSED : 0),
+                     b->lines[i].open, 0);
 }
 
 static struct line *find_line(struct rebuild *b, const struct line *l)
@@ -644,7 +680,7 @@ static void rebuild_ids(struct rebuild *b)
 
 static void rebuild_all(struct rebuild *b)
 {
-    static const char *const dbs[] = {"instances", "held",       "pending",
+    static const char *const dbs[] = {"instances", "held",       "acknowledged", "pending",
                                       "due",       "historyAge", "noticeAge"};
 
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++)
