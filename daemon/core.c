@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/checks.h"
 #include "alerts/computed.h"
 #include "base/clock.h"
@@ -21,11 +22,11 @@
 static bool work_waits(struct core *c, struct txn *t, const struct judge_now *now,
                        size_t *ret_apply)
 {
-    int64_t due = notice_next_due(t, core_room(c));
+    int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t);
 
     *ret_apply = core_verdicts_look(c, t, now);
     return *ret_apply || c->noutcomes || c->nlost || c->unsort_wanted || core_changes_waiting(t) ||
-           (due && due <= now->wall_ms);
+           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -59,6 +60,8 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
 
     ask_for_reload(c, touched);
     if (!err)
+        err = ack_expire(t, now->wall_ms, core_digest_ms, c);
+    if (!err)
         err = core_outcomes_apply(c, t, now->wall_ms);
     if (!err)
         err = core_verdicts_apply(c, t, napply, now);
@@ -69,12 +72,16 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
     return txn_commit(t, e);
 }
 
+/* A notice that is due, if it can be sent, or the end of an acknowledgement. */
 static void arm_due(struct core *c)
 {
     struct txn *t = txn_begin(c->store, TXN_READ);
-    int64_t due = notice_next_due(t, core_room(c)), delay = due - clock_wall_ms();
+    int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t), delay;
 
     txn_abort(t);
+    if (!due || (ack && ack < due))
+        due = ack;
+    delay = due - clock_wall_ms();
     if (!due)
         loop_timer_cancel(c->due);
     else
@@ -105,7 +112,7 @@ static void core_turn(void *arg)
         if (err) { /* everything is still here, and tried again at the next tick */
             log_error("store", "cannot commit: %s", e.text);
             core_jobs_free(jobs);
-            free(touched.items);
+            core_touched_release(&touched);
             c->stalled = true;
             /* What it was about may be left out the next time; else the store is to be verified. */
             if (err == ERR_CORRUPT && ++c->damaged >= CORE_DAMAGED_MOST)
@@ -117,12 +124,13 @@ static void core_turn(void *arg)
         core_outcomes_clear(c);
         core_parts_follow(c);
         core_jobs_send(c, jobs);
+        core_jobs_call_back(c, touched.called_back, touched.ncalled_back);
         reload_touched(c, &touched);
         arm_due(c);
     }
     c->stalled = false;
     core_verdicts_clear(c);
-    free(touched.items);
+    core_touched_release(&touched);
 }
 
 /* A store that refuses is asked once a second, not at every turn. */
@@ -368,7 +376,7 @@ static void on_kill(void *arg, uint32_t condition, const char *why)
 
 /* ---- start and stop ---- */
 
-/* A notice is due: the end of this turn hands it out. */
+/* Something is due: the end of this turn does it. */
 static void core_due(void *arg)
 {
     (void)arg;

@@ -76,12 +76,14 @@ struct core_handler {
     const struct outcome *last; /* ... of which this is the last; NULL: none */
 };
 
-struct core_touched { /* definitions to be looked at again after a commit */
+struct core_touched { /* what is to be done after a commit: definitions to be looked at again ... */
     struct core_name {
         char owner[33], name[33];
     } * items;
     size_t n, cap;
-    bool all;        /* a script changed: every one */
+    bool all;                       /* a script changed: every one */
+    struct notice_ref *called_back; /* notices with the dispatcher that a manager cancelled */
+    size_t ncalled_back, cap_called_back;
     uint64_t reload; /* the change by which a manager asked for a reload, 0 */
 };
 
@@ -247,6 +249,8 @@ void core_outcomes_clear(struct core *c);
 int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new);
 void core_jobs_send(struct core *c, struct core_job *new_jobs);
 void core_jobs_free(struct core_job *j);
+/* Asks the dispatcher for messages all of whose notices have been called back, REFS among them. */
+void core_jobs_call_back(struct core *c, const struct notice_ref *refs, size_t n);
 
 /* core_retention.c: purges history and finished notices in the background. */
 int core_retention_start(struct core *c);
@@ -261,9 +265,11 @@ void core_on_process(void *arg, const struct stage_process *p, int stat);
 void core_process_usage(struct edit *d, int stat);
 
 /* core_changes.c: the changes ring. What SETs touched is taken in with its effects: indexes, closed
- * instances, notices of definitions, tests of targets. */
+ * instances, notices of definitions, tests of targets, acknowledgements, what is to be done with
+ * notices. */
 bool core_changes_waiting(struct txn *t);
 int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,
                        struct core_touched *ret);
+void core_touched_release(struct core_touched *x);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "base/array.h"
 #include "base/log.h"
 
@@ -158,7 +159,51 @@ static bool target_in_force(struct txn *t, const struct slice *key)
            row_int(&r, TARGET_ENABLED) == TRUTH_TRUE;
 }
 
+/* ---- alerts and notices ---- */
+
+static int call_back(struct core_touched *x, const struct notice_ref *n)
+{
+    struct notice_ref *p =
+        array_room(x->called_back, &x->cap_called_back, x->ncalled_back + 1, sizeof *p);
+
+    if (!p)
+        return ERR_NOMEM;
+    x->called_back = p;
+    p[x->ncalled_back++] = *n;
+    return 0;
+}
+
+static int apply_notice(struct txn *t, const struct notice_ref *n, int64_t now_ms,
+                        struct core_touched *touched)
+{
+    bool wanted;
+    int err = notice_act(t, n, now_ms, &wanted);
+
+    return err || !wanted ? err : call_back(touched, n);
+}
+
+/* A row that has a number: what managers set of alerts and notices. */
+static int apply_numbered(struct core *c, struct txn *t, const struct change *ch,
+                          const struct judge_now *now, struct core_touched *touched)
+{
+    struct notice_ref ref;
+    size_t pos = 0;
+
+    if (!key_read_name(&ch->key, &pos, ref.owner) || !key_read_u32(&ch->key, &pos, &ref.id))
+        return 0;
+    if (ch->table == SA_ALERT)
+        return ack_take_in(t, ref.owner, ref.id, now->wall_ms, core_digest_ms, c);
+    return apply_notice(t, &ref, now->wall_ms, touched);
+}
+
 /* ---- the ring ---- */
+
+void core_touched_release(struct core_touched *x)
+{
+    free(x->items);
+    free(x->called_back);
+    *x = (struct core_touched){.items = NULL};
+}
 
 static int touch(struct core_touched *x, const char *owner, const char *name)
 {
@@ -178,6 +223,8 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     char owner[33] = "", name[33] = "";
     int err = 0;
 
+    if (ch->table == SA_ALERT || ch->table == SA_NOTICE)
+        return apply_numbered(c, t, ch, now, touched);
     two_names(&ch->key, owner, name);
     if (ch->table == SA_DEFINITION) {
         err = apply_definition(c, t, ch, now);

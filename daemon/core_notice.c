@@ -385,7 +385,8 @@ static int fill_event(struct txn *t, const struct notice_ref *ref, const struct 
     ev->notification = (uint8_t)row_int(r, NOTICE_NOTIFICATION);
     ev->level = (uint8_t)row_int(r, NOTICE_LEVEL);
     ev->previous_level = (uint8_t)row_int(r, NOTICE_PREVIOUS_LEVEL);
-    ev->at_ms = row_int(r, NOTICE_SINCE);
+    /* An acknowledgement is news of its own; its alert has had its level for longer. */
+    ev->at_ms = row_int(r, ev->kind == KIND_ACKNOWLEDGE ? NOTICE_CREATED : NOTICE_SINCE);
     ev->active_since_ms = row_int(r, NOTICE_ACTIVE_SINCE);
     snprintf(ev->owner, sizeof ev->owner, "%s", ref->owner);
     row_str(r, NOTICE_DEFINITION, ev->definition, sizeof ev->definition);
@@ -531,6 +532,56 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
     }
     chan_hold(c->agent, false);
     chan_hold(c->dispatcher, false);
+    txn_abort(t);
+}
+
+/* ---- calling back ---- */
+
+static bool is_called_back(struct txn *t, const struct notice_ref *n)
+{
+    struct key k;
+    struct row r;
+
+    return notice_get(t, n, &r, &k) || row_int(&r, NOTICE_ACTION) == ACTION_CANCEL;
+}
+
+static bool carries(const struct core_job *j, const struct notice_ref *refs, size_t n)
+{
+    for (size_t i = 0; i < j->nrefs; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (j->refs[i].id == refs[k].id && !strcmp(j->refs[i].owner, refs[k].owner))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A digest goes on for those who are still to be told of the rest. */
+static void call_job_back(struct core *c, struct txn *t, const struct core_job *j)
+{
+    uint8_t id[8];
+
+    for (size_t i = 0; i < j->nrefs; i++) {
+        if (!is_called_back(t, &j->refs[i]))
+            return;
+    }
+    put_u64(id, j->id);
+    chan_send(c->dispatcher, DISPATCH_CANCEL, id, sizeof id);
+}
+
+void core_jobs_call_back(struct core *c, const struct notice_ref *refs, size_t n)
+{
+    struct txn *t;
+
+    if (!n || !c->dispatcher)
+        return;
+    t = txn_begin(c->store, TXN_READ);
+    for (size_t i = 0; i < CORE_JOB_BUCKETS; i++) {
+        for (const struct core_job *j = c->jobs[i]; j; j = j->next) {
+            if (carries(j, refs, n))
+                call_job_back(c, t, j);
+        }
+    }
     txn_abort(t);
 }
 

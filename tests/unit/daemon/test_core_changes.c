@@ -16,8 +16,7 @@ static void apply_changes(struct txn *t)
 {
     struct core c = {.store = NULL};
 
-    free(touched.items);
-    touched = (struct core_touched){.items = NULL};
+    core_touched_release(&touched);
     assert_int_equal(core_changes_apply(&c, t, &now, &touched), 0);
     assert_false(core_changes_waiting(t));
 }
@@ -40,8 +39,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    free(touched.items);
-    touched = (struct core_touched){.items = NULL};
+    core_touched_release(&touched);
     return world_teardown(state);
 }
 
