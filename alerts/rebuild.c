@@ -298,13 +298,20 @@ static const struct known_alert *find_alert(const struct rebuild *b, uint32_t id
 /* ---- notices -----------------------------------------------------------------------------------
  */
 
+/* The end of a problem that was sent again may have been told before. */
+static bool may_be_told(const struct row *r)
+{
+    return row_int(r, NOTICE_STATE) == NOTICE_DELIVERED ||
+           (row_int(r, NOTICE_KIND) == KIND_CLEAR && row_int(r, NOTICE_RESENT));
+}
+
 /* Acknowledgements, and what was sent again when it was over, are under way, but change nothing of
  * what is known. */
 static void add_line(struct rebuild *b, uint32_t id, const struct row *r, bool open)
 {
     int64_t level = row_int(r, NOTICE_LEVEL);
-    bool bygone = row_int(r, NOTICE_BYGONE);
-    bool news = !bygone && row_int(r, NOTICE_KIND) <= KIND_CHANGE;
+    bool news = !row_int(r, NOTICE_BYGONE) && row_int(r, NOTICE_KIND) <= KIND_CHANGE;
+    bool told = may_be_told(r) && row_int(r, NOTICE_KIND) <= KIND_CHANGE;
     bool suppressed = row_int(r, NOTICE_STATE) == NOTICE_SUPPRESSED;
     bool problem = row_int(r, NOTICE_KIND) == KIND_RAISE || row_int(r, NOTICE_KIND) == KIND_CHANGE;
     struct line *room = array_room(b->lines, &b->cap, b->nlines + 1, sizeof *room);
@@ -321,9 +328,9 @@ static void add_line(struct rebuild *b, uint32_t id, const struct row *r, bool o
         .under_way = open,
         .id = id,
         .level = problem ? (uint8_t)level : 0,
-        .delivered = !open && !suppressed && news,
+        .delivered = told,
         .suppressed = suppressed,
-        .since_ms = bygone ? 0 : row_int(r, NOTICE_ACTIVE_SINCE),
+        .since_ms = news || told ? row_int(r, NOTICE_ACTIVE_SINCE) : 0,
     };
 }
 
@@ -354,8 +361,7 @@ static void notice_row(struct rebuild *b, const struct row *r, const struct key 
     at_least(&b->most_alert, row_int(r, NOTICE_ALERT));
     at_least(&b->most_history, row_int(r, NOTICE_HISTORY));
     at_least(&b->most_incarnation, row_int(r, NOTICE_INCARNATION));
-    if (row_int(r, NOTICE_ALERT) &&
-        (open || state == NOTICE_DELIVERED || state == NOTICE_SUPPRESSED))
+    if (row_int(r, NOTICE_ALERT) && (open || may_be_told(r) || state == NOTICE_SUPPRESSED))
         add_line(b, id, r, open);
     if (open)
         enqueue(b, id, r, owner);
@@ -463,6 +469,8 @@ static void queued(struct rebuild *b, const uint8_t at[PENDING_LEN], const char 
     if (row_get(b->t, TABLE(SA_NOTICE), &notice, &r))
         return;
     due = row_int(&r, NOTICE_NEXT_ATTEMPT);
+    /* One that is under way has its lease, also when an older one was put before it. */
+    head = head || (due && row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED);
     if (!due)
         due = row_int(&r, NOTICE_READY) > b->now_ms ? row_int(&r, NOTICE_READY) : b->now_ms;
     row_str(&r, NOTICE_TARGET_OWNER, target_owner, sizeof target_owner);

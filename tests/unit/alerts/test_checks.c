@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "alerts/checks.h"
+#include "alerts/notice.h"
+#include "base/clock.h"
 #include "daemon/kinds.h"
 #include "store/view.h"
 
@@ -472,7 +474,289 @@ static void test_own_rows_come_before_admins(void **state)
              PROPERTY(STATUS, "ops", "fromName", GO));
 }
 
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
+/* ---- alerts and notices ---- */
+
+enum { WALL = 1000000000 };
+static int64_t wall = WALL;
+
+/* As DateAndTime, in UTC; in a buffer of its own each of the last two times. */
+static struct slice date_of(int64_t ms)
+{
+    static uint8_t octets[2][DATE_AND_TIME_LEN];
+    static unsigned next;
+    uint8_t *p = octets[next++ % 2];
+
+    clock_date_and_time(ms, p);
+    return (struct slice){p, DATE_AND_TIME_LEN};
+}
+
+struct ack_bind {
+    unsigned column;
+    int64_t number; /* a time, for the column of one */
+    const char *text;
+};
+
+static int set_alert(struct world *w, uint32_t alert, const struct ack_bind *binds, int *ret_blamed,
+                     struct err *e)
+{
+    const struct sa_table *t = sa_table_by_id(SA_ALERT);
+    struct set *x = set_new(w->store, SET_SNMP);
+    struct key k = key_of_id("alice", alert);
+    struct slice key = key_slice(&k);
+    int err = 0;
+
+    *ret_blamed = -1;
+    for (int i = 0; i < 4 && binds[i].column && !err; i++) {
+        const struct ack_bind *b = &binds[i];
+        struct set_value v = {.type = SET_INT32, .number = b->number};
+        uint32_t subids[128];
+        size_t n = view_oid(t, b->column, &key, subids, 128);
+
+        if (b->text || b->column == ALERT_ACK_UNTIL) {
+            v.type = SET_OCTETS;
+            v.bytes = b->text ? (struct slice){(const uint8_t *)b->text, strlen(b->text)}
+                              : date_of(b->number);
+        }
+        err = set_add(x, i, subids, n, &v, e);
+        *ret_blamed = err ? i : -1;
+    }
+    if (!err)
+        err = set_check(x, ret_blamed, e);
+    if (!err)
+        err = set_commit(x, ret_blamed, e);
+    set_free(x);
+    return err;
+}
+
+/* Alert 1 is critical, 2 is ok; notices 1 to 6 of target ops have the states 1 to 6. */
+static int setup_alerts(void **state)
+{
+    struct world *w;
+    struct txn *t;
+    uint32_t incarnation;
+
+    setup(state);
+    clock_fake(&wall, NULL);
+    w = *state;
+    t = begin(w);
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_LEVEL, LEVEL_CRITICAL, NULL});
+    PUT(t, SA_ALERT, key_of_id("alice", 2), {ALERT_LEVEL, LEVEL_OK, NULL});
+    incarnation = incarnation_of(t, "alice", "ops");
+    for (uint32_t id = NOTICE_PENDING; id <= NOTICE_SUPPRESSED; id++)
+        PUT(t, SA_NOTICE, key_of_id("alice", id), {NOTICE_STATE, id, NULL},
+            {NOTICE_TARGET, 0, "ops"}, {NOTICE_TARGET_OWNER, 0, "alice"},
+            {NOTICE_INCARNATION, incarnation, NULL});
+    done(t);
+    return 0;
+}
+
+static int teardown_alerts(void **state)
+{
+    clock_fake(NULL, NULL);
+    return world_teardown(state);
+}
+
+static const struct {
+    const char *name;
+    uint32_t alert;
+    int want, blamed;
+    const char *words;
+    struct ack_bind binds[4];
+} ack_refusals[] = {
+    {"an alert that is ok",
+     2,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "there is nothing to acknowledge",
+     {{ALERT_ACKNOWLEDGE, ACK_NORMAL, NULL}}},
+    {"an alert that is not there",
+     3,
+     ERR_NO_CREATION,
+     0,
+     "not made by managers",
+     {{ALERT_ACKNOWLEDGE, ACK_NORMAL, NULL}}},
+    {"no such kind", 1, ERR_WRONG_VALUE, 0, "", {{ALERT_ACKNOWLEDGE, 5, NULL}}},
+    {"an author alone",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "together with saAlertAcknowledge only",
+     {{ALERT_ACK_AUTHOR, 0, "bob"}}},
+    {"a text alone",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "together with saAlertAcknowledge only",
+     {{ALERT_ACK_TEXT, 0, "words"}}},
+    {"a time alone",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "together with saAlertAcknowledge only",
+     {{ALERT_ACK_UNTIL, WALL + 5000, NULL}}},
+    {"an author of nothing",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "neither author nor text",
+     {{ALERT_ACKNOWLEDGE, ACK_NONE, NULL}, {ALERT_ACK_AUTHOR, 0, "bob"}}},
+    {"until when?",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "until wants a time",
+     {{ALERT_ACKNOWLEDGE, ACK_UNTIL, NULL}}},
+    {"until now",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     1,
+     "the time is past",
+     {{ALERT_ACKNOWLEDGE, ACK_UNTIL, NULL}, {ALERT_ACK_UNTIL, WALL, NULL}}},
+    {"a time for another kind",
+     1,
+     ERR_INCONSISTENT_VALUE,
+     1,
+     "of the kind until",
+     {{ALERT_ACKNOWLEDGE, ACK_STICKY, NULL}, {ALERT_ACK_UNTIL, WALL + 5000, NULL}}},
+    {"a time that is none",
+     1,
+     ERR_WRONG_LENGTH,
+     1,
+     "8 or 11 octets",
+     {{ALERT_ACKNOWLEDGE, ACK_UNTIL, NULL}, {ALERT_ACK_UNTIL, 0, "noon"}}},
+    {"an author too long",
+     1,
+     ERR_WRONG_LENGTH,
+     1,
+     "",
+     {{ALERT_ACKNOWLEDGE, ACK_STICKY, NULL},
+      {ALERT_ACK_AUTHOR, 0, "123456789012345678901234567890123"}}},
+    {"what is the daemon's", 1, ERR_NOT_WRITABLE, 0, "", {{ALERT_ACK_AT, WALL, NULL}}},
+};
+
+static void test_what_is_no_acknowledgement(void **state)
+{
+    struct world *w = *state;
+
+    for (size_t i = 0; i < COUNT(ack_refusals); i++) {
+        struct err e = {.text = ""};
+        int blamed, err = set_alert(w, ack_refusals[i].alert, ack_refusals[i].binds, &blamed, &e);
+
+        if (err != ack_refusals[i].want || blamed != ack_refusals[i].blamed ||
+            !strstr(e.text, ack_refusals[i].words))
+            fail_msg("%s: %s, varbind %d: %s", ack_refusals[i].name, err_name(err), blamed, e.text);
+    }
+}
+
+static void test_an_acknowledgement_is_one_set(void **state)
+{
+    static const struct ack_bind full[4] = {{ALERT_ACKNOWLEDGE, ACK_UNTIL, NULL},
+                                            {ALERT_ACK_AUTHOR, 0, "bob"},
+                                            {ALERT_ACK_TEXT, 0, "on it"},
+                                            {ALERT_ACK_UNTIL, WALL + 100, NULL}};
+    static const struct ack_bind bare[4] = {{ALERT_ACKNOWLEDGE, ACK_STICKY, NULL}};
+    static const struct ack_bind back[4] = {{ALERT_ACKNOWLEDGE, ACK_NONE, NULL}};
+    struct world *w = *state;
+    struct key k = key_of_id("alice", 1);
+    struct txn *t = begin(w);
+    struct change ch;
+    uint64_t seq;
+    struct err e;
+    int blamed;
+
+    take_in(t, 1);
+    seq = changes_consumed(t);
+    done(t);
+    assert_int_equal(set_alert(w, 1, full, &blamed, &e), 0);
+    assert_int_equal(set_alert(w, 1, full, &blamed, &e), 0); /* the same packet again */
+    t = begin(w);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_ACK_UNTIL), WALL + 100);
+    assert_string_equal(text_of(t, SA_ALERT, k, ALERT_ACK_AUTHOR), "bob");
+    assert_int_equal(changes_next(t, seq, &ch), 0);
+    assert_int_equal(ch.table, SA_ALERT);
+    seq = ch.seq;
+    assert_int_equal(changes_next(t, seq, &ch), ERR_NOTFOUND);
+    done(t);
+    /* What it does not name is not left over from the one before, and the core hears of it. */
+    assert_int_equal(set_alert(w, 1, bare, &blamed, &e), 0);
+    t = begin(w);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_ACKNOWLEDGE), ACK_STICKY);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_ACK_UNTIL), 0);
+    assert_string_equal(text_of(t, SA_ALERT, k, ALERT_ACK_AUTHOR), "");
+    assert_string_equal(text_of(t, SA_ALERT, k, ALERT_ACK_TEXT), "");
+    assert_int_equal(changes_next(t, seq, &ch), 0);
+    done(t);
+    assert_int_equal(set_alert(w, 1, back, &blamed, &e), 0);
+    assert_int_equal(set_alert(w, 2, back, &blamed, &e), 0); /* there was none: nothing to refuse */
+}
+
+static int set_action(struct world *w, uint32_t id, int64_t action, struct err *e)
+{
+    const struct sa_table *t = sa_table_by_id(SA_NOTICE);
+    struct set *x = set_new(w->store, SET_SNMP);
+    struct set_value v = {.type = SET_INT32, .number = action};
+    struct key k = key_of_id("alice", id);
+    struct slice key = key_slice(&k);
+    uint32_t subids[128];
+    size_t n = view_oid(t, NOTICE_ACTION, &key, subids, 128);
+    int blamed, err = set_add(x, 1, subids, n, &v, e);
+
+    if (!err)
+        err = set_check(x, &blamed, e);
+    if (!err)
+        err = set_commit(x, &blamed, e);
+    set_free(x);
+    return err;
+}
+
+static void refuse_action(struct world *w, uint32_t id, int64_t action, int want, const char *words)
+{
+    struct err e = {.text = ""};
+    int err = set_action(w, id, action, &e);
+
+    if (err != want || !strstr(e.text, words))
+        fail_msg("notice %u, action %d: %s: %s", id, (int)action, err_name(err), e.text);
+}
+
+static void test_what_can_be_done_with_a_notice(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+
+    for (uint32_t id = NOTICE_DELIVERED; id <= NOTICE_SUPPRESSED; id++) {
+        refuse_action(w, id, ACTION_CANCEL, ERR_INCONSISTENT_VALUE, "already: nothing to cancel");
+        assert_int_equal(set_action(w, id, ACTION_RESEND, &e), 0);
+        assert_int_equal(set_action(w, id, ACTION_RESEND, &e), 0); /* the same packet again */
+    }
+    for (uint32_t id = NOTICE_PENDING; id <= NOTICE_DISPATCHED; id++) {
+        refuse_action(w, id, ACTION_RESEND, ERR_INCONSISTENT_VALUE, "still to be told");
+        assert_int_equal(set_action(w, id, ACTION_CANCEL, &e), 0);
+        refuse_action(w, id, ACTION_RESEND, ERR_INCONSISTENT_VALUE, "cancel is still to be done");
+        assert_int_equal(set_action(w, id, ACTION_CANCEL, &e), 0);
+    }
+    refuse_action(w, NOTICE_DELIVERED, ACTION_CANCEL, ERR_INCONSISTENT_VALUE,
+                  "resend is still to be done");
+    refuse_action(w, 77, ACTION_CANCEL, ERR_NO_CREATION, "not made by managers");
+    refuse_action(w, 1, 4, ERR_WRONG_VALUE, "");
+}
+
+static void test_who_can_be_told_again(void **state)
+{
+    struct world *w = *state;
+    struct key ops = key_of_names("alice", "ops");
+
+    IN(w, PUT(t, SA_TARGET, ops, {TARGET_PENDING, NOTICE_QUEUE_MAX, NULL}));
+    refuse_action(w, NOTICE_FAILED, ACTION_RESEND, ERR_RESOURCE_UNAVAILABLE, "queue is full");
+    IN(w, PUT(t, SA_TARGET, ops, {TARGET_PENDING, 0, NULL}, {TARGET_ENABLED, TRUTH_FALSE, NULL}));
+    refuse_action(w, NOTICE_FAILED, ACTION_RESEND, ERR_INCONSISTENT_VALUE, "target is disabled");
+    IN(w, drop_row(t, SA_TARGET, ops));
+    refuse_action(w, NOTICE_FAILED, ACTION_RESEND, ERR_INCONSISTENT_VALUE, "target is gone");
+    IN(w, put_target(t, "alice", "ops")); /* another one, of the same name */
+    refuse_action(w, NOTICE_FAILED, ACTION_RESEND, ERR_INCONSISTENT_VALUE, "target is gone");
+}
+
+#define IN_WORLD(test)    cmocka_unit_test_setup_teardown(test, setup, world_teardown)
+#define WITH_ALERTS(test) cmocka_unit_test_setup_teardown(test, setup_alerts, teardown_alerts)
 
 int main(void)
 {
@@ -481,6 +765,10 @@ int main(void)
         IN_WORLD(test_references_within_one_set_in_any_order),
         IN_WORLD(test_what_may_be_edited),
         IN_WORLD(test_own_rows_come_before_admins),
+        WITH_ALERTS(test_what_is_no_acknowledgement),
+        WITH_ALERTS(test_an_acknowledgement_is_one_set),
+        WITH_ALERTS(test_what_can_be_done_with_a_notice),
+        WITH_ALERTS(test_who_can_be_told_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/retention.h"
 #include "base/text.h"
@@ -527,6 +528,218 @@ static void test_time_without_data_is_frozen_too(void **state)
     done(t);
 }
 
+/* ---- acknowledgements ---- */
+
+static const struct instance_verdict warning = {.kind = VERDICT_LEVEL, .level = LEVEL_WARNING};
+static const struct instance_verdict critical = {.kind = VERDICT_LEVEL, .level = LEVEL_CRITICAL};
+
+/* As a SET leaves it; UNTIL_MS by at(). Taken in as often as it may happen. */
+static void acknowledge(struct txn *t, enum sa_acknowledge kind, const char *author,
+                        int64_t until_ms, int64_t ms)
+{
+    struct key k = key_of_id("alice", 1);
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_ALERT), &k);
+    edit_int(&d, ALERT_ACKNOWLEDGE, kind);
+    edit_str(&d, ALERT_ACK_AUTHOR, author);
+    edit_int(&d, ALERT_ACK_UNTIL, until_ms ? WALL + until_ms : 0);
+    assert_int_equal(row_put(&d, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(ack_take_in(t, "alice", 1, WALL + ms, NULL, NULL), 0);
+}
+
+static int64_t last_notice(struct txn *t, unsigned column)
+{
+    return cell_of(t, SA_NOTICE, key_of_id("alice", (uint32_t)rows_in(t, SA_NOTICE)), column);
+}
+
+static void assert_no_acknowledgement(struct txn *t)
+{
+    static const unsigned columns[] = {ALERT_ACK_AT, ALERT_ACK_UNTIL, ALERT_ACK_TAKEN,
+                                       ALERT_ACK_DUE};
+
+    assert_int_equal(alert_cell(t, 1, ALERT_ACKNOWLEDGE), ACK_NONE);
+    assert_string_equal(alert_text(t, 1, ALERT_ACK_AUTHOR), "");
+    assert_int_equal(
+        alert_cell(t, 1, ALERT_FLAGS) & (ALERT_FLAG_ACKNOWLEDGED | ALERT_FLAG_SUPPRESSED), 0);
+    for (size_t i = 0; i < COUNT(columns); i++)
+        assert_int_equal(alert_cell(t, 1, columns[i]), 0);
+    assert_int_equal(ack_next_due(t), 0);
+}
+
+static void test_an_acknowledgement_is_told_once(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_NORMAL, "bob", 0, 5);
+    assert_int_equal(alert_cell(t, 1, ALERT_FLAGS), ALERT_FLAG_ACKNOWLEDGED);
+    assert_int_equal(alert_cell(t, 1, ALERT_ACK_AT), WALL + 5);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_ACKNOWLEDGE);
+    assert_int_equal(last_notice(t, NOTICE_NOTIFICATION), SA_ALERT_ACKNOWLEDGED);
+    assert_int_equal(last_notice(t, NOTICE_LEVEL), LEVEL_WARNING);
+    assert_int_equal(last_notice(t, NOTICE_SINCE), WALL); /* of the alert */
+    assert_string_equal(text_of(t, SA_NOTICE, key_of_id("alice", 2), NOTICE_MESSAGE),
+                        "acknowledged by bob");
+    acknowledge(t, ACK_NORMAL, "alice", 0, 6); /* somebody else */
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    acknowledge(t, ACK_NONE, "", 0, 7);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    assert_no_acknowledgement(t);
+    done(t);
+}
+
+static void test_normal_ends_with_any_change(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &critical, 0);
+    acknowledge(t, ACK_NORMAL, "bob", 0, 1);
+    apply(t, "one", "", &critical, 2);
+    assert_int_equal(alert_cell(t, 1, ALERT_ACKNOWLEDGE), ACK_NORMAL);
+    apply(t, "one", "", &warning, 3);
+    assert_no_acknowledgement(t);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_CHANGE);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_PENDING);
+    done(t);
+}
+
+static void test_sticky_lasts_until_ok(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_STICKY, "bob", 0, 1);
+    apply(t, "one", "", &critical, 2);
+    apply(t, "one", "", &warning, 3);
+    assert_int_equal(alert_cell(t, 1, ALERT_FLAGS),
+                     ALERT_FLAG_ACKNOWLEDGED | ALERT_FLAG_SUPPRESSED);
+    assert_int_equal(rows_in(t, SA_NOTICE), 4);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_SUPPRESSED);
+    assert_int_equal(last_notice(t, NOTICE_SUPPRESSION), SUPPRESSION_ACKNOWLEDGED);
+    assert_int_equal(last_notice(t, NOTICE_FINISHED), WALL + 3);
+    apply(t, "one", "", &no, 4);
+    assert_no_acknowledgement(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 5);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_CLEAR);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_PENDING);
+    /* The next problem is another one. */
+    apply(t, "one", "", &warning, 5);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_PENDING);
+    done(t);
+}
+
+/* A target that wants critical ones only never heard of the warning. */
+static void test_problem_and_end_both_held_back_cancel_each_other(void **state)
+{
+    struct txn *t = begin(*state);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_STATES, 1 << 3 | 1, NULL});
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_STICKY, "bob", 0, 1);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0); /* nobody knows of it */
+    apply(t, "one", "", &critical, 2);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_SUPPRESSED);
+    assert_int_equal(kv_count(t, "told"), 1);
+    apply(t, "one", "", &no, 3);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    assert_int_equal(kv_count(t, "told"), 0);
+    done(t);
+}
+
+static void test_until_ends_by_time(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_UNTIL, "bob", 1000, 1);
+    acknowledge(t, ACK_UNTIL, "bob", 500, 2); /* sooner; the first timer is gone */
+    assert_int_equal(ack_next_due(t), WALL + 500);
+    assert_int_equal(kv_count(t, "acknowledged"), 1);
+    apply(t, "one", "", &critical, 3);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_SUPPRESSED);
+    assert_int_equal(ack_expire(t, WALL + 499, NULL, NULL), 0);
+    assert_int_equal(alert_cell(t, 1, ALERT_ACKNOWLEDGE), ACK_UNTIL);
+    assert_int_equal(ack_expire(t, WALL + 500, NULL, NULL), 0);
+    assert_no_acknowledgement(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 5);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_CHANGE);
+    assert_int_equal(last_notice(t, NOTICE_LEVEL), LEVEL_CRITICAL);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_PENDING);
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 4), NOTICE_STATE), NOTICE_SUPPRESSED);
+    done(t);
+}
+
+static void test_until_ends_unheard_when_nothing_was_held_back(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_UNTIL, "bob", 500, 1);
+    assert_int_equal(ack_expire(t, WALL + 500, NULL, NULL), 0);
+    assert_no_acknowledgement(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    /* Over before its time: no timer is left. */
+    acknowledge(t, ACK_UNTIL, "bob", 5000, 600);
+    apply(t, "one", "", &no, 700);
+    assert_no_acknowledgement(t);
+    done(t);
+}
+
+/* Whoever never heard of the problem is told of a new one. */
+static void test_taken_back_tells_what_was_held_back(void **state)
+{
+    struct txn *t = begin(*state);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_STATES, 1 << 3, NULL});
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_STICKY, "bob", 0, 1);
+    apply(t, "one", "", &critical, 2);
+    acknowledge(t, ACK_NONE, "", 0, 3);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_RAISE);
+    assert_int_equal(last_notice(t, NOTICE_NOTIFICATION), SA_ALERT_RAISED);
+    assert_int_equal(last_notice(t, NOTICE_LEVEL), LEVEL_CRITICAL);
+    done(t);
+}
+
+static void test_an_acknowledgement_goes_with_its_definition(void **state)
+{
+    struct txn *t = begin(*state);
+    struct judge_now now = at(5);
+    unsigned closed;
+
+    apply(t, "one", "", &warning, 0);
+    acknowledge(t, ACK_UNTIL, "bob", 1000, 1);
+    assert_int_equal(instances_close(t, "alice", "one", REASON_DISABLED, &now, &closed), 0);
+    assert_no_acknowledgement(t);
+    apply(t, "one", "", &warning, 6);
+    acknowledge(t, ACK_UNTIL, "bob", 1000, 7);
+    assert_int_equal(instances_close(t, "alice", "one", REASON_DELETED, &now, &closed), 0);
+    assert_int_equal(rows_in(t, SA_ALERT), 0);
+    assert_int_equal(ack_next_due(t), 0);
+    done(t);
+}
+
+/* It counts from the SET on, also when the core has not looked at that yet. */
+static void test_set_but_not_taken_in_yet(void **state)
+{
+    struct txn *t = begin(*state);
+
+    apply(t, "one", "", &warning, 0);
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, ACK_STICKY, NULL});
+    apply(t, "one", "", &critical, 1);
+    assert_int_equal(last_notice(t, NOTICE_STATE), NOTICE_SUPPRESSED);
+    apply(t, "one", "", &no, 2);
+    assert_int_equal(ack_take_in(t, "alice", 1, WALL + 3, NULL, NULL), 0);
+    assert_no_acknowledgement(t);
+    assert_int_equal(last_notice(t, NOTICE_KIND), KIND_CLEAR);
+    done(t);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
 
 int main(void)
@@ -548,6 +761,15 @@ int main(void)
         IN_WORLD(test_an_edit_starts_pending_anew_and_keeps_active),
         IN_WORLD(test_a_hold_is_frozen_while_the_daemon_is_down),
         IN_WORLD(test_time_without_data_is_frozen_too),
+        IN_WORLD(test_an_acknowledgement_is_told_once),
+        IN_WORLD(test_normal_ends_with_any_change),
+        IN_WORLD(test_sticky_lasts_until_ok),
+        IN_WORLD(test_problem_and_end_both_held_back_cancel_each_other),
+        IN_WORLD(test_until_ends_by_time),
+        IN_WORLD(test_until_ends_unheard_when_nothing_was_held_back),
+        IN_WORLD(test_taken_back_tells_what_was_held_back),
+        IN_WORLD(test_an_acknowledgement_goes_with_its_definition),
+        IN_WORLD(test_set_but_not_taken_in_yet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,21 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/notice.h"
 #include "alerts/rebuild.h"
 
-enum { WALL = 5000000, MONO = 70000, STEPS = 1500, DEFINITIONS = 8, TARGETS = 4, INSTANCES = 3 };
+enum { WALL = 5000000, MONO = 70000, STEPS = 3000, DEFINITIONS = 8, TARGETS = 4, INSTANCES = 3 };
 
-static const char *const dbs[] = {"defService",   "defGroups", "globals",   "serviceDefs",
-                                  "targetGroups", "ownerDefs", "instances", "held",
-                                  "pending",      "due",       "told",      "disabled"};
+static const char *const dbs[] = {
+    "defService", "defGroups", "globals", "serviceDefs", "targetGroups", "ownerDefs",   "instances",
+    "held",       "pending",   "due",     "told",        "disabled",     "acknowledged"};
 
 struct life {
     struct world w;
     uint64_t seed;
     int64_t now;
-    unsigned raised, claimed, finished;
+    unsigned raised, claimed, finished, acknowledged, acted;
 };
 
 static const char *name_of(const char *kind, uint32_t n)
@@ -110,16 +111,73 @@ static void deliver(struct life *l, struct txn *t)
             end(l, t, &refs[i]);
 }
 
+/* Somebody takes an alert on, or takes that back. */
+static void acknowledge(struct life *l, struct txn *t)
+{
+    uint32_t alert = 1 + dice(&l->seed, (uint32_t)table_count(t, sa_table_by_id(SA_ALERT)) + 1);
+    enum sa_acknowledge kind = ACK_NONE + dice(&l->seed, 4);
+    struct key k = key_of_id("alice", alert);
+    struct edit d;
+    struct row r;
+
+    if (row_get(t, sa_table_by_id(SA_ALERT), &k, &r) || row_int(&r, ALERT_LEVEL) == LEVEL_OK)
+        return;
+    edit_begin(&d, t, sa_table_by_id(SA_ALERT), &k);
+    edit_int(&d, ALERT_ACKNOWLEDGE, kind);
+    edit_int(&d, ALERT_ACK_UNTIL, kind == ACK_UNTIL ? WALL + l->now + 20000 : 0);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(ack_take_in(t, "alice", alert, WALL + l->now, NULL, NULL), 0);
+    l->acknowledged += kind != ACK_NONE;
+}
+
+/* Somebody cancels a notice, or sends it again. */
+static void act(struct life *l, struct txn *t)
+{
+    struct notice_ref ref = {
+        "alice", 1 + dice(&l->seed, (uint32_t)table_count(t, sa_table_by_id(SA_NOTICE)) + 1)};
+    enum sa_notice_action action = dice(&l->seed, 2) ? ACTION_CANCEL : ACTION_RESEND;
+    struct key k = key_of_id("alice", ref.id), target_key;
+    struct row r, target;
+    struct edit d;
+    struct err e;
+    bool call_back;
+
+    if (row_get(t, sa_table_by_id(SA_NOTICE), &k, &r))
+        return;
+    target_key = notice_target_key(&r);
+    if (row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target) ||
+        notice_may(action, &r, &target, &e))
+        return;
+    edit_begin(&d, t, sa_table_by_id(SA_NOTICE), &k);
+    edit_int(&d, NOTICE_ACTION, action);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(notice_act(t, &ref, WALL + l->now, &call_back), 0);
+    l->acted++;
+}
+
 static void live(struct life *l, unsigned steps)
 {
     struct txn *t = begin(&l->w);
 
     for (unsigned i = 0; i < steps; i++) {
         l->now += dice(&l->seed, 2000);
-        if (dice(&l->seed, 2))
+        assert_int_equal(ack_expire(t, WALL + l->now, NULL, NULL), 0);
+        switch (dice(&l->seed, 10)) {
+        case 0:
+            acknowledge(l, t);
+            break;
+        case 1:
+            act(l, t);
+            break;
+        case 2:
+        case 3:
+        case 4:
+        case 5:
             verdict(l, t);
-        else
+            break;
+        default:
             deliver(l, t);
+        }
     }
     done(t);
 }
@@ -223,6 +281,7 @@ static void test_what_is_derived_comes_back(void **state)
                 fail_msg("round %d: %s came back as something else", round, dbs[i]);
         }
     }
+    assert_true(l->acknowledged > 50 && l->acted > 50);
     assert_true(l->raised > 100 && l->claimed > 100 && l->finished > 100 && notices > 100);
 }
 

@@ -204,6 +204,87 @@ static void test_a_target_is_tested(void **state)
     done(t);
 }
 
+/* ---- alerts and notices ---- */
+
+static void set_alert(struct txn *t, enum sa_acknowledge kind, const char *author)
+{
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, kind, NULL},
+        {ALERT_ACK_AUTHOR, 0, author});
+}
+
+static void set_action(struct txn *t, uint32_t id, enum sa_notice_action action)
+{
+    PUT(t, SA_NOTICE, key_of_id("alice", id), {NOTICE_ACTION, action, NULL});
+}
+
+static void test_acknowledgements_are_taken_in(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key k = key_of_id("alice", 1);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    set_alert(t, ACK_STICKY, "bob");
+    apply_changes(t);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_FLAGS), ALERT_FLAG_ACKNOWLEDGED);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_ACK_AT), WALL);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    /* Twice before the core looked: one notice, of how it is now. */
+    set_alert(t, ACK_STICKY, "alice");
+    set_alert(t, ACK_NORMAL, "alice");
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    /* There and back: none. */
+    set_alert(t, ACK_NONE, "");
+    set_alert(t, ACK_NORMAL, "alice");
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    /* With its definition, in one SET. */
+    set_alert(t, ACK_STICKY, "bob");
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    apply_changes(t);
+    assert_int_equal(cell_of(t, SA_ALERT, k, ALERT_ACKNOWLEDGE), ACK_NONE);
+    done(t);
+}
+
+static uint32_t claim_one(struct txn *t)
+{
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    size_t n;
+
+    assert_int_equal(notice_claim(t, WALL, NULL, NULL, refs, &n, uuid), 0);
+    assert_int_equal(n, 1);
+    return refs[0].id;
+}
+
+static void test_notices_are_cancelled_and_sent_again(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key gone = key_of_id("alice", 77);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    set_action(t, 1, ACTION_CANCEL);
+    apply_changes(t);
+    assert_int_equal(notice_cell(t, 1, NOTICE_STATE), NOTICE_CANCELLED);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ACTION), ACTION_IDLE);
+    assert_int_equal(touched.ncalled_back, 0);
+    set_action(t, 1, ACTION_RESEND);
+    apply_changes(t);
+    assert_int_equal(notice_cell(t, 1, NOTICE_STATE), NOTICE_PENDING);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ACTION), ACTION_IDLE);
+    assert_int_equal(claim_one(t), 1);
+    set_action(t, 1, ACTION_CANCEL);
+    apply_changes(t);
+    assert_int_equal(notice_cell(t, 1, NOTICE_STATE), NOTICE_DISPATCHED);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ACTION), ACTION_CANCEL);
+    assert_int_equal(touched.ncalled_back, 1);
+    assert_int_equal(touched.called_back[0].id, 1);
+    /* A row that has gone by the time that the core looks. */
+    changes_append(t, SA_NOTICE, CHANGE_UPDATED, key_slice(&gone), NULL);
+    apply_changes(t);
+    done(t);
+}
+
 static void test_what_is_read_again(void **state)
 {
     struct txn *t = begin(*state);
@@ -225,8 +306,8 @@ static void test_what_is_read_again(void **state)
 
 static void test_a_kill_in_between_loses_nothing_and_doubles_nothing(void **state)
 {
-    static const char *const dbs[] = {"instances", "pending",  "due",
-                                      "told",      "disabled", "defService"};
+    static const char *const dbs[] = {"instances", "pending",    "due",         "told",
+                                      "disabled",  "defService", "acknowledged"};
     struct world *w = *state;
     struct txn *t = begin(w);
     uint64_t notices;
@@ -250,6 +331,37 @@ static void test_a_kill_in_between_loses_nothing_and_doubles_nothing(void **stat
     done(t);
 }
 
+static void test_a_kill_in_between_leaves_acknowledgements_and_actions_whole(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    apply_changes(t);
+    assert_int_equal(claim_one(t), 1);
+    set_alert(t, ACK_STICKY, "bob");
+    set_action(t, 1, ACTION_CANCEL);
+    done(t);
+    for (int i = 0; i < 2; i++) {
+        t = begin(w);
+        apply_changes(t);
+        txn_abort(t);
+    }
+    /* The next core begins with what was under way. */
+    t = begin(w);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    assert_true(notice_recover(t, WALL) >= 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_STATE), NOTICE_CANCELLED);
+    done(t);
+    t = begin(w);
+    apply_changes(t);
+    assert_int_equal(cell_of(t, SA_ALERT, key_of_id("alice", 1), ALERT_FLAGS),
+                     ALERT_FLAG_ACKNOWLEDGED);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1); /* nobody was told of the problem */
+    assert_int_equal(notice_cell(t, 1, NOTICE_STATE), NOTICE_CANCELLED);
+    done(t);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -262,6 +374,9 @@ int main(void)
         IN_WORLD(test_out_of_service_closes),
         IN_WORLD(test_an_edited_condition_starts_its_hold_anew),
         IN_WORLD(test_a_target_is_tested),
+        IN_WORLD(test_acknowledgements_are_taken_in),
+        IN_WORLD(test_notices_are_cancelled_and_sent_again),
+        IN_WORLD(test_a_kill_in_between_leaves_acknowledgements_and_actions_whole),
         IN_WORLD(test_what_is_read_again),
         IN_WORLD(test_a_kill_in_between_loses_nothing_and_doubles_nothing),
     };
