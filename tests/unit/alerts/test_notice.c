@@ -1045,6 +1045,266 @@ static void test_one_claim_sets_so_many_aside(void **state)
     done(t);
 }
 
+/* ---- by a manager ---- */
+
+/* A manager sets saNoticeAction, and the core does it. */
+static bool act(struct txn *t, uint32_t id, enum sa_notice_action action, int64_t now_ms)
+{
+    struct key k = notice_key(id);
+    struct notice_ref ref = {.owner = "alice", .id = id};
+    bool call_back = true;
+    struct edit d;
+
+    edit_begin(&d, t, sa_table_by_id(SA_NOTICE), &k);
+    edit_int(&d, NOTICE_ACTION, action);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(notice_act(t, &ref, now_ms, &call_back), 0);
+    assert_int_equal(notice_cell(t, id, NOTICE_ACTION), call_back ? ACTION_CANCEL : ACTION_IDLE);
+    return call_back;
+}
+
+static void test_cancelled_before_it_is_sent(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_false(act(t, 2, ACTION_CANCEL, NOW)); /* out of the middle */
+    ASSERT_STATE(t, 2, NOTICE_CANCELLED);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(2), NOTICE_LAST_ERROR),
+                        "cancelled by a manager");
+    ASSERT_STATE(t, 3, NOTICE_PENDING);
+    assert_false(act(t, 1, ACTION_CANCEL, NOW)); /* now nobody was told of the problem */
+    ASSERT_STATE(t, 3, NOTICE_CANCELLED);
+    assert_int_equal(notice_pending(t), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
+    assert_int_equal(claim(t, NOW), 0);
+    done(t);
+}
+
+/* What became of a notice that was called back while it was with the dispatcher. */
+static void check_called_back(struct txn *t, uint32_t id, enum notice_end end,
+                              enum sa_notice_state want)
+{
+    tell(t, "ops", id, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), id);
+    assert_true(act(t, id, ACTION_CANCEL, NOW));
+    ASSERT_STATE(t, id, NOTICE_DISPATCHED); /* nobody knows yet */
+    assert_int_equal(outcome(t, id, end, "no", NOW), want);
+    ASSERT_STATE(t, id, want);
+    assert_int_equal(notice_cell(t, id, NOTICE_ACTION), ACTION_IDLE);
+    assert_int_equal(claim(t, NOW + NOTICE_GIVE_UP_MS), 0);
+}
+
+static void test_called_back_from_the_dispatcher(void **state)
+{
+    struct txn *t = begin(*state);
+
+    check_called_back(t, 1, NOTICE_END_RETRY, NOTICE_CANCELLED);
+    check_called_back(t, 2, NOTICE_END_FAILED, NOTICE_CANCELLED);
+    check_called_back(t, 3, NOTICE_END_DELIVERED, NOTICE_DELIVERED); /* too late */
+    assert_int_equal(target_cell(t, "ops", TARGET_DELIVERED), 1);
+    assert_int_equal(target_cell(t, "ops", TARGET_FAILED), 0);
+    /* What was told has an end, what was cancelled in time has none. */
+    assert_int_equal(tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW), 0);
+    assert_int_equal(tell(t, "ops", 3, KIND_CLEAR, LEVEL_OK, NOW), 4);
+    done(t);
+}
+
+static void test_called_back_and_never_heard_of_again(void **state)
+{
+    struct txn *t = begin(*state);
+    struct notice_ref ref = {"alice", 1};
+
+    for (ref.id = 1; ref.id <= 3; ref.id++) {
+        tell(t, "ops", ref.id, KIND_RAISE, LEVEL_WARNING, NOW);
+        assert_int_equal(claim(t, NOW), ref.id);
+        assert_true(act(t, ref.id, ACTION_CANCEL, NOW));
+    }
+    ref.id = 1; /* its dispatcher died */
+    assert_int_equal(notice_release(t, &ref, NOW), 0);
+    ASSERT_STATE(t, 1, NOTICE_CANCELLED);
+    assert_int_equal(claim(t, NOW + NOTICE_LEASE_MS), 0); /* its lease ran out */
+    ASSERT_STATE(t, 2, NOTICE_CANCELLED);
+    ASSERT_STATE(t, 3, NOTICE_CANCELLED);
+    tell(t, "ops", 4, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 4);
+    assert_true(act(t, 4, ACTION_CANCEL, NOW));
+    assert_true(notice_recover(t, NOW) >= 0); /* a restart */
+    ASSERT_STATE(t, 4, NOTICE_CANCELLED);
+    done(t);
+}
+
+static void test_sent_again_it_is_the_same(void **state)
+{
+    struct txn *t = begin(*state);
+    char uuid[UUID_TEXT_LEN + 1];
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    snprintf(uuid, sizeof uuid, "%s", text_of(t, SA_NOTICE, notice_key(1), NOTICE_UUID));
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(outcome(t, 1, NOTICE_END_FAILED, "no", NOW), NOTICE_FAILED);
+    assert_int_equal(retention_oldest(t, RETAINED_NOTICES), NOW);
+    assert_false(act(t, 1, ACTION_RESEND, NOW + 9));
+    ASSERT_STATE(t, 1, NOTICE_PENDING);
+    assert_int_equal(notice_cell(t, 1, NOTICE_FINISHED), 0);
+    assert_int_equal(notice_cell(t, 1, NOTICE_CREATED), NOW);
+    assert_int_equal(retention_oldest(t, RETAINED_NOTICES), 0); /* it may not be purged now */
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 1);
+    assert_int_equal(claim(t, NOW + 8), 0);
+    assert_int_equal(claim(t, NOW + 9), 1);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 2);
+    assert_int_equal(notice_cell(t, 1, NOTICE_TARGET_SEQUENCE), 1);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(1), NOTICE_UUID), uuid);
+    /* Given up a day after that, not after it was made. */
+    assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "no", NOW + NOTICE_GIVE_UP_MS),
+                     NOTICE_PENDING);
+    assert_int_equal(claim(t, NOW + 2 * NOTICE_GIVE_UP_MS), 1);
+    assert_int_equal(outcome(t, 1, NOTICE_END_RETRY, "no", NOW + 9 + NOTICE_GIVE_UP_MS),
+                     NOTICE_FAILED);
+    done(t);
+}
+
+static void test_sent_again_it_goes_before_what_is_newer(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    outcome(t, 1, NOTICE_END_FAILED, "no", NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_WARNING, NOW);
+    act(t, 1, ACTION_RESEND, NOW);
+    assert_int_equal(notice_cell(t, 2, NOTICE_NEXT_ATTEMPT), 0);
+    for (uint32_t id = 1; id <= 3; id++) {
+        assert_int_equal(claim(t, NOW), id);
+        assert_int_equal(claim(t, NOW), 0);
+        deliver(t, id);
+    }
+    /* What is newer but on its way already is not stopped; it comes behind if it comes back. */
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(claim(t, NOW), 4);
+    act(t, 3, ACTION_RESEND, NOW);
+    assert_int_equal(claim(t, NOW), 3);
+    outcome(t, 4, NOTICE_END_RETRY, "no", NOW);
+    assert_int_equal(claim(t, NOW + NOTICE_RETRY_MOST_MS / 2), 0);
+    deliver(t, 3);
+    assert_int_equal(claim(t, NOW + NOTICE_RETRY_MOST_MS), 4);
+    done(t);
+}
+
+/* Its target must not take it for the problem of today. */
+static void test_sent_again_when_it_is_over(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key alert = key_of_id("alice", 5);
+    uint64_t told;
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    PUT(t, SA_ALERT, alert, {ALERT_LEVEL, LEVEL_OK, NULL}, {ALERT_ACTIVE_SINCE, 0, NULL});
+    told = kv_count(t, "told");
+    act(t, 1, ACTION_RESEND, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    assert_int_equal(kv_count(t, "told"), told);
+    assert_int_equal(tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW), 0); /* nothing is owed */
+    /* Nor the end of an old problem for that of the present one. */
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    PUT(t, SA_ALERT, alert, {ALERT_LEVEL, LEVEL_CRITICAL, NULL}, {ALERT_ACTIVE_SINCE, 77, NULL});
+    assert_int_equal(claim(t, NOW), 3);
+    deliver(t, 3);
+    act(t, 2, ACTION_RESEND, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    assert_int_equal(tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW), 4);
+    done(t);
+}
+
+static void test_who_is_told_again(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key first = notice_key(1), second = first;
+    struct notice_ref ref = {"alice", 1};
+    struct notice_recipient recipients[] = {{"a@example.net", NOTICE_DELIVERED, "250 ok"},
+                                            {"b@example.net", NOTICE_FAILED, "550 no"}};
+    enum sa_notice_state s;
+
+    key_u32(&first, 1);
+    key_u32(&second, 2);
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"),
+        {TARGET_RECIPIENTS, 0, "a@example.net b@example.net"});
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(
+        notice_outcome(t, &ref, NOTICE_END_FAILED, CONFIRM_NONE, "no", recipients, 2, NOW, &s), 0);
+    act(t, 1, ACTION_RESEND, NOW); /* failed: those who were not reached */
+    assert_int_equal(cell_of(t, SA_NOTICE_RECIPIENT, first, NOTICE_RECIPIENT_STATE),
+                     NOTICE_DELIVERED);
+    assert_int_equal(cell_of(t, SA_NOTICE_RECIPIENT, second, NOTICE_RECIPIENT_STATE),
+                     NOTICE_PENDING);
+    assert_int_equal(claim(t, NOW), 1);
+    assert_int_equal(
+        notice_outcome(t, &ref, NOTICE_END_DELIVERED, CONFIRM_NONE, NULL, recipients, 1, NOW, &s),
+        0);
+    act(t, 1, ACTION_RESEND, NOW); /* delivered: everyone */
+    assert_int_equal(cell_of(t, SA_NOTICE_RECIPIENT, first, NOTICE_RECIPIENT_STATE),
+                     NOTICE_PENDING);
+    done(t);
+}
+
+/* By the time that the core looks it may be otherwise than the SET was checked for. */
+static void test_what_cannot_be_done_any_more_is_not(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_false(act(t, 1, ACTION_RESEND, NOW)); /* it is pending */
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    assert_false(act(t, 1, ACTION_CANCEL, NOW)); /* it has been delivered */
+    ASSERT_STATE(t, 1, NOTICE_DELIVERED);
+    drop_row(t, SA_TARGET, key_of_names("alice", "ops"));
+    put_target(t, "alice", "ops");
+    take_in(t, 1);
+    assert_false(act(t, 1, ACTION_RESEND, NOW)); /* to another target of that name */
+    ASSERT_STATE(t, 1, NOTICE_DELIVERED);
+    assert_int_equal(notice_pending(t), 0);
+    done(t);
+}
+
+/* What was cancelled or is behind something on its way does not get into a digest. */
+static void test_a_digest_takes_nothing_from_behind_what_is_on_its_way(void **state)
+{
+    struct txn *t = begin(*state);
+    struct notice_ref refs[NOTICE_BATCH_MAX];
+    char uuid[UUID_TEXT_LEN + 1];
+    size_t n;
+
+    for (uint32_t alert = 1; alert <= 2; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    tell(t, "ops", 1, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(claim(t, NOW), 3);
+    act(t, 1, ACTION_RESEND, NOW);
+    act(t, 2, ACTION_RESEND, NOW);
+    tell(t, "ops", 1, KIND_CHANGE, LEVEL_WARNING, NOW);
+    set_target(t, "ops", TARGET_DIGEST, 1000);
+    assert_int_equal(notice_claim(t, NOW, NULL, refs, &n, uuid), 0);
+    assert_int_equal(n, 2); /* 1 and 2; 4 would come before 3 */
+    assert_int_equal(refs[0].id, 1);
+    assert_int_equal(refs[1].id, 2);
+    done(t);
+}
+
 /* ---- the walk ---- */
 
 enum { TARGETS = 4, ALERTS = 5, LIVE_MAX = 4096, DONE_MAX = 64, STEPS = 24000 };
@@ -1508,22 +1768,6 @@ static void walk_unsuppress(struct txn *t, uint32_t alert)
     assert_int_equal(notice_unsuppress(t, &r, &n, NULL, NULL, model.now), 0);
 }
 
-/* A manager sets saNoticeAction, and the core does it. */
-static bool act(struct txn *t, uint32_t id, enum sa_notice_action action)
-{
-    struct key k = notice_key(id);
-    struct notice_ref ref = {.owner = "alice", .id = id};
-    bool call_back = true;
-    struct edit d;
-
-    edit_begin(&d, t, sa_table_by_id(SA_NOTICE), &k);
-    edit_int(&d, NOTICE_ACTION, action);
-    assert_int_equal(row_put(&d, NULL), 0);
-    assert_int_equal(notice_act(t, &ref, model.now, &call_back), 0);
-    assert_int_equal(notice_cell(t, id, NOTICE_ACTION), call_back ? ACTION_CANCEL : ACTION_IDLE);
-    return call_back;
-}
-
 static void walk_act(struct txn *t, uint64_t *seed)
 {
     size_t i = dice(seed, model.nlive + model.ndone ? (uint32_t)(model.nlive + model.ndone) : 1);
@@ -1534,7 +1778,7 @@ static void walk_act(struct txn *t, uint64_t *seed)
     if (i >= model.nlive + model.ndone || (i < model.nlive && model.live[i].cancel))
         return; /* a second action is refused before it comes here */
     id = i < model.nlive ? model.live[i].id : model.done[i - model.nlive].id;
-    assert_int_equal(act(t, id, action), action == ACTION_CANCEL && under_way);
+    assert_int_equal(act(t, id, action, model.now), action == ACTION_CANCEL && under_way);
     if (i >= model.nlive && action == ACTION_RESEND)
         m_resend(&model, i - model.nlive);
     else if (under_way && action == ACTION_CANCEL)
@@ -1906,6 +2150,15 @@ int main(void)
         IN_WORLD(test_a_digest_is_for_the_same_recipients),
         IN_WORLD(test_a_full_queue),
         IN_WORLD(test_a_recovery_for_which_its_problem_made_room),
+        IN_WORLD(test_cancelled_before_it_is_sent),
+        IN_WORLD(test_called_back_from_the_dispatcher),
+        IN_WORLD(test_called_back_and_never_heard_of_again),
+        IN_WORLD(test_sent_again_it_is_the_same),
+        IN_WORLD(test_sent_again_it_goes_before_what_is_newer),
+        IN_WORLD(test_sent_again_when_it_is_over),
+        IN_WORLD(test_who_is_told_again),
+        IN_WORLD(test_what_cannot_be_done_any_more_is_not),
+        IN_WORLD(test_a_digest_takes_nothing_from_behind_what_is_on_its_way),
         IN_WORLD(test_a_walk_agrees_with_a_model),
         IN_WORLD(test_a_way_without_room_delays_no_other),
         IN_WORLD(test_what_is_set_aside_ends_like_any_other),
