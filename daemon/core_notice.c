@@ -556,11 +556,14 @@ static bool carries(const struct core_job *j, const struct notice_ref *refs, siz
     return false;
 }
 
-/* A digest goes on for those who are still to be told of the rest. */
+/* A digest goes on for those who are still to be told of the rest. What the agent has is with the
+ * master in a moment, and is not called back from there: its outcome says what became of it. */
 static void call_job_back(struct core *c, struct txn *t, const struct core_job *j)
 {
     uint8_t id[8];
 
+    if (j->way != WAY_DISPATCHER)
+        return;
     for (size_t i = 0; i < j->nrefs; i++) {
         if (!is_called_back(t, &j->refs[i]))
             return;

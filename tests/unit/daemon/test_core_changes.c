@@ -252,7 +252,7 @@ static uint32_t claim_one(struct txn *t)
     char uuid[UUID_TEXT_LEN + 1];
     size_t n;
 
-    assert_int_equal(notice_claim(t, WALL, NULL, NULL, refs, &n, uuid), 0);
+    assert_int_equal(notice_claim(t, WALL, NULL, refs, &n, uuid), 0);
     assert_int_equal(n, 1);
     return refs[0].id;
 }
