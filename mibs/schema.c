@@ -385,7 +385,7 @@ static const struct sa_column handler_columns[] = {
     {OWN_NAME(HANDLER_NAME, "saHandlerName", SA_NOTIFY), .help = "Name of the handler."},
     {NAME_OR_EMPTY(HANDLER_KIND, "saHandlerKind", SA_READ_ONLY, SA_DURABLE),
      .help = "Kind of the handler, which is its element's name in the configuration file: smtp, "
-             "snmp."},
+             "snmp, agentx."},
     {ENUM(HANDLER_STATUS, "saHandlerStatus", SA_READ_ONLY, SA_DURABLE, STATUS_UNKNOWN,
           STATUS_FAILING, handler_status_names),
      .def = STATUS_UNKNOWN,
