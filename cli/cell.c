@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "store/value.h"
 
+enum { AHEAD_MOST = 1000000 };
+
 void datum_release(struct datum *d)
 {
     free(d->bytes);
@@ -289,6 +291,61 @@ static int bits_from_word(struct snmp_value *ret, const struct sa_column *c, con
     return scratch->err;
 }
 
+/* "+30m": from now on. */
+static bool moment_ahead(const char *word, int64_t *ret_ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60 * 1000}, {'h', 3600 * 1000}, {'d', 24 * 3600 * 1000}};
+    char *end;
+    long n = word[0] == '+' && isdigit((unsigned char)word[1]) ? strtol(word + 1, &end, 10) : 0;
+
+    if (n <= 0 || n > AHEAD_MOST || !end[0] || end[1])
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (*end == units[i].unit) {
+            *ret_ms = clock_wall_ms() + n * units[i].ms;
+            return true;
+        }
+    return false;
+}
+
+/* "2026-12-01T18:00", with seconds if need be; 'Z' behind it is UTC, nothing is local time. */
+static bool moment_named(const char *word, int64_t *ret_ms)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"};
+    time_t seconds;
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct tm tm = {.tm_isdst = -1};
+        const char *end = strptime(word, forms[i], &tm);
+        bool utc = end && strcmp(end, "Z") == 0;
+
+        if (!end || (*end && !utc))
+            continue;
+        seconds = utc ? timegm(&tm) : mktime(&tm);
+        *ret_ms = (int64_t)seconds * 1000;
+        return seconds > 0;
+    }
+    return false;
+}
+
+static int date_from_word(struct snmp_value *ret, const struct sa_column *c, const char *word,
+                          struct buf *scratch, struct err *e)
+{
+    uint8_t octets[DATE_AND_TIME_LEN];
+    int64_t ms;
+
+    if (!moment_ahead(word, &ms) && !moment_named(word, &ms))
+        return refuse(c, word, e);
+    clock_date_and_time(ms, octets);
+    buf_clear(scratch);
+    buf_bytes(scratch, octets, sizeof(octets));
+    ret->octets = (struct slice){scratch->data, sizeof(octets)};
+    return scratch->err;
+}
+
 int value_from_word(struct snmp_value *ret, const struct sa_column *c, const char *word,
                     struct buf *scratch, struct err *e)
 {
@@ -298,10 +355,11 @@ int value_from_word(struct snmp_value *ret, const struct sa_column *c, const cha
     *ret = (struct snmp_value){.type = types[c->syntax]};
     if (c->syntax == SA_BITS)
         return bits_from_word(ret, c, word, scratch, e);
+    if (c->syntax == SA_DATE)
+        return date_from_word(ret, c, word, scratch, e);
     if (ret->type == SNMP_TYPE_OCTETS) {
         ret->octets = (struct slice){(const uint8_t *)word, strlen(word)};
-        return c->syntax == SA_DATE ? err_set(e, ERR_UNSUPPORTED, "a time cannot be set")
-                                    : value_text(c, word, strlen(word), e);
+        return value_text(c, word, strlen(word), e);
     }
     err = number_from_word(c, word, &number, e);
     if (!err && ret->type == SNMP_TYPE_INTEGER)
@@ -326,7 +384,7 @@ void column_accepts(const struct sa_column *c, struct buf *b)
         return;
     }
     if (c->syntax == SA_DATE || c->syntax == SA_MILLIS) {
-        buf_printf(b, "a time");
+        buf_printf(b, "a time: 2026-12-01T18:00 (with Z behind it: in UTC), or +2h from now");
         return;
     }
     value_range(c, &min, &max);

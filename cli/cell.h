@@ -41,7 +41,8 @@ jv *datum_json(const struct datum *d, const struct sa_column *c);
 void part_text(const struct part *p, struct buf *b);
 jv *part_json(const struct part *p);
 
-/* WORD as a value for C: names of enumerations and bits (divided by commas), numbers, text. Octets
+/* WORD as a value for C: names of enumerations and bits (divided by commas), numbers, text, times
+ * ("2026-12-01T18:00:00Z", without Z local; "+2h" from now: s, m, h or d). Octets
  * are borrowed from WORD or from SCRATCH. ERR_WRONG_VALUE, ERR_WRONG_LENGTH, ... with words. */
 int value_from_word(struct snmp_value *ret, const struct sa_column *c, const char *word,
                     struct buf *scratch, struct err *e);

@@ -2,8 +2,11 @@
  * takes whole or not at all. */
 #include "cli/commands.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -426,6 +429,58 @@ int command_disable(struct options *o, struct client *c, const char *const *word
                     struct err *e)
 {
     return set_cell(o, c, SA_DEFINITION, DEFINITION_DISABLED, TRUTH_TRUE, words, n, e);
+}
+
+/* ---- alerts and notices -------------------------------------------------------------------- */
+
+int command_cancel(struct options *o, struct client *c, const char *const *words, size_t n,
+                   struct err *e)
+{
+    return set_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_CANCEL, words, n, e);
+}
+
+int command_resend(struct options *o, struct client *c, const char *const *words, size_t n,
+                   struct err *e)
+{
+    return set_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_RESEND, words, n, e);
+}
+
+/* What the words set COLUMN of saAlertTable to, or NULL. */
+static const char *assigned(const char *const *words, size_t n, unsigned column)
+{
+    const struct sa_table *t = sa_table_by_id(SA_ALERT);
+    const struct sa_column *c;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *sign = strchr(words[i], '=');
+
+        if (sign && !column_find(&c, t, words[i], (size_t)(sign - words[i]), NULL) &&
+            c->number == column)
+            return sign + 1;
+    }
+    return NULL;
+}
+
+/* As `set alert` with what goes without saying. */
+int command_acknowledge(struct options *o, struct client *c, const char *const *words, size_t n,
+                        struct err *e)
+{
+    const char *kind = assigned(words, n, ALERT_ACKNOWLEDGE);
+    const struct passwd *user = getpwuid(geteuid());
+    const char *all[WORDS_MAX + 3] = {"alert"};
+    char author[64], how[64];
+    size_t nall = 1 + n;
+
+    memcpy(all + 1, words, n * sizeof(*words));
+    if (!kind)
+        kind = assigned(words, n, ALERT_ACK_UNTIL) ? "until" : "normal";
+    snprintf(how, sizeof(how), "acknowledge=%.32s", kind);
+    if (!assigned(words, n, ALERT_ACKNOWLEDGE))
+        all[nall++] = how;
+    snprintf(author, sizeof(author), "ackAuthor=%.32s", user ? user->pw_name : "");
+    if (!assigned(words, n, ALERT_ACK_AUTHOR) && strcasecmp(kind, "none") != 0)
+        all[nall++] = author;
+    return command_set(o, c, all, nall, e);
 }
 
 /* ---- test ----------------------------------------------------------------------------------- */

@@ -154,6 +154,34 @@ def test_disable_and_enable(cli):
     assert "no such row" in cli.refused(1, "disable", "toggled")
 
 
+def test_alerts_are_acknowledged(cli, site):
+    busy = next(a for a in cli.json("list", "alerts") if a["definition"] == "busy")
+    n = str(busy["alert"])
+    cli.ok("acknowledge", n, "ackUntil=+1h", "ackText=on it")
+    row = cli.json("show", "alert", n)
+    assert (row["acknowledge"], row["ackText"]) == ("until", "on it") and row["ackAuthor"]
+    assert row["ackUntil"] is not None
+    cli.ok("acknowledge", "admin", n, "ackAuthor=bob")
+    row = cli.json("show", "alert", n)
+    assert (row["acknowledge"], row["ackAuthor"], row["ackText"]) == ("normal", "bob", "")
+    cli.ok("acknowledge", n, "acknowledge=none")
+    assert cli.json("show", "alert", n)["acknowledge"] == "none"
+    quiet = next(a for a in cli.json("list", "alerts") if a["definition"] == "quiet")
+    assert "nothing to acknowledge" in cli.refused(1, "acknowledge", str(quiet["alert"]))
+    assert "expected a time" in cli.refused(USAGE, "acknowledge", n, "ackUntil=soon")
+
+
+def test_notices_are_cancelled_and_sent_again(cli, site):
+    told = cli.json("test", "operators")
+    n, before = str(told["notice"]), len(site.mail.mails)
+    assert "already: nothing to cancel" in cli.refused(1, "cancel", n)
+    cli.ok("resend", n)
+    wait_for(lambda: len(site.mail.mails) == before + 1, "the mail to come again")
+    wait_for(lambda: cli.json("show", "notice", n)["state"] == "delivered", "its outcome")
+    assert cli.json("show", "notice", n)["attempts"] == 2
+    assert "no such row" in cli.refused(1, "resend", "admin", "999999")
+
+
 def test_a_test_notice_is_waited_for(cli, site):
     before = len(site.mail.mails)
     notice = cli.json("test", "operators")

@@ -8,8 +8,11 @@
 #include <cmocka.h>
 
 #include <locale.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "cli/cell.h"
+#include "store/value.h"
 
 static const struct sa_column *column(const char *table, const char *name)
 {
@@ -89,6 +92,55 @@ static void words_become_values_of_the_column(void **state)
     assert_int_equal(value_from_word(&v, column("definition", "description"), "", &scratch, &e), 0);
     assert_int_equal(v.octets.len, 0);
     buf_release(&scratch);
+}
+
+static int64_t moment(const char *word)
+{
+    struct snmp_value v;
+    struct buf scratch;
+    struct err e;
+    int64_t ms = -1;
+
+    buf_init(&scratch, 1000);
+    if (!value_from_word(&v, column("alert", "ackUntil"), word, &scratch, &e))
+        assert_int_equal(date_decode(v.octets, &ms, &e), 0);
+    buf_release(&scratch);
+    return ms;
+}
+
+static void words_become_moments(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "+",
+                                        "+h",
+                                        "+0h",
+                                        "+5",
+                                        "+5w",
+                                        "+5hx",
+                                        "2h",
+                                        "-2h",
+                                        "+99999999999999999999h",
+                                        "soon",
+                                        "2026-12-01",
+                                        "2026-12-01T18:00X",
+                                        "2026-13-01T18:00",
+                                        "1969-12-31T23:00Z"};
+    const int64_t now = INT64_C(1796148000000); /* 2026-12-01T18:00:00Z */
+
+    (void)state;
+    clock_fake(&now, NULL);
+    assert_int_equal(setenv("TZ", "UTC-2", 1), 0); /* two hours ahead of it */
+    tzset();
+    assert_int_equal(moment("2026-12-01T18:00Z"), now);
+    assert_int_equal(moment("2026-12-01T18:00:07Z"), now + 7000);
+    assert_int_equal(moment("2026-12-01T20:00"), now);
+    assert_int_equal(moment("+90s"), now + 90000);
+    assert_int_equal(moment("+5m"), now + 300000);
+    assert_int_equal(moment("+2h"), now + 7200000);
+    assert_int_equal(moment("+1d"), now + 86400000);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(moment(wrong[i]), -1);
+    clock_fake(NULL, NULL);
 }
 
 static void what_a_column_does_not_take_is_refused(void **state)
@@ -184,6 +236,7 @@ int main(void)
         cmocka_unit_test(foreign_text_is_harmless),
         cmocka_unit_test(widths_are_those_of_a_terminal),
         cmocka_unit_test(words_become_values_of_the_column),
+        cmocka_unit_test(words_become_moments),
         cmocka_unit_test(what_a_column_does_not_take_is_refused),
         cmocka_unit_test(values_are_shown_by_name_and_as_json),
     };
