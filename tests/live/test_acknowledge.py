@@ -1,10 +1,13 @@
 """What managers do about alerts and notices by SET: acknowledge, cancel, send again."""
 
 import datetime
+import os
+import random
+import signal
 
 import pytest
 
-from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, definition, notices, sites, traps,
+from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, definition, elapse, notices, sites, traps,
                          wait_alert, wait_notice, wait_trap)
 from lib.smtpd import HANG, FaultySmtpd
 from lib.snmp import SetRefused
@@ -260,3 +263,58 @@ def test_resend_to_a_target_that_is_gone_is_refused(make_site):
         act(site, told, "resend")
     assert e.value.error == "inconsistentValue"
     assert "target is gone" in m.get('saOwnerLastError."admin"')
+
+
+def test_cancel_outlives_a_kill_at_once(make_site):
+    site = raised(make_site, TRAPS + MAILS, mail_server=FaultySmtpd(greeting=HANG),
+                  mail='timeout="60s"')
+    sent = wait_notice(site, Target="operators", State="dispatched")
+    act(site, sent, "cancel")
+    site.daemon.process.kill()
+    site.daemon.start()
+    ended = wait_notice(site, Uuid=sent["Uuid"], State="cancelled")
+    assert ended["LastError"] == "cancelled by a manager"
+    idle(site, sent)
+    apps_run(site, 1)
+    wait_trap(site, "saAlertCleared")
+    assert not notices(site, Target="operators", Kind="clear")  # it never heard of the problem
+
+
+# ---- at any instant ----
+
+def kill_something(site, rng):
+    """The whole daemon, or one of its stages, at once or in a moment; until it is back."""
+    stage = rng.choice(("core", "core", "dispatcher", "all", "all"))
+    elapse(rng.choice((0, rng.uniform(0, 0.05))))
+    if stage == "all":
+        site.daemon.process.kill()
+        site.daemon.start()
+        return
+    pid = site.daemon.pid_of(stage)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: site.daemon.pid_of(stage) not in (0, pid) and site.daemon._up(),
+             f"another {stage}", 30)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_dies_each_set_is_done_and_told_once(make_site, seed):
+    site, rng = raised(make_site), random.Random(seed)
+    first = wait_notice(site, Kind="raise", State="delivered")
+    for n in range(1, 4):
+        acknowledge(site, "sticky", "bob", f"round {n}")
+        kill_something(site, rng)
+        wait_trap(site, "saAlertAcknowledged", 20, saAlertMessage=f"acknowledged by bob: round {n}")
+        wait_for(lambda: len(notices(site, Kind="acknowledge", State="delivered")) == n,
+                 "so many acknowledgements", 20)
+        act(site, first, "resend")
+        kill_something(site, rng)
+        again = wait_notice(site, 20, Uuid=first["Uuid"], State="delivered", Attempts=str(n + 1))
+        assert again["TargetSequence"] == "1"
+        idle(site, first)
+    # Two copies of one notice have one UUID, whatever died between sending and marking.
+    assert len({t["saNoticeUuid"] for t in traps(site, "saAlertAcknowledged")}) == 3
+    assert {t["saNoticeUuid"] for t in traps(site, "saAlertRaised")} == {first["Uuid"]}
+    assert len(traps(site, "saAlertRaised")) >= 4
+    apps_run(site, 1)
+    wait_trap(site, "saAlertCleared", 20)
+    assert site.manager.get(at("Acknowledge")) == "none"
