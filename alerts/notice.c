@@ -732,6 +732,7 @@ struct ending {
     enum sa_notice_kind kind;
     enum sa_level level;
     bool bygone; /* what it tells was over when it was sent again: it is nobody's news */
+    bool acted;  /* its saNoticeAction is not idle */
 };
 
 static void ending_read(struct ending *ret, const struct notice_ref *n, const struct row *r)
@@ -745,6 +746,7 @@ static void ending_read(struct ending *ret, const struct notice_ref *n, const st
     ret->kind = (enum sa_notice_kind)row_int(r, NOTICE_KIND);
     ret->level = (enum sa_level)row_int(r, NOTICE_LEVEL);
     ret->bygone = row_int(r, NOTICE_BYGONE);
+    ret->acted = row_int(r, NOTICE_ACTION) != ACTION_IDLE;
 }
 
 /* Its target, if it still lives, has one less in its queue. COLUMN: a counter that has one more,
@@ -891,7 +893,8 @@ static int finish_as(struct txn *t, const struct ending *x, enum sa_notice_state
     edit_int(&d, NOTICE_FINISHED, now_ms);
     edit_int(&d, NOTICE_CONFIRMATION, confirmation);
     edit_str(&d, NOTICE_LAST_ERROR, error);
-    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
+    if (x->acted)
+        edit_clear(&d, NOTICE_ACTION);
     err = row_put(&d, NULL);
     if (!err && state == NOTICE_CANCELLED)
         err = count(t, SYSTEM_NOTICES_CANCELLED);
@@ -1403,9 +1406,9 @@ static int resend(struct txn *t, const struct notice_ref *n, const struct row *r
     if (err)
         return err;
     edit_begin(&d, t, notices(), &x.key);
-    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
+    edit_clear(&d, NOTICE_ACTION);
     edit_int(&d, NOTICE_STATE, NOTICE_PENDING);
-    edit_int(&d, NOTICE_SUPPRESSION, SUPPRESSION_NONE);
+    edit_clear(&d, NOTICE_SUPPRESSION);
     edit_int(&d, NOTICE_CONFIRMATION, CONFIRM_NONE);
     edit_int(&d, NOTICE_FINISHED, 0);
     edit_int(&d, NOTICE_READY, now_ms);
@@ -1421,7 +1424,7 @@ static int no_action(struct txn *t, const struct key *k)
     struct edit d;
 
     edit_begin(&d, t, notices(), k);
-    edit_int(&d, NOTICE_ACTION, ACTION_IDLE);
+    edit_clear(&d, NOTICE_ACTION);
     return row_put(&d, NULL);
 }
 
