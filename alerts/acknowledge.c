@@ -115,7 +115,7 @@ static int first_watched(struct txn *t, int64_t *ret_ms, uint32_t *ret_alert, ch
 
     if (err)
         return err;
-    if (k.len != ENTRY_LEN || !v.len || v.len > NAME_MAX_LEN)
+    if (k.len != ENTRY_LEN || !get_u64(k.data) || !v.len || v.len > NAME_MAX_LEN)
         return txn_fail(t, ERR_CORRUPT);
     *ret_ms = (int64_t)get_u64(k.data);
     *ret_alert = get_u32(k.data + 8);

@@ -3,8 +3,10 @@
  * an error or a number. Nothing is committed, so each input meets the same store.
  *
  * The input: steps, each an octet that says which, and what that needs (see `steps'). */
+#include <stdio.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/retention.h"
 #include "base/log.h"
@@ -15,7 +17,7 @@ enum { STEPS_MAX = 64, CLAIMED_MAX = NOTICE_BATCH_MAX };
 static const char *const databases[] = {
     "pending",         "due",         "told",           "instances",        "held",
     INDEX_DEF_SERVICE, INDEX_GLOBALS, INDEX_DEF_GROUPS, INDEX_SERVICE_DEFS, INDEX_TARGET_GROUPS,
-    "ownerDefs",       "historyAge",  "noticeAge",
+    "ownerDefs",       "historyAge",  "noticeAge",      "acknowledged",
 };
 enum { DATABASES = sizeof databases / sizeof *databases };
 
@@ -325,11 +327,56 @@ static void purge(struct context *c, const uint8_t **p, size_t *left)
         (void)retention_purge(c->t, c->now.wall_ms, true, 100);
 }
 
+/* A cell as a SET leaves it, of the row that has this number. */
+static bool set_cell(struct context *c, unsigned table, const char *of, uint32_t id,
+                     unsigned column, int64_t number)
+{
+    struct key k = key_of_id(of, id);
+    struct edit d;
+
+    if (!row_exists(c->t, sa_table_by_id(table), &k))
+        return false;
+    edit_begin(&d, c->t, sa_table_by_id(table), &k);
+    edit_int(&d, column, number);
+    return row_put(&d, NULL) == 0;
+}
+
+static void acknowledge(struct context *c, const uint8_t **p, size_t *left)
+{
+    const char *of = owner(p, left);
+    uint32_t alert = world_octet(p, left);
+    int64_t kind = ACK_NONE + world_octet(p, left) % 4,
+            until = c->now.wall_ms + world_octet(p, left) * INT64_C(1000);
+
+    if (set_cell(c, SA_ALERT, of, alert, ALERT_ACKNOWLEDGE, kind) &&
+        set_cell(c, SA_ALERT, of, alert, ALERT_ACK_UNTIL, kind == ACK_UNTIL ? until : 0))
+        (void)ack_take_in(c->t, of, alert, c->now.wall_ms, no_digest, NULL);
+}
+
+static void expire(struct context *c, const uint8_t **p, size_t *left)
+{
+    c->now.wall_ms += world_octet(p, left) * INT64_C(1000);
+    if (ack_expire(c->t, c->now.wall_ms, no_digest, NULL) == 0 && !txn_error(c->t))
+        REQUIRE(!ack_next_due(c->t) || ack_next_due(c->t) > c->now.wall_ms);
+}
+
+static void act(struct context *c, const uint8_t **p, size_t *left)
+{
+    struct notice_ref ref = {.id = 0};
+    bool call_back;
+
+    snprintf(ref.owner, sizeof ref.owner, "%s", owner(p, left));
+    ref.id = world_octet(p, left);
+    if (set_cell(c, SA_NOTICE, ref.owner, ref.id, NOTICE_ACTION, 1 + world_octet(p, left) % 3))
+        (void)notice_act(c->t, &ref, c->now.wall_ms, &call_back);
+}
+
 FUZZ_TARGET(alerts)
 {
     static void (*const steps[])(struct context *, const uint8_t **, size_t *) = {
-        spoil_value, put_pair, put_change, spoil_row, apply_changes, find_route, give_verdict,
-        claim,       answer,   release,    recover,   end_alerts,    purge,
+        spoil_value,  put_pair,    put_change, spoil_row, apply_changes, find_route,
+        give_verdict, claim,       answer,     release,   recover,       end_alerts,
+        purge,        acknowledge, expire,     act,
     };
     struct context c = {.now = {1700000001000, 1001000}};
 
