@@ -67,8 +67,9 @@ def idle(site, notice):
 # ---- acknowledging ----
 
 def test_sticky_holds_changes_back_until_the_end_which_is_told(make_site):
-    site = raised(make_site)
+    site = raised(make_site, TRAPS + MAILS)
     m = site.manager
+    site.mail.wait(1)
     acknowledge(site, "sticky")
     trap = wait_trap(site, "saAlertAcknowledged")
     assert (trap["saDefinitionName"], trap["saAlertLevel"], trap["saAlertMessage"]) == (
@@ -86,7 +87,10 @@ def test_sticky_holds_changes_back_until_the_end_which_is_told(make_site):
     assert not traps(site, "saAlertChanged")  # they would have come before the end
     assert [m.get(at(c)) for c in ("Acknowledge", "AckAuthor", "AckText", "AckAt")] == [
         "none", "", "", NEVER]
-    assert m.get("saSystemNoticesSuppressed.0") == "1"
+    assert m.get("saSystemNoticesSuppressed.0") == "2"  # one for each target
+    subjects = [mail.message["Subject"] for mail in site.mail.wait(3)]
+    assert subjects[1].startswith("[ACKNOWLEDGED] admin/apps"), subjects
+    assert "acknowledged by bob: on it" in site.mail.wait(3)[1].text
     assert [t["saNoticeTargetSequence"] for kind in ("Raised", "Acknowledged", "Cleared")
             for t in traps(site, "saAlert" + kind)] == ["1", "2", "3"]
 
