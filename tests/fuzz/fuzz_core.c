@@ -32,11 +32,12 @@ static const char config_text[] =
     "<owners><owner name='alice'/></owners>"
     "<sources><http name='web' url='http://192.0.2.1/' interval='1d' readers='alice'/>"
     "<http name='own' owner='alice' url='http://192.0.2.1/' interval='1d'/></sources>"
-    "<handlers><snmp name='traps' host='192.0.2.1'/></handlers>"
+    "<handlers><snmp name='traps' host='192.0.2.1'/><agentx name='master'/></handlers>"
     "<rows><definition name='hot' owner='alice'>"
     "<condition>_topic['web'].cpu &gt; 90</condition></definition>"
     "<definition name='cold' owner='alice'><condition>_topic['own'] == 1</condition></definition>"
-    "<target name='ops' owner='alice' handler='traps' global='true'/></rows></snmpalertd>";
+    "<target name='ops' owner='alice' handler='traps' global='true'/>"
+    "<target name='told' owner='alice' handler='master' global='true'/></rows></snmpalertd>";
 
 static struct {
     struct stage_context stage;

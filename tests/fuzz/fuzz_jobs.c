@@ -1,7 +1,7 @@
-/* What the core tells the dispatcher, and the messages made of it: handlers, jobs and cancels as
- * frames, with kinds whose `deliver' goes as far as the message. A mail keeps the promises of
+/* What the core tells dispatcher and agent, and the messages made of it: handlers, jobs and cancels
+ * as frames, with kinds whose `deliver' goes as far as the message. A mail keeps the promises of
  * dispatch/mailmsg.h, a notification arrives in one datagram of NOTIFICATION_MAX octets at most,
- * and each job that was taken is answered once.
+ * the same goes as varbinds to a master agent, and each job that was taken is answered once.
  *
  * The input: type of the frame (one octet), its length (two), its payload; again. */
 #include <netinet/in.h>
@@ -9,6 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+
+#include "agent/notify.h"
 #include "base/log.h"
 #include "daemon/kinds.h"
 #include "dispatch/dispatch.h"
@@ -129,13 +133,31 @@ static int notify(const struct job_event *v, struct err *e)
     return err;
 }
 
-static void make_notifications(struct service *s, struct job *j)
+/* What fits a datagram whatever the community, and begins as RFC 2741 section 6.2.10 wants. */
+static int tell_master(const struct job_event *v, struct err *e)
+{
+    netsnmp_variable_list *vars = NULL;
+    size_t n = 0;
+    int err = notification_varbinds(&vars, v, 4242, e);
+
+    if (err)
+        return err;
+    REQUIRE(vars->type == ASN_TIMETICKS && vars->next_variable->type == ASN_OBJECT_ID);
+    for (const netsnmp_variable_list *at = vars; at; at = at->next_variable)
+        n++;
+    REQUIRE(n == 2 + v->nvarbinds);
+    snmp_free_varbind(vars);
+    return 0;
+}
+
+static void make_notifications(struct service *s, struct job *j,
+                               int (*make)(const struct job_event *v, struct err *e))
 {
     struct outcome o = {.job = j->id, .confirmation = CONFIRM_NONE, .result = OUTCOME_DELIVERED};
     struct err e = {0};
 
     for (size_t i = 0; i < j->nevents; i++)
-        if (notify(&j->events[i], &e)) {
+        if (make(&j->events[i], &e)) {
             REQUIRE(e.code < 0 && e.text[0]);
             o.result = OUTCOME_FAILED;
             utf8_clean(o.error, sizeof o.error, e.text, strlen(e.text), false);
@@ -168,7 +190,14 @@ static void deliver_mail(void *state, struct job *j)
 static void deliver_notifications(void *state, struct job *j)
 {
     check_words(j);
-    make_notifications(state, j);
+    make_notifications(state, j, notify);
+    job_release(j);
+    free(j);
+}
+
+static void deliver_to_master(void *state, struct job *j)
+{
+    make_notifications(state, j, tell_master);
     job_release(j);
     free(j);
 }
@@ -177,7 +206,9 @@ static struct dispatch_kind mail_kind = {
     .open = open_state, .close = close_state, .deliver = deliver_mail};
 static struct dispatch_kind notification_kind = {
     .open = open_state, .close = close_state, .deliver = deliver_notifications};
-static const struct dispatch_kind *const kinds[] = {&mail_kind, &notification_kind};
+static struct dispatch_kind master_kind = {
+    .open = open_state, .close = close_state, .deliver = deliver_to_master};
+static const struct dispatch_kind *const kinds[] = {&mail_kind, &notification_kind, &master_kind};
 
 /* ---- the core's end ---- */
 
@@ -215,6 +246,7 @@ static void start(void)
     log_open("fuzz", LOG_LEVEL_ERROR);
     mail_kind.kind = dispatch_kind_smtp.kind;
     notification_kind.kind = dispatch_kind_snmp.kind;
+    master_kind.kind = dispatch_kind_agentx.kind;
     loop = loop_new();
     REQUIRE(loop && snmp_start("fuzz", &e) == 0);
     sessions = session_set_new(loop);
@@ -254,7 +286,7 @@ FUZZ_TARGET(jobs)
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     core = chan_new(loop, ends[0], &o);
     stage = chan_new(loop, ends[1], &o);
-    REQUIRE(core && stage && dispatcher_new(&d, loop, kinds, 2, NULL, &e) == 0);
+    REQUIRE(core && stage && dispatcher_new(&d, loop, kinds, 3, NULL, &e) == 0);
     dispatcher_set_core(d, stage);
     frames(d, data, size);
     for (int i = 0; i < 1000 && outcomes < jobs; i++)
