@@ -55,7 +55,25 @@ struct agent_notifier {
     struct flight flights[AGENT_NOTIFY_WINDOW];
     size_t nflights, flight_bytes, most;
     struct loop_timer *pump, *deadline;
+    int64_t answer_ms;
+    bool takes; /* as on_takes was told */
+    void (*on_takes)(void *arg, bool takes);
+    void *arg;
 };
+
+static void tell_takes(struct agent_notifier *n, bool takes)
+{
+    bool news = takes != n->takes;
+
+    n->takes = takes;
+    if (news && n->on_takes)
+        n->on_takes(n->arg, takes);
+}
+
+bool agent_notifier_takes(const struct agent_notifier *n)
+{
+    return n->takes;
+}
 
 /* ---- deliveries ---- */
 
@@ -126,8 +144,10 @@ static void on_deadline(void *arg)
     struct agent_notifier *n = arg;
     char why[256];
 
-    snprintf(why, sizeof why, "the master agent at %s did not answer within %d s",
-             master_address(n), AGENT_NOTIFY_ANSWER_MS / 1000);
+    snprintf(why, sizeof why, "the master agent at %s did not answer in time", master_address(n));
+    /* Before the answers, so that nothing comes for them. What flies tells of its end. */
+    if (n->nflights && n->first && n->first->due_mono_ms <= clock_mono_ms())
+        tell_takes(n, false);
     while (n->first && n->first->due_mono_ms <= clock_mono_ms())
         give_up(n->first, OUTCOME_RETRY, why);
     watch(n);
@@ -199,6 +219,8 @@ static int on_answer(int op, netsnmp_session *session, int reqid, netsnmp_pdu *p
     if (op != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && op != NETSNMP_CALLBACK_OP_TIMED_OUT)
         return 1;
     land(f);
+    if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
+        tell_takes(f->notifier, true);
     if (d && op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE) {
         on_response(f->notifier, d, pdu);
     } else if (d) {
@@ -369,7 +391,7 @@ static void deliver(void *state, struct job *j)
         return;
     }
     *d = (struct delivery){.service = s, .job = j, .result = OUTCOME_DELIVERED, .pprev = n->end};
-    d->due_mono_ms = clock_mono_ms() + AGENT_NOTIFY_ANSWER_MS;
+    d->due_mono_ms = clock_mono_ms() + n->answer_ms;
     snprintf(d->context, sizeof d->context, "%s", service_text(s, j, "context"));
     *n->end = d;
     n->end = &d->next;
@@ -399,13 +421,17 @@ const struct dispatch_kind dispatch_kind_agentx = {
 
 /* ---- life ---- */
 
-int agent_notifier_new(struct agent_notifier **ret, struct loop *l, struct err *e)
+int agent_notifier_new(struct agent_notifier **ret, struct loop *l,
+                       void (*on_takes)(void *arg, bool takes), void *arg, struct err *e)
 {
     struct agent_notifier *n = calloc(1, sizeof *n);
 
     if (!n)
         return err_set(e, ERR_NOMEM, "out of memory");
     n->loop = l;
+    n->answer_ms = AGENT_NOTIFY_ANSWER_MS;
+    n->on_takes = on_takes;
+    n->arg = arg;
     n->end = &n->first;
     for (size_t i = 0; i < AGENT_NOTIFY_WINDOW; i++)
         n->flights[i].notifier = n;
@@ -435,6 +461,7 @@ void agent_notifier_free(struct agent_notifier *n)
 
 void agent_notifier_connected(struct agent_notifier *n)
 {
+    tell_takes(n, true);
     loop_timer_set(n->pump, 0);
 }
 
@@ -442,11 +469,17 @@ void agent_notifier_lost(struct agent_notifier *n)
 {
     char why[256];
 
+    tell_takes(n, false);
     snprintf(why, sizeof why, "the master agent at %s went away before it answered",
              master_address(n));
     while (n->first)
         give_up(n->first, OUTCOME_RETRY, why);
     watch(n);
+}
+
+void agent_notifier_patience(struct agent_notifier *n, int64_t answer_ms)
+{
+    n->answer_ms = answer_ms;
 }
 
 size_t agent_notifier_most(const struct agent_notifier *n)

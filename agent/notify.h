@@ -21,15 +21,22 @@ enum {
 extern const struct dispatch_kind dispatch_kind_agentx;
 
 struct agent_notifier;
-/* Both outlive it; S may be set later, as long as nothing was delivered. */
-int agent_notifier_new(struct agent_notifier **ret, struct loop *l, struct err *e);
+/* Both outlive it; S may be set later, as long as nothing was delivered. ON_TAKES: there is a
+ * master now that takes notifications; or none any more, since it went away, or did not answer one
+ * in AGENT_NOTIFY_ANSWER_MS: then it is one again when it answers. What is delivered meanwhile is
+ * only tried in vain. May be NULL. */
+int agent_notifier_new(struct agent_notifier **ret, struct loop *l,
+                       void (*on_takes)(void *arg, bool takes), void *arg, struct err *e);
+bool agent_notifier_takes(const struct agent_notifier *n);
 void agent_notifier_session(struct agent_notifier *n, const struct agent_session *s);
 /* After the session was freed, which still calls back. NULL is fine. */
 void agent_notifier_free(struct agent_notifier *n);
 /* The session's on_connected and on_lost: what was not answered by then is to be retried. */
 void agent_notifier_connected(struct agent_notifier *n);
 void agent_notifier_lost(struct agent_notifier *n);
-/* How many were without an answer at a time, at most. For tests. */
+/* For tests: how many were without an answer at a time, at most; a job's time, not
+ * AGENT_NOTIFY_ANSWER_MS. */
 size_t agent_notifier_most(const struct agent_notifier *n);
+void agent_notifier_patience(struct agent_notifier *n, int64_t answer_ms);
 
 #endif

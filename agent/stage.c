@@ -23,10 +23,12 @@ struct agent {
     void *arg;
 };
 
-static void tell_master(struct agent *a, bool there)
+static void on_takes(void *arg, bool takes)
 {
+    struct agent *a = arg;
+
     if (a->on_master)
-        a->on_master(a->arg, there);
+        a->on_master(a->arg, takes);
 }
 
 static void on_connected(void *arg)
@@ -34,14 +36,12 @@ static void on_connected(void *arg)
     struct agent *a = arg;
 
     agent_notifier_connected(a->notifier);
-    tell_master(a, true);
 }
 
 static void on_lost(void *arg)
 {
     struct agent *a = arg;
 
-    tell_master(a, false); /* first: what is answered now is not handed out again at once */
     agent_table_session_lost(a->table);
     agent_notifier_lost(a->notifier);
 }
@@ -67,7 +67,7 @@ static void register_again(void *arg)
 
 static int prepare_deliveries(struct agent *a, const struct agent_options *o, struct err *e)
 {
-    int err = agent_notifier_new(&a->notifier, o->loop, e);
+    int err = agent_notifier_new(&a->notifier, o->loop, on_takes, a, e);
 
     a->on_master = o->on_master;
     a->arg = o->arg;
@@ -129,7 +129,7 @@ void agent_set_core(struct agent *a, struct chan *core)
 
 bool agent_has_master(const struct agent *a)
 {
-    return agent_session_master(a->session) != NULL;
+    return agent_notifier_takes(a->notifier);
 }
 
 void agent_free(struct agent *a)

@@ -25,8 +25,8 @@ struct agent_options {
     /* A SET committed (or was undone): the core may look into the changes ring now rather than
      * within the second. A hint; may be NULL. */
     void (*on_set)(void *arg);
-    /* There is a master agent now, which takes notifications, or there is none any more. May be
-     * NULL. */
+    /* There is a master agent now that takes notifications, or there is none any more, or it does
+     * not answer them (agent/notify.h). May be NULL. */
     void (*on_master)(void *arg, bool there);
     /* Kinds of handlers that deliver through it (by_agent). */
     const struct dispatch_kind *const *deliverers;

@@ -96,7 +96,7 @@ int stage_process_read(struct stage_process *ret, struct rd *r);
 enum {
     CORE_AGENT_CONFIG = 64, /* core → agent: str store path, u64 map bytes, str AgentX address */
     CORE_AGENT_SET = 80,    /* agent → core: a SET was committed, look at the changes ring */
-    CORE_AGENT_MASTER = 81, /* agent → core: u8: is there a master agent (1), to take notices? */
+    CORE_AGENT_MASTER = 81, /* agent → core: u8: is there a master agent (1) that takes notices? */
 };
 
 struct stage_options {

@@ -35,7 +35,7 @@ static struct {
     struct agent_session *session;
     struct dispatcher *dispatcher;
     struct chan *core, *stage;
-    bool connected;
+    bool connected, takes;
     uint64_t job; /* the last */
     size_t outcomes, delivered;
     struct outcome last;
@@ -355,6 +355,33 @@ static void test_a_flood_and_a_stopped_master(void **state)
     assert_in_range(agent_notifier_most(w.notifier), 1, AGENT_NOTIFY_WINDOW);
 }
 
+/* One that is stopped for long keeps its session. What it has and does not answer is given up, it
+ * is told of, and nothing more is written to it until it answers again. */
+static void test_a_master_that_does_not_answer(void **state)
+{
+    uint64_t job;
+
+    (void)state;
+    assert_true(w.takes);
+    agent_notifier_patience(w.notifier, 300);
+    w.master->hold = true;
+    for (int i = 0; i < AGENT_NOTIFY_WINDOW + 10; i++)
+        send_job(1, SA_ALERT_RAISED);
+    WAIT(w.outcomes == AGENT_NOTIFY_WINDOW + 10);
+    assert_int_equal(w.delivered, 0);
+    assert_outcome(w.job, OUTCOME_RETRY, "did not answer in time");
+    assert_true(w.connected && !w.takes);
+    assert_outcome(send_job(1, SA_ALERT_RAISED), OUTCOME_RETRY, "did not answer in time");
+    assert_int_equal(w.master->notifies, AGENT_NOTIFY_WINDOW);
+    agent_notifier_patience(w.notifier, AGENT_NOTIFY_ANSWER_MS);
+    job = send_job(1, SA_ALERT_RAISED);
+    w.master->hold = false;
+    WAIT(w.takes);
+    assert_outcome(job, OUTCOME_DELIVERED, "");
+    assert_int_equal(w.master->notifies, AGENT_NOTIFY_WINDOW + 1);
+    assert_int_equal(w.master->most, AGENT_NOTIFY_WINDOW);
+}
+
 static void test_a_master_that_ends(void **state)
 {
     uint64_t job;
@@ -369,7 +396,7 @@ static void test_a_master_that_ends(void **state)
     assert_int_equal(w.delivered, 0);
     assert_outcome(w.job, OUTCOME_RETRY, "went away before it answered");
     assert_non_null(strstr(w.last.error, w.master->path));
-    assert_false(w.connected);
+    assert_false(w.connected || w.takes);
     assert_outcome(send_job(1, SA_ALERT_RAISED), OUTCOME_RETRY, "there is no master agent");
     w.master->hold = false;
     fakemaster_start(w.master);
@@ -379,6 +406,13 @@ static void test_a_master_that_ends(void **state)
 }
 
 /* ---- life ---- */
+
+static void on_takes(void *arg, bool takes)
+{
+    (void)arg;
+    assert_true(takes != w.takes);
+    w.takes = takes;
+}
 
 static void on_connected(void *arg)
 {
@@ -415,7 +449,7 @@ static int setup(void **state)
     w.core = chan_new(w.loop, ends[0], &o);
     w.stage = chan_new(w.loop, ends[1], &o);
     assert_true(w.core && w.stage);
-    assert_int_equal(agent_notifier_new(&w.notifier, w.loop, &e), 0);
+    assert_int_equal(agent_notifier_new(&w.notifier, w.loop, on_takes, NULL, &e), 0);
     assert_int_equal(dispatcher_new(&w.dispatcher, w.loop, kinds, 1, w.notifier, &e), 0);
     dispatcher_set_core(w.dispatcher, w.stage);
     so.loop = w.loop;
@@ -460,6 +494,7 @@ int main(void)
         TEST(test_a_cancelled_job_is_not_sent),
         TEST(test_jobs_go_with_their_core),
         TEST(test_a_flood_and_a_stopped_master),
+        TEST(test_a_master_that_does_not_answer),
         TEST(test_a_master_that_ends),
     };
 
