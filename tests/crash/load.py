@@ -454,11 +454,22 @@ class Load:
         self.families |= {f"steady{i}": Family(f"steady{i}", rng, FAMILIES + i, steady=True)
                           for i in range(STEADY)}
         others = [Kept("kept", rng), Limits("limits", rng)]
-        self.things = [*self.families.values(), *others]
+        self.things = [*self.families.values(), *others, *self.more(rng)]
         self.tests = [0, 0]  # least and most that were made
         self.counts, self.sent = collections.Counter(), 0
-        self.setters = [Setter(self, x, random.Random(rng.random())) for x in
-                        (self.things[:2], self.things[2:4], self.things[4:])]
+        self.setters = [Setter(self, x, random.Random(rng.random())) for x in self.divided()]
+
+    # -- what others may have otherwise --
+
+    def more(self, rng):
+        """Other things to be set."""
+        return []
+
+    def divided(self):
+        """The things of each setter."""
+        return self.things[:2], self.things[2:4], self.things[4:]
+
+    # -- life --
 
     def start(self):
         for s in self.setters:

@@ -8,7 +8,7 @@ import time
 from .rogueagent import NULL, integer, octets, read_oid, read_tlv, tlv, write_oid
 from .snmp import SetRefused
 
-GET, RESPONSE, SET = 0xA0, 0xA2, 0xA3
+GET, GETNEXT, RESPONSE, SET, GETBULK = 0xA0, 0xA1, 0xA2, 0xA3, 0xA5
 ERRORS = ("noError", "tooBig", "noSuchName", "badValue", "readOnly", "genErr", "noAccess",
           "wrongType", "wrongLength", "wrongEncoding", "wrongValue", "noCreation",
           "inconsistentValue", "resourceUnavailable", "commitFailed", "undoFailed",
@@ -56,10 +56,24 @@ class Client:
         if status != "noError":
             raise SetRefused(status, at, f"{status} at {at}")
 
+    def after(self, name, repetitions=0, timeout=5):
+        """[(name, tag, content)] of what follows NAME, by GETNEXT, or by GETBULK if there are to be
+        more REPETITIONS than one."""
+        if repetitions:
+            answer = self._answer(GETBULK, [(name, NULL)], timeout, repetitions)
+        else:
+            answer = self._answer(GETNEXT, [(name, NULL)], timeout)
+        assert not answer.status, f"after {name}: {ERRORS[answer.status]}"
+        return answer.varbinds
+
     def _ask(self, command, varbinds, timeout):
+        answer = self._answer(command, varbinds, timeout)
+        return ERRORS[answer.status], answer.index, [_value(*v[1:]) for v in answer.varbinds]
+
+    def _answer(self, command, varbinds, timeout, repetitions=0):
         request = next(self._ids)
         listed = b"".join(tlv(0x30, tlv(0x06, write_oid(n)) + v) for n, v in varbinds)
-        pdu = integer(request) + integer(0) + integer(0) + tlv(0x30, listed)
+        pdu = integer(request) + integer(0) + integer(repetitions) + tlv(0x30, listed)
         message = tlv(0x30, integer(1) + octets(self._community) + tlv(command, pdu))
         self._socket.sendto(message, self._address)
         end = time.monotonic() + timeout
@@ -70,7 +84,7 @@ class Client:
             except (TimeoutError, ConnectionError):
                 continue
             if answer.id == request:
-                return ERRORS[answer.status], answer.index, answer.values
+                return answer
         raise AssertionError(f"no answer within {timeout} s")
 
 
@@ -86,12 +100,11 @@ class _Answer:
             numbers.append(int.from_bytes(n, "big", signed=True))
         self.id, self.status, self.index = numbers
         _, content, _ = read_tlv(content)
-        self.values = []
+        self.varbinds = []
         while content:
             _, varbind, content = read_tlv(content)
             _, name, rest = read_tlv(varbind)
-            self.name = read_oid(name)
-            self.values.append(_value(*read_tlv(rest)[:2]))
+            self.varbinds.append((read_oid(name), *read_tlv(rest)[:2]))
 
 
 def _value(tag, content):
