@@ -22,6 +22,7 @@ LIMIT = 5          # seconds from when the master answers until it serves the MI
 STALL = float(os.environ.get("MASTER_STOPPED_SECONDS", "16"))  # of a stopped master
 ROWS = 10          # of one SET
 CREATE = 4
+DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own
 COLUMNS = ("saSystemVersion", "saDefinitionStatus", "saDefinitionCondition",
            "saDefinitionDescription")
 
@@ -43,6 +44,7 @@ def beside(make_site, transport):
     """A site whose master is reached by TRANSPORT."""
 
     def make(**options):
+        options["snmpd"] = DEFAULTS
         if transport == "tcp":
             options["agentx"] = f"tcp:127.0.0.1:{free_port()}"
         site = make_site(definition("busy") + TRAPS, apps=7, **options)
