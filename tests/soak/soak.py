@@ -227,7 +227,8 @@ class Soak:
             self.say("the store does not come to rest")
             return
         rows, cells, differ = differences(self.schema, dump, walked)
-        self.figures.update({"rows compared": rows, "cells of them": cells})
+        self.figures.update({"rows of the store compared with the MIB": rows,
+                             "cells of them": cells})
         self.problems += differ
         self.compare_model(dump)
 
@@ -261,12 +262,13 @@ class Soak:
             if not thing.state.holds(dump):
                 self.say(f"{thing.name}: the model has {thing.state}")
         for table, keys in self.model().items():
-            self.figures["rows of the model"] += len(keys)
+            self.figures["rows of the model compared with the store"] += len(keys)
             self.problems += [f"{table} {key}: in the store, not in the model"
                               for key in raw.get(table, {}).keys() - keys]
             self.problems += [f"{table} {key}: in the model, not in the store"
                               for key in keys - raw.get(table, {}).keys()]
-        self.figures["rows of history"] = len(raw["saHistoryTable"])
+        purged = raw["saSystem"][(0,)].get("20", 0)  # saSystemHistoryPurged
+        self.figures["transitions"] = purged + len(raw["saHistoryTable"])
 
     def close(self):
         for w in self.walkers:
