@@ -44,6 +44,15 @@ class _Daemon:
     def stop(self, number=signal.SIGTERM):
         return self.process.stop(number) if self.process else None
 
+    def replace(self):
+        """A new one starts while the old one ends, as often as it takes to get the port."""
+        old = self.process
+        old.send(signal.SIGTERM)
+        self.process = self._spawn()
+        old.wait()
+        while not self._up():
+            self.process = self._spawn()
+
     def address(self):
         return f"127.0.0.1:{self.port}"
 
