@@ -18,7 +18,8 @@
 
 #include "base/log.h"
 
-enum { HEADER_LEN = 20, RESPONSE = 18, VERSION = 1, TEXT_MAX = 400, HANGS_UP = -1, SILENT = -2 };
+enum { HEADER_LEN = 20, RESPONSE = 18, VERSION = 1, TEXT_MAX = 400 };
+enum { HANGS_UP = -1, SILENT = -2, NO_HOST = -3 }; /* reasons beside those of errno(3) */
 
 /* RFC 2741 section 6.1: version, type 13 (Ping), flags (network byte order), reserved; then
  * session, transaction, packet and length of what follows. */
@@ -33,7 +34,7 @@ struct master_search {
     struct loop_fd *watch;
     int fd;
     bool asked;
-    int told; /* the errno or one of the above that was logged last, 0: none */
+    int told; /* the reason that was logged last, 0: none */
     uint8_t answer[HEADER_LEN];
     size_t answered; /* octets of it */
 };
@@ -137,6 +138,8 @@ void master_advice(char *buf, unsigned size, const char *address, int err_no, co
                  "let us in?");
     else if (err_no == SILENT)
         snprintf(buf, size, "it takes connections but does not answer: is snmpd stopped?");
+    else if (err_no == NO_HOST)
+        snprintf(buf, size, "there is no such host");
     else if (err_no == EACCES || err_no == EPERM)
         snprintf(buf, size,
                  "user %s may not use the socket: say 'agentXPerms 0600 0755 %s' in "
@@ -283,7 +286,7 @@ static void look(struct master_search *m)
     m->answered = 0;
     m->fd = err ? -1 : socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (m->fd < 0) {
-        failed(m, err ? EHOSTUNREACH : errno);
+        failed(m, err ? NO_HOST : errno);
         return;
     }
     master_keepalive(m->fd);

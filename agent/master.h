@@ -14,6 +14,7 @@ enum {
 };
 
 struct master_search;
+struct sockaddr_storage;
 
 /* ADDRESS as in agent/session.h; kept, as is ARG. ON_FOUND is called by the loop, once for each
  * start. An address of a form that this does not know is found at once. NULL: out of memory. */
@@ -31,7 +32,6 @@ void master_keepalive(int fd);
 
 /* The socket address of ADDRESS in *RET, or ERR_UNSUPPORTED (a form that only net-snmp knows),
  * ERR_NOTFOUND (no such host), with words. For the above; declared for its test. */
-struct sockaddr_storage;
 int master_address(const char *address, struct sockaddr_storage *ret, unsigned *len, struct err *e);
 
 /* What the administrator can do about ERR_NO (an errno of connect(2) to ADDRESS, by user USER), in

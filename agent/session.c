@@ -29,7 +29,7 @@ enum {
     RESPONSE = 18, /* RFC 2741 section 6.1 */
     SEEN_MAX = 64, /* requests that may be open at once and be sent again; SETs are alone */
     NEVER_S = 1000000,
-    GOODBYE_MS = 300,
+    GOODBYE_MS = 300, /* for each answer of a master at the end */
 };
 
 struct agent_session {
@@ -237,8 +237,11 @@ static void on_found(void *arg)
         snmp_call_callbacks(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_POST_READ_CONFIG, NULL);
     s->initialised = true;
     reconnect_every(0);
-    if (!s->master)
-        master_search_start(s->search, MASTER_AGAIN_MS);
+    if (s->master)
+        return;
+    log_warning("agentx", "no session with the master agent at %s, trying every %d s", s->address,
+                MASTER_AGAIN_MS / 1000);
+    master_search_start(s->search, MASTER_AGAIN_MS);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -407,5 +410,6 @@ void agent_session_free(struct agent_session *s)
         snmp_shutdown(app_name);
     shutdown_agent();
     netsnmp_large_fd_set_cleanup(&s->fds);
+    the_session = NULL;
     release(s);
 }

@@ -3,6 +3,10 @@
 import os
 import signal
 
+import pytest
+
+from conftest import program
+from lib.process import Process
 from lib.snmp import SYS_UPTIME
 from lib.wait import wait_for
 
@@ -50,6 +54,19 @@ def test_agent_starts_before_its_master(make_world):
     world.agent.expect("no master agent at .* yet")
     world.snmpd.start()
     world.wait_served()
+
+
+@pytest.mark.parametrize("address, reason", (
+    ("tcp:no.such.host.invalid:705", "there is no such host"),
+    ("tcp:127.0.0.1:1", "nobody listens there"),
+    ("127.0.0.1:1", "no session with the master agent"),  # a form that is left to net-snmp
+))
+def test_why_there_is_no_master(tmp_path, address, reason):
+    agent = Process([program("agenthost"), str(tmp_path), address], stdin=b"")
+    try:
+        agent.expect(reason)
+    finally:
+        assert agent.stop() == 0
 
 
 def test_master_lives_on_without_agent(make_world):
