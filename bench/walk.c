@@ -5,23 +5,9 @@
  *
  * Rounds of short slices take turns, the medians are compared: other load on the machine then
  * meets all of them alike. Exit status 1 when a ratio is out of its limit. */
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <netinet/in.h>
-#include <arpa/inet.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
@@ -29,8 +15,8 @@
 
 #include "agent/session.h"
 #include "agent/stage.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "bench/rig.h"
 #include "store/store.h"
 
 enum {
@@ -38,8 +24,7 @@ enum {
     SLICE_ROWS = 2000, /* walked per round and table */
     REPETITIONS = 25,
     PEER_ROWS = 1000,
-    FILL_CHUNK = 20000, /* rows per transaction */
-    START_DEADLINE_MS = 120000,
+    FILL_CHUNK = 20000,     /* rows per transaction */
     COLUMN = HISTORY_VALUE, /* not the last one, so that a column's end is alike for all */
 };
 static const double least_of_smallest = 0.85, least_of_peer = 0.9;
@@ -52,8 +37,7 @@ struct contestant {
     const char *name;
     uint32_t rows;
     bool peer; /* walks the in-memory table of the host before it */
-    pid_t snmpd, host;
-    uint16_t port;
+    struct station station;
     netsnmp_session *session;
     oid column[MAX_OID_LEN];
     size_t column_len;
@@ -67,17 +51,6 @@ static struct contestant contestants[] = {
     {.name = "1,000,000 rows", .rows = 1000000},
 };
 enum { NCONTESTANTS = sizeof(contestants) / sizeof(*contestants) };
-
-static char folder[64];
-
-static void stop_all(void);
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench/walk: %s\n", what);
-    stop_all();
-    exit(1);
-}
 
 /* ---- the peer: the same cells in memory ----------------------------------------------------- */
 
@@ -163,9 +136,10 @@ static int fill(struct store *s, uint32_t rows, struct err *e)
     return err;
 }
 
-/* In a process of its own. Tells by an octet on READY that it serves. */
-static int host(const struct contestant *c, const char *store_path, const char *address, int ready)
+/* In a process of its own. */
+static int host(void *arg, const char *store_path, const char *address, int ready)
 {
+    const struct contestant *c = arg;
     struct store_options o = {.path = store_path, .no_sync = true, .recover_samples = true};
     struct loop *l = loop_new();
     struct store *s = NULL;
@@ -181,177 +155,14 @@ static int host(const struct contestant *c, const char *store_path, const char *
         goto out;
     if (c->rows == PEER_ROWS)
         peer_register();
-    if (write(ready, "", 1) == 1)
+    if (!rig_ready(ready))
         err = loop_run(l);
 out:
     fprintf(stderr, "bench/walk: host of %s: %s: %s\n", c->name, err_name(err), e.text);
     return 1;
 }
 
-/* ---- starting ------------------------------------------------------------------------------- */
-
-static void pin_to_one_cpu(void)
-{
-    cpu_set_t set;
-    int cpu = 0;
-
-    if (sched_getaffinity(0, sizeof(set), &set))
-        die("sched_getaffinity");
-    while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
-        cpu++;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set))
-        die("sched_setaffinity");
-}
-
-static uint16_t free_udp_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof(a);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
-        getsockname(fd, (struct sockaddr *)&a, &len))
-        die("no free UDP port");
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
-static pid_t fork_child(void)
-{
-    pid_t pid = fork();
-
-    if (pid < 0)
-        die("fork");
-    if (!pid)
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-    return pid;
-}
-
-static void write_config(const char *path, const char *socket_path)
-{
-    FILE *f = fopen(path, "w");
-
-    if (!f)
-        die("cannot write snmpd.conf");
-    fprintf(f,
-            "master agentx\nagentXSocket unix:%s\nagentXTimeout 5\nagentXRetries 0\n"
-            "dontLogTCPWrappersConnects yes\nrocommunity public 127.0.0.1\n",
-            socket_path);
-    fclose(f);
-}
-
-static pid_t start_snmpd(const char *dir, const char *config, uint16_t port)
-{
-    char address[32], log[128];
-    pid_t pid = fork_child();
-
-    if (pid)
-        return pid;
-    snprintf(address, sizeof(address), "udp:127.0.0.1:%u", port);
-    snprintf(log, sizeof(log), "%s/snmpd.log", dir);
-    setenv("SNMP_PERSISTENT_DIR", dir, 1);
-    setenv("SNMPCONFPATH", dir, 1);
-    setenv("MIBS", "", 1);
-    setenv("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", 1);
-    execlp("snmpd", "snmpd", "-f", "-Lf", log, "-C", "-c", config, "-I", "-smux", address,
-           (char *)NULL);
-    perror("bench/walk: snmpd");
-    _exit(127);
-}
-
-/* The master listens as soon as its socket takes a connection. */
-static bool await_socket(const char *path, pid_t snmpd)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int64_t end = clock_mono_ms() + START_DEADLINE_MS;
-
-    memcpy(a.sun_path, path, strnlen(path, sizeof(a.sun_path) - 1));
-    while (clock_mono_ms() < end && !waitpid(snmpd, NULL, WNOHANG)) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int failed = connect(fd, (struct sockaddr *)&a, sizeof(a));
-
-        close(fd);
-        if (!failed)
-            return true;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    return false;
-}
-
-static void start(struct contestant *c, size_t number)
-{
-    char dir[96], config[128], socket_path[128], address[160], store_path[128], octet;
-    int ready[2];
-
-    snprintf(dir, sizeof(dir), "%s/%zu", folder, number);
-    snprintf(config, sizeof(config), "%s/snmpd.conf", dir);
-    snprintf(socket_path, sizeof(socket_path), "%s/agentx", dir);
-    snprintf(store_path, sizeof(store_path), "%s/store", dir);
-    snprintf(address, sizeof(address), "unix:%s", socket_path);
-    if (mkdir(dir, 0700) || pipe2(ready, O_CLOEXEC))
-        die("cannot make a folder or pipe");
-    write_config(config, socket_path);
-    c->port = free_udp_port();
-    c->snmpd = start_snmpd(dir, config, c->port);
-    if (!await_socket(socket_path, c->snmpd))
-        die("snmpd did not start");
-    c->host = fork_child();
-    if (!c->host)
-        _exit(host(c, store_path, address, ready[1]));
-    close(ready[1]);
-    if (read(ready[0], &octet, 1) != 1)
-        die("a host did not start");
-    close(ready[0]);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static void stop_child(pid_t *pid)
-{
-    if (*pid > 0) {
-        kill(*pid, SIGKILL);
-        waitpid(*pid, NULL, 0);
-    }
-    *pid = 0;
-}
-
-static void stop_all(void)
-{
-    for (size_t i = 0; i < NCONTESTANTS; i++) {
-        if (contestants[i].peer)
-            continue;
-        stop_child(&contestants[i].host);
-        stop_child(&contestants[i].snmpd);
-    }
-    if (*folder)
-        nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    *folder = '\0';
-}
-
 /* ---- walking -------------------------------------------------------------------------------- */
-
-static void open_session(struct contestant *c)
-{
-    netsnmp_session s;
-    char peer[32];
-
-    snprintf(peer, sizeof(peer), "udp:127.0.0.1:%u", c->port);
-    snmp_sess_init(&s);
-    s.peername = peer;
-    s.version = SNMP_VERSION_2c;
-    s.community = (u_char *)"public";
-    s.community_len = strlen("public");
-    s.timeout = 20000000;
-    s.retries = 0;
-    if (!(c->session = snmp_open(&s)))
-        die("cannot open an SNMP session");
-}
 
 /* ROOT.1.19.1.COLUMN, or the peer's ROOT.1.COLUMN */
 static void name_column(struct contestant *c)
@@ -396,57 +207,33 @@ static uint32_t walk_on(struct contestant *c, uint32_t id, uint32_t *rows)
     pdu->max_repetitions = REPETITIONS;
     snmp_add_null_var(pdu, name, len);
     if (snmp_synch_response(c->session, pdu, &response) != STAT_SUCCESS || response->errstat)
-        die("a GETBULK failed");
+        rig_die("a GETBULK failed");
     for (netsnmp_variable_list *vb = response->variables; vb && !ended; vb = vb->next_variable) {
         if (vb->name_length != len || memcmp(vb->name, name, (len - 1) * sizeof(oid))) {
             ended = true;
             continue;
         }
         if (vb->name[len - 1] != ++id || vb->val_len != sizeof(value) - 1)
-            die("a row is missing or wrong");
+            rig_die("a row is missing or wrong");
         ++*rows;
     }
     snmp_free_pdu(response);
     if (ended && id != c->rows)
-        die("the column ended too early");
+        rig_die("the column ended too early");
     return ended ? 0 : id;
 }
 
 static double walk_slice(struct contestant *c, int round)
 {
     uint32_t rows = 0, id = (uint32_t)((uint64_t)c->rows * (uint64_t)round / ROUNDS);
-    struct timespec from, to;
+    int64_t from = rig_now_ns();
 
-    clock_gettime(CLOCK_MONOTONIC, &from);
     while (rows < SLICE_ROWS)
         id = walk_on(c, id, &rows);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return rows / ((double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9);
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(struct contestant *c)
-{
-    qsort(c->rates, ROUNDS, sizeof(*c->rates), by_size);
-    return c->rates[ROUNDS / 2];
+    return rows / ((double)(rig_now_ns() - from) / 1e9);
 }
 
 /* ---- the contest ---------------------------------------------------------------------------- */
-
-static void init_client(void)
-{
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-    netsnmp_set_mib_directory("");
-    setenv("MIBS", "", 1);
-    init_snmp("bench");
-}
 
 static void measure(void)
 {
@@ -461,13 +248,13 @@ static void measure(void)
 
 static bool report(void)
 {
-    double smallest = median(&contestants[0]);
+    double smallest = rig_median(contestants[0].rates, ROUNDS);
     bool good = true;
 
     printf("%-28s %9.0f rows/s\n", contestants[0].name, smallest);
     for (size_t i = 1; i < NCONTESTANTS; i++) {
-        const struct contestant *c = &contestants[i];
-        double rate = median(&contestants[i]);
+        struct contestant *c = &contestants[i];
+        double rate = rig_median(c->rates, ROUNDS);
         double ratio = c->peer ? smallest / rate : rate / smallest;
         double least = c->peer ? least_of_peer : least_of_smallest;
 
@@ -481,27 +268,17 @@ static bool report(void)
 
 int main(void)
 {
-    bool good;
+    rig_open("walk");
+    for (size_t i = 0; i < NCONTESTANTS; i++)
+        if (!contestants[i].peer)
+            rig_start(&contestants[i].station, host, &contestants[i]);
+    for (size_t i = 0; i < NCONTESTANTS; i++) {
+        struct contestant *c = &contestants[i];
 
-    snprintf(folder, sizeof(folder), "/tmp/snmpalert-walk-XXXXXX");
-    if (!mkdtemp(folder)) {
-        perror("bench/walk: mkdtemp");
-        return 1;
-    }
-    pin_to_one_cpu();
-    for (size_t i = 0; i < NCONTESTANTS; i++) {
-        if (contestants[i].peer)
-            contestants[i].port = contestants[i - 1].port;
-        else
-            start(&contestants[i], i);
-    }
-    init_client();
-    for (size_t i = 0; i < NCONTESTANTS; i++) {
-        open_session(&contestants[i]);
-        name_column(&contestants[i]);
+        c->session = rig_session(c->peer ? &contestants[i - 1].station : &c->station);
+        name_column(c);
     }
     measure();
-    stop_all();
-    good = report();
-    return good ? 0 : 1;
+    rig_close();
+    return report() ? 0 : 1;
 }
