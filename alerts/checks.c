@@ -7,6 +7,8 @@
 #include "alerts/instance.h"
 #include "alerts/override.h"
 #include "base/clock.h"
+#include "base/text.h"
+#include "store/view.h"
 
 enum { SCRIPT_MAX = 16 * 1024 };
 
@@ -72,6 +74,11 @@ static int add_segment(void *arg, const struct row *r)
     return b->err;
 }
 
+static int too_long(struct err *e)
+{
+    return err_set(e, ERR_INCONSISTENT_VALUE, "the script is longer than %d octets", SCRIPT_MAX);
+}
+
 /* The segments of a script as they will be, compiled. */
 static int check_script_text(const struct checks *k, const struct set_check_context *c,
                              const char *owner, const char *script, struct err *e)
@@ -83,30 +90,39 @@ static int check_script_text(const struct checks *k, const struct set_check_cont
     buf_init(&b, SCRIPT_MAX);
     err = set_look_each(c->look, sa_table_by_id(SA_SCRIPT_TEXT), &prefix, add_segment, &b);
     if (b.err == ERR_FULL)
-        err = err_set(e, ERR_INCONSISTENT_VALUE, "script '%s' is longer than %d octets", script,
-                      SCRIPT_MAX);
+        err = too_long(e);
     else if (!err && b.len && k->compile && !c->final)
         err = k->compile(k->arg, b.data, b.len, e);
     buf_release(&b);
     return err;
 }
 
+/* Segments of a script that is not active may be anything: it is compiled when it becomes so. A
+ * segment that goes changes the script as one that comes does. */
 static int check_segment(void *arg, const struct set_check_context *c, unsigned *ret_column,
                          struct err *e)
 {
+    bool was = c->before && row_active(c->before), is = !c->gone && row_active(c->after);
     char n[2][33];
     struct row script;
     size_t pos = 0;
+    int err;
 
-    *ret_column = SCRIPT_TEXT_TEXT;
-    if (c->gone || !key_read_name(&c->after->key, &pos, n[0]) ||
-        !key_read_name(&c->after->key, &pos, n[1]))
+    *ret_column = 0;
+    if (!key_read_name(&c->after->key, &pos, n[0]) || !key_read_name(&c->after->key, &pos, n[1]))
         return 0;
-    if (look_own(c, SA_SCRIPT, n[0], n[1], &script)) {
-        *ret_column = 0;
-        return err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no script '%s'", n[0], n[1]);
-    }
-    return row_active(c->after) ? check_script_text(arg, c, n[0], n[1], e) : 0;
+    if (look_own(c, SA_SCRIPT, n[0], n[1], &script))
+        return c->gone
+                   ? 0
+                   : err_set(e, ERR_INCONSISTENT_NAME, "owner %s has no script '%s'", n[0], n[1]);
+    if (!row_active(&script) || (!was && !is))
+        return 0;
+    err = check_script_text(arg, c, n[0], n[1], e);
+    if (is)
+        *ret_column = SCRIPT_TEXT_TEXT;
+    else if (err == ERR_WRONG_VALUE)
+        err = ERR_INCONSISTENT_VALUE; /* it is not the RowStatus that is wrong */
+    return err;
 }
 
 struct user_search {
@@ -126,24 +142,60 @@ static int uses_script(void *arg, const struct row *r)
     return 1;
 }
 
+static int script_unused(const struct set_check_context *c, const char *owner, const char *script,
+                         struct err *e)
+{
+    struct user_search u = {.script = script, .found = ""};
+    struct key prefix = key_of_name(owner);
+
+    if (set_look_each(c->look, sa_table_by_id(SA_DEFINITION), strcmp(owner, ADMIN) ? &prefix : NULL,
+                      uses_script, &u) == 1)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "script '%s' is used by definition '%s'", script,
+                       u.found);
+    return 0;
+}
+
 static int check_script(void *arg, const struct set_check_context *c, unsigned *ret_column,
                         struct err *e)
 {
     char n[2][33];
-    struct user_search u = {.found = ""};
-    struct key prefix;
+    int err;
 
-    (void)arg;
     *ret_column = 0;
-    if (!c->gone || !key_read_names(&c->after->key, n, 2))
+    if (!key_read_names(&c->after->key, n, 2))
         return 0;
-    u.script = n[1];
-    prefix = key_of_name(n[0]);
-    if (set_look_each(c->look, sa_table_by_id(SA_DEFINITION), strcmp(n[0], ADMIN) ? &prefix : NULL,
-                      uses_script, &u) == 1)
-        return err_set(e, ERR_INCONSISTENT_VALUE, "script '%s' is used by definition '%s'", n[1],
-                       u.found);
-    return 0;
+    if (c->gone)
+        return script_unused(c, n[0], n[1], e);
+    if (!row_active(c->after) || (c->before && row_active(c->before)))
+        return 0;
+    err = check_script_text(arg, c, n[0], n[1], e);
+    if (err != ERR_WRONG_VALUE)
+        return err;
+    err_prefix(e, "the script does not compile");
+    return ERR_INCONSISTENT_VALUE;
+}
+
+/* saScriptError: an active script has been compiled, any other one is as one looks. */
+static void script_error(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    const struct checks *k = arg;
+    struct key script = key_copy(r->key);
+    struct err e = {.text = ""};
+    struct buf b;
+    int err;
+
+    if (row_active(r) || !k->compile)
+        return;
+    buf_init(&b, SCRIPT_MAX);
+    err = script_text(t, &script, &b);
+    if (err == ERR_FULL)
+        too_long(&e);
+    else if (!err && b.len)
+        k->compile(k->arg, b.data, b.len, &e);
+    buf_release(&b);
+    ret->bytes.data = ret->scratch;
+    ret->bytes.len =
+        utf8_clean((char *)ret->scratch, sizeof ret->scratch, e.text, strlen(e.text), false);
 }
 
 /* An owner may refer to what is admin's, too. */
@@ -526,5 +578,6 @@ int checks_register(struct store *s, const struct checks *c)
 
     for (size_t i = 0; i < sizeof list / sizeof *list && !err; i++)
         err = set_register_check(s, list[i].table, list[i].fn, (void *)(uintptr_t)c);
-    return err;
+    return err ? err
+               : view_register(s, SA_SCRIPT, SCRIPT_ERROR, script_error, (void *)(uintptr_t)c);
 }

@@ -9,12 +9,13 @@
 struct checks {
     const struct kinds *kinds; /* for target properties */
     /* Does this text compile? 0, ERR_WRONG_VALUE with words, ERR_RESOURCE_UNAVAILABLE. NULL: not
-     * asked (rows that another process has checked). */
+     * asked (rows that another process has checked). What is active is compiled: conditions, and
+     * scripts as wholes, by the SET that makes or changes them. */
     int (*compile)(void *arg, const void *text, size_t len, struct err *e);
     void *arg;
 };
 
-/* C is kept by pointer. */
+/* C is kept by pointer. Also answers saScriptError, which asks the same compiler. */
 int checks_register(struct store *s, const struct checks *c);
 
 /* A row that NAME refers to: of the own owner, then of admin. RET_OWNER may be NULL. */

@@ -43,39 +43,59 @@ bool definition_read(struct definition *ret, const struct row *r)
     return true;
 }
 
-int definition_text(struct txn *t, const struct row *definition, struct buf *b)
+int script_text(struct txn *t, const struct key *script, struct buf *b)
 {
-    char owner[33], script[33];
-    struct slice condition = row_text(definition, DEFINITION_CONDITION);
-    struct key prefix;
     struct cursor c;
     struct row r;
-    size_t pos = 0, segments = 0;
 
     buf_clear(b);
-    row_str(definition, DEFINITION_SCRIPT, script, sizeof script);
-    if (!script[0]) {
+    for (cursor_first(&c, t, sa_table_by_id(SA_SCRIPT_TEXT), script); cursor_row(&c, &r);
+         cursor_next(&c)) {
+        struct slice text = row_text(&r, SCRIPT_TEXT_TEXT);
+
+        if (row_active(&r))
+            buf_bytes(b, text.data, text.len);
+    }
+    cursor_close(&c);
+    return txn_error(t) ? txn_error(t) : b->err;
+}
+
+/* The owner's own, or else admin's. */
+static int find_script(struct txn *t, const char *owner, const char *name, struct key *ret)
+{
+    const struct sa_table *scripts = sa_table_by_id(SA_SCRIPT);
+    struct row r;
+    int err;
+
+    *ret = key_of_names(owner, name);
+    err = row_get(t, scripts, ret, &r);
+    if (err == ERR_NOTFOUND) {
+        *ret = key_of_names("admin", name);
+        err = row_get(t, scripts, ret, &r);
+    }
+    return err ? err : row_active(&r) ? 0 : ERR_NOTFOUND;
+}
+
+int definition_text(struct txn *t, const struct row *definition, struct buf *b)
+{
+    char owner[33], name[33];
+    struct slice condition = row_text(definition, DEFINITION_CONDITION);
+    struct key script;
+    size_t pos = 0;
+    int err;
+
+    buf_clear(b);
+    row_str(definition, DEFINITION_SCRIPT, name, sizeof name);
+    if (!name[0]) {
         buf_bytes(b, condition.data, condition.len);
         return b->err;
     }
     if (!key_read_name(&definition->key, &pos, owner))
         return ERR_CORRUPT;
-    prefix = key_of_names(owner, script);
-    if (!row_exists(t, sa_table_by_id(SA_SCRIPT), &prefix))
-        prefix = key_of_names("admin", script);
-    for (cursor_first(&c, t, sa_table_by_id(SA_SCRIPT_TEXT), &prefix); cursor_row(&c, &r);
-         cursor_next(&c)) {
-        struct slice text = row_text(&r, SCRIPT_TEXT_TEXT);
-
-        if (!row_active(&r))
-            continue;
-        buf_bytes(b, text.data, text.len);
-        segments++;
-    }
-    cursor_close(&c);
-    if (txn_error(t))
-        return txn_error(t);
-    return segments ? b->err : ERR_NOTFOUND;
+    err = find_script(t, owner, name, &script);
+    if (!err)
+        err = script_text(t, &script, b);
+    return err || b->len ? err : ERR_NOTFOUND;
 }
 
 /* ---- finding ---- */

@@ -17,8 +17,11 @@ struct definition {
 /* From a row of saDefinitionTable; false when the key is not one. */
 bool definition_read(struct definition *ret, const struct row *r);
 
-/* The text that is to be run: the condition, or the segments of its script, into B. ERR_NOTFOUND:
- * it names a script that is not there. */
+/* The active segments of a script, joined in their order, into B; SCRIPT is the key of its row. 0,
+ * ERR_FULL (it is longer than B takes), or the transaction's error. */
+int script_text(struct txn *t, const struct key *script, struct buf *b);
+/* The text that is to be run: the condition, or that of its script, into B. ERR_NOTFOUND: it names
+ * a script that is not there, not active, or without text. */
 int definition_text(struct txn *t, const struct row *definition, struct buf *b);
 
 /* A verdict with its texts, borrowed. */

@@ -673,6 +673,8 @@ static const struct sa_column script_columns[] = {
      .help = "Size of the script, all its segments together."},
     STORAGE(SCRIPT_STORAGE, "saScriptStorage"),
     STATUS(SCRIPT_STATUS, "saScriptStatus"),
+    {TEXT(SCRIPT_ERROR, "saScriptError", SA_READ_ONLY, SA_COMPUTED, 255),
+     .help = "Why the script does not compile as it stands, with the line; empty when it does."},
     REVERT(SCRIPT_REVERT, "saScriptRevert"),
     FILE_CELLS(SCRIPT_FILE, "saScriptFile"),
 };

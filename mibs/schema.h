@@ -287,6 +287,7 @@ enum { /* saScriptTable (owner, script) */
     SCRIPT_SIZE = 3, /* computed: octets of all segments */
     SCRIPT_STORAGE = 4,
     SCRIPT_STATUS = 5,
+    SCRIPT_ERROR = 6, /* computed: why it does not compile as it stands, with the line */
     SCRIPT_REVERT = 7, /* trigger */
     SCRIPT_FILE = 210,
 };

@@ -10,9 +10,9 @@
 struct cell {
     const struct sa_column *column;
     enum sa_syntax syntax;
-    int64_t number;      /* all syntaxes but texts */
-    struct slice bytes;  /* texts; SA_DATE and SA_BITS in their wire form */
-    uint8_t scratch[40]; /* bytes may point here: do not copy the struct by value and keep it */
+    int64_t number;       /* all syntaxes but texts */
+    struct slice bytes;   /* texts; SA_DATE and SA_BITS in their wire form */
+    uint8_t scratch[256]; /* bytes may point here: do not copy the struct by value and keep it */
 };
 
 /* Computed columns: CB fills RET (number, also for SA_DATE (ms) and SA_BITS (mask), which are put

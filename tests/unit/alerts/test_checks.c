@@ -137,7 +137,8 @@ static int set_in_order(struct world *w, const struct bind *binds, const size_t 
 #define DESTROY .number = ROW_DESTROY
 
 /* Handlers traps and mail of admin's, own of alice's; a quota of three definitions; definition one
- * of service web, two by script s, three by admin's script shared; custom group g with one and
+ * of service web, two by script s, three by admin's script shared; script pair, whose two segments
+ * compile only together, and draft, which is not active and does not; custom group g with one and
  * target ops; global target all. */
 static int setup(void **state)
 {
@@ -164,6 +165,10 @@ static int setup(void **state)
              LINK("g", "ops", ROW_CREATE_AND_GO), TARGET(HANDLER, "ops", .text = "traps"),
              TARGET(STATUS, "ops", GO), TARGET(HANDLER, "all", .text = "mail"),
              TARGET(GLOBAL, "all", .number = TRUTH_TRUE), TARGET(STATUS, "all", GO));
+    MUST_SET(w, SCRIPT("alice", "pair", ROW_CREATE_AND_GO), SEGMENT(TEXT, "pair", 1, .text = "\""),
+             SEGMENT(STATUS, "pair", 1, GO), SEGMENT(TEXT, "pair", 2, .text = "\""),
+             SEGMENT(STATUS, "pair", 2, GO), SCRIPT("alice", "draft", ROW_CREATE_AND_WAIT),
+             SEGMENT(TEXT, "draft", 1, .text = "\""), SEGMENT(STATUS, "draft", 1, GO));
     compiled = 0;
     return 0;
 }
@@ -246,6 +251,27 @@ static const struct refusal refusals[] = {
      0,
      "line 1: a string has no end",
      {SEGMENT(TEXT, "s", 2, .text = "\""), SEGMENT(STATUS, "s", 2, GO)}},
+    {"a segment without which it does not",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "line 1: a string has no end",
+     {SEGMENT(STATUS, "pair", 2, DESTROY)}},
+    {"one that is taken out of the script",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "line 1: a string has no end",
+     {SEGMENT(STATUS, "pair", 1, .number = ROW_NOT_IN_SERVICE)}},
+    {"a script that does not compile becomes active",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "the script does not compile: line 1: a string has no end",
+     {SCRIPT("alice", "draft", ROW_ACTIVE)}},
+    {"so does a new one",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "the script does not compile: line 1: a string has no end",
+     {SCRIPT("alice", "new", ROW_CREATE_AND_GO), SEGMENT(TEXT, "new", 1, .text = "\""),
+      SEGMENT(STATUS, "new", 1, GO)}},
     {"a script that is used goes",
      ERR_INCONSISTENT_VALUE,
      0,
@@ -452,6 +478,60 @@ static void test_what_may_be_edited(void **state)
     /* Groups and targets go whatever leads to them. */
     MUST_SET(w, GROUP("g", ROW_DESTROY));
     MUST_SET(w, TARGET(STATUS, "ops", DESTROY));
+}
+
+/* ---- scripts in several SETs ---- */
+
+static const char *script_error(struct world *w, const char *name, char *ret, size_t cap)
+{
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    struct key k = key_of_names("alice", name);
+    struct cell cell;
+    struct row r;
+
+    assert_int_equal(row_get(t, sa_table_by_id(SA_SCRIPT), &k, &r), 0);
+    assert_int_equal(view_cell(t, &r, sa_column_by_number(r.table, SCRIPT_ERROR), &cell), 0);
+    snprintf(ret, cap, "%.*s", (int)cell.bytes.len, (const char *)cell.bytes.data);
+    txn_abort(t);
+    return ret;
+}
+
+#define ERROR_IS(w, name, words)                                                                   \
+    do {                                                                                           \
+        char text_[256];                                                                           \
+        assert_string_equal(script_error(w, name, text_, sizeof text_), words);                    \
+    } while (0)
+
+/* Nothing is compiled until the script becomes active; saScriptError says how far one is. */
+static void test_a_script_in_several_sets(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    int blamed;
+
+    MUST_SET(w, SCRIPT("alice", "p", ROW_CREATE_AND_WAIT));
+    ERROR_IS(w, "p", "");
+    compiled = 0;
+    MUST_SET(w, SEGMENT(TEXT, "p", 2, .text = "b\""), SEGMENT(STATUS, "p", 2, GO));
+    MUST_SET(w, DEF(SCRIPT, "d", .text = "p"), DEF(STATUS, "d", GO));
+    assert_int_equal(compiled, 0);
+    ERROR_IS(w, "p", "line 1: a string has no end");
+    MUST_SET(w, SEGMENT(TEXT, "p", 1, .text = "\"a"), SEGMENT(STATUS, "p", 1, GO));
+    ERROR_IS(w, "p", "");
+    compiled = 0;
+    MUST_SET(w, SCRIPT("alice", "p", ROW_ACTIVE));
+    assert_int_equal(compiled, 1);
+    ERROR_IS(w, "p", "");
+    assert_int_equal(compiled, 1); /* what is active has been compiled */
+    /* A change in one SET, and one in two. */
+    MUST_SET(w, SEGMENT(TEXT, "p", 1, .text = "\"c"));
+    assert_int_equal(SET(w, &blamed, &e, SEGMENT(TEXT, "p", 1, .text = "c")), ERR_WRONG_VALUE);
+    MUST_SET(w, SCRIPT("alice", "p", ROW_NOT_IN_SERVICE));
+    MUST_SET(w, SEGMENT(TEXT, "p", 1, .text = "c"));
+    ERROR_IS(w, "p", "line 1: a string has no end");
+    assert_int_equal(SET(w, &blamed, &e, SCRIPT("alice", "p", ROW_ACTIVE)), ERR_INCONSISTENT_VALUE);
+    MUST_SET(w, SEGMENT(STATUS, "p", 2, DESTROY), SCRIPT("alice", "p", ROW_ACTIVE));
+    ERROR_IS(w, "p", "");
 }
 
 static void test_own_rows_come_before_admins(void **state)
@@ -764,6 +844,7 @@ int main(void)
         IN_WORLD(test_refusals),
         IN_WORLD(test_references_within_one_set_in_any_order),
         IN_WORLD(test_what_may_be_edited),
+        IN_WORLD(test_a_script_in_several_sets),
         IN_WORLD(test_own_rows_come_before_admins),
         WITH_ALERTS(test_what_is_no_acknowledgement),
         WITH_ALERTS(test_an_acknowledgement_is_one_set),

@@ -161,6 +161,8 @@ static void test_the_text_to_run(void **state)
     PUT(t, SA_SCRIPT, key_of_names("alice", "s"), {SCRIPT_DESCRIPTION, 0, ""});
     put_segment(t, "alice", 1, "mine");
     assert_text(t, "mine");
+    PUT(t, SA_SCRIPT, key_of_names("alice", "s"), {SCRIPT_STATUS, ROW_NOT_IN_SERVICE, NULL});
+    assert_text(t, NULL); /* it is being edited, not gone */
     done(t);
 }
 
