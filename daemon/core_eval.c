@@ -252,11 +252,11 @@ static int def_load(struct core *c, struct txn *t, const struct row *r)
     buf_init(&text, EVAL_SCRIPT_MAX + 1);
     err = definition_text(t, r, &text);
     if (err) {
-        if (err == ERR_NOTFOUND)
-            log_info(d.name, "owner=%s not evaluated: its script is not active, or empty", d.owner);
-        else
+        if (err != ERR_NOTFOUND)
             log_warning(d.name, "owner=%s the condition's script cannot be read: %s", d.owner,
                         err_name(err));
+        else if (def)
+            log_info(d.name, "owner=%s not evaluated: its script is not active, or empty", d.owner);
         buf_release(&text);
         if (def)
             def_free(c, def);
