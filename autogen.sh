@@ -38,6 +38,7 @@ valgrind              tests
 python3               demo, tests, pages about the MIB
 python3-pytest        tests
 python3-aiosmtpd      demo, tests: a mail server
+python3-pysnmp4       tests: a second SNMP implementation
 clang                 fuzzing
 libclang-rt-14-dev    fuzzing
 TABLE

@@ -3,9 +3,9 @@
 # use_pytest: sets $python, and $SNMPALERT_BUILD, whose programs are tested.
 use_pytest() {
     python=${PYTHON:-/usr/bin/python3}
-    if ! "$python" -c 'import pytest, aiosmtpd' 2>/dev/null; then
-        echo "FAILED: these tests need pytest and aiosmtpd" \
-            "(Debian packages: python3-pytest python3-aiosmtpd)" >&2
+    if ! "$python" -c 'import pytest, aiosmtpd, pysnmp' 2>/dev/null; then
+        echo "FAILED: these tests need pytest, aiosmtpd and pysnmp" \
+            "(Debian packages: python3-pytest python3-aiosmtpd python3-pysnmp4)" >&2
         exit 1
     fi
     SNMPALERT_BUILD=$(cd "${top_builddir:-.}" && pwd) || exit 1
