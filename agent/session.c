@@ -19,6 +19,7 @@
 #include <net-snmp/library/large_fd_set.h>
 
 #include "agent/master.h"
+#include "agent/oversize.h"
 #include "base/log.h"
 
 static const char app_name[] = "snmpalertd-agent";
@@ -102,8 +103,11 @@ static int master_socket(const struct agent_session *s)
 static int on_connected(int major, int minor, void *server_arg, void *client_arg)
 {
     struct agent_session *s = client_arg;
+    netsnmp_transport *t = snmp_sess_transport(snmp_sess_pointer(server_arg));
 
     (void)major, (void)minor;
+    if (t)
+        oversize_guard(t);
     s->master = server_arg;
     s->nseen = 0;
     s->forward = s->master->callback;
