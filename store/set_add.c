@@ -257,11 +257,11 @@ static bool writable(const struct set *x, const struct sa_table *t, const struct
 /* ---- adding -----------------------------------------------------------------------------------
  */
 
-/* The object that SUBIDS name; the rest of them is the index. */
-static const struct sa_column *object_of(const struct set *x, const uint32_t *subids, size_t n,
+/* The object of the MIB that SUBIDS name; the rest of them is the index. */
+static const struct sa_column *object_of(const struct store *s, const uint32_t *subids, size_t n,
                                          struct slot **ret_slot, size_t *ret_arcs)
 {
-    struct slot *slot = n && subids[0] < 256 ? x->store->by_id[subids[0]] : NULL;
+    struct slot *slot = n && subids[0] < 256 ? s->by_id[subids[0]] : NULL;
     if (!slot)
         return NULL;
     size_t arcs = slot->table->scalars ? SCALAR_ARCS : TABLE_ARCS;
@@ -270,7 +270,7 @@ static const struct sa_column *object_of(const struct set *x, const uint32_t *su
     const struct sa_column *c = slot->by_number[subids[arcs - 1]];
     *ret_slot = slot;
     *ret_arcs = arcs;
-    return writable(x, slot->table, c) ? c : NULL;
+    return c && c->access != SA_HIDDEN ? c : NULL;
 }
 
 static void dotted(const uint32_t *subids, size_t n, char *ret, size_t cap)
@@ -326,14 +326,16 @@ int set_add(struct set *x, int tag, const uint32_t *subids, size_t n, const stru
     struct key k;
     size_t arcs;
     int64_t number;
-    const struct sa_column *c = object_of(x, subids, n, &slot, &arcs);
+    const struct sa_column *c = object_of(x->store, subids, n, &slot, &arcs);
     if (!c) {
         dotted(subids, n, name, sizeof name);
-        return err_set(e, ERR_NOT_WRITABLE, "%s: nothing that can be set", name);
+        return err_set(e, ERR_NOT_WRITABLE, "%s: there is no such object", name);
     }
     bool fits = key_from_subids(&k, subids + arcs, n - arcs);
     struct slice key = key_slice(&k);
     set_name_of(slot->table, c, key, name, sizeof name);
+    if (!writable(x, slot->table, c))
+        return err_set(e, ERR_NOT_WRITABLE, "%s: it cannot be set", name);
     int rc = value_of(c, v, &number, e);
     if (rc) {
         err_prefix(e, "%s", name);
