@@ -59,22 +59,24 @@ class Client:
     def after(self, name, repetitions=0, timeout=5):
         """[(name, tag, content)] of what follows NAME, by GETNEXT, or by GETBULK if there are to be
         more REPETITIONS than one."""
-        if repetitions:
-            answer = self._answer(GETBULK, [(name, NULL)], timeout, repetitions)
-        else:
-            answer = self._answer(GETNEXT, [(name, NULL)], timeout)
+        command = GETBULK if repetitions else GETNEXT
+        answer = self.send(*self.request(command, [(name, NULL)], repetitions), timeout)
         assert not answer.status, f"after {name}: {ERRORS[answer.status]}"
         return answer.varbinds
 
-    def _ask(self, command, varbinds, timeout):
-        answer = self._answer(command, varbinds, timeout)
-        return ERRORS[answer.status], answer.index, [_value(*v[1:]) for v in answer.varbinds]
-
-    def _answer(self, command, varbinds, timeout, repetitions=0):
+    def request(self, command, varbinds, repetitions=0):
+        """(request-id, the message as it goes on the wire)"""
         request = next(self._ids)
         listed = b"".join(tlv(0x30, tlv(0x06, write_oid(n)) + v) for n, v in varbinds)
         pdu = integer(request) + integer(0) + integer(repetitions) + tlv(0x30, listed)
-        message = tlv(0x30, integer(1) + octets(self._community) + tlv(command, pdu))
+        return request, tlv(0x30, integer(1) + octets(self._community) + tlv(command, pdu))
+
+    def _ask(self, command, varbinds, timeout):
+        answer = self.send(*self.request(command, varbinds), timeout)
+        return ERRORS[answer.status], answer.index, answer.values
+
+    def send(self, request, message, timeout=10):
+        """Sends what request() made, once more, if you like: the answer to it."""
         self._socket.sendto(message, self._address)
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
@@ -89,6 +91,8 @@ class Client:
 
 
 class _Answer:
+    """ID, STATUS (see ERRORS), INDEX, VARBINDS: (name, tag, content), VALUES"""
+
     def __init__(self, message):
         _, content, _ = read_tlv(message)
         _, _, content = read_tlv(content)
@@ -105,6 +109,7 @@ class _Answer:
             _, varbind, content = read_tlv(content)
             _, name, rest = read_tlv(varbind)
             self.varbinds.append((read_oid(name), *read_tlv(rest)[:2]))
+        self.values = [_value(*v[1:]) for v in self.varbinds]
 
 
 def _value(tag, content):
