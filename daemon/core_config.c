@@ -410,6 +410,14 @@ static int table_order(unsigned id)
     return (int)sizeof order;
 }
 
+/* Segments of one script are 0, other rows of its table not. */
+static int compare_scripts(const struct config_row *x, const struct config_row *y)
+{
+    int d = strcmp(x->names[0], y->names[0]);
+
+    return d ? d : strcmp(x->names[1], y->names[1]);
+}
+
 static int compare_rows(const void *a, const void *b)
 {
     const struct config_row *x = *(const struct config_row *const *)a;
@@ -418,7 +426,16 @@ static int compare_rows(const void *a, const void *b)
 
     if (!d)
         d = x->override - y->override;
+    if (!d && x->table->id == SA_SCRIPT_TEXT)
+        d = compare_scripts(x, y);
     return d ? d : x->line - y->line;
+}
+
+/* Must Y, which comes behind X, be written together with it? Halves of a script need not compile.
+ */
+static bool belong_together(const struct config_row *x, const struct config_row *y)
+{
+    return x->table->id == SA_SCRIPT_TEXT && y->table == x->table && !compare_scripts(x, y);
 }
 
 static int put_rows(struct apply *a, struct err *e)
@@ -430,7 +447,8 @@ static int put_rows(struct apply *a, struct err *e)
     for (size_t i = 0; i <= n && !err; i++) {
         bool cut = i == n || (i > from && (order[i]->override != order[from]->override ||
                                            order[i]->table != order[from]->table ||
-                                           varbinds + order[i]->ncells + 1 > BATCH_VARBINDS));
+                                           (varbinds + order[i]->ncells + 1 > BATCH_VARBINDS &&
+                                            !belong_together(order[i - 1], order[i]))));
         if (cut && i > from) {
             err = write_rows(a, from, i, e);
             from = i;

@@ -20,10 +20,21 @@
 
 static char said[ERR_TEXT_MAX];
 
+/* A script compiles when its quotes are even. */
+static int compile(void *arg, const void *text, size_t len, struct err *e)
+{
+    size_t quotes = 0;
+
+    (void)arg;
+    for (size_t i = 0; i < len; i++)
+        quotes += ((const char *)text)[i] == '"';
+    return quotes % 2 ? err_set(e, ERR_WRONG_VALUE, "line 1: a string has no end") : 0;
+}
+
 /* A start with this file: 0, or the error with its words in SAID. */
 static int start(struct world *w, const char *xml)
 {
-    static const struct checks checks = {.kinds = &daemon_kinds};
+    static const struct checks checks = {.kinds = &daemon_kinds, .compile = compile};
     struct core c = {.store = w->store};
     struct err e = {.text = ""};
     int err;
@@ -382,6 +393,32 @@ static void test_an_owner_who_has_something_cannot_go(void **state)
     must_start(w, without);
 }
 
+/* Rows are written some thousand at a time, but a script is one thing, wherever it lies. */
+static void test_a_script_is_written_whole(void **state)
+{
+    enum { PAIRS = 1600, CAP = 1 << 20 };
+    char *xml = malloc(CAP);
+    size_t n;
+
+    assert_non_null(xml);
+    for (int single = 1; single >= 0; single--) { /* one more row moves all behind it */
+        n = (size_t)snprintf(xml, CAP, HEAD OWNERS "<rows>%s",
+                             single ? "<script owner='alice' name='a'/>"
+                                      "<scriptText owner='alice' script='a' segment='1' text='1'/>"
+                                    : "");
+        for (int i = 0; i < PAIRS; i++)
+            n += (size_t)snprintf(
+                xml + n, CAP - n,
+                "<script owner='alice' name='s%d'/>"
+                "<scriptText owner='alice' script='s%d' segment='1' text='&quot;'/>"
+                "<scriptText owner='alice' script='s%d' segment='2' text='&quot;'/>\n",
+                i, i, i);
+        snprintf(xml + n, CAP - n, "</rows></snmpalertd>");
+        must_start(*state, xml);
+    }
+    free(xml);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -400,6 +437,7 @@ int main(void)
         IN_WORLD(test_a_handler_that_managers_targets_use_cannot_go),
         IN_WORLD(test_a_handler_that_an_overridden_target_uses_cannot_go),
         IN_WORLD(test_an_owner_who_has_something_cannot_go),
+        IN_WORLD(test_a_script_is_written_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
