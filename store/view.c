@@ -135,12 +135,29 @@ static bool readable(const struct sa_column *c)
     return c && c->access >= SA_READ_ONLY;
 }
 
-int view_get(struct txn *t, const uint32_t *subids, size_t n, struct cell *ret)
+bool view_owned(const struct sa_table *table)
+{
+    return table->nindex && !strcmp(table->index[0].name, "saOwner");
+}
+
+/* OWNER NULL: the whole view. */
+static bool shown(const struct slot *slot, const struct key *owner)
+{
+    return slot && (!owner || view_owned(slot->table));
+}
+
+static bool begins_with(struct slice key, const struct key *owner)
+{
+    return key.len >= owner->len && !memcmp(key.data, owner->data, owner->len);
+}
+
+int view_get_of(struct txn *t, const struct key *owner, const uint32_t *subids, size_t n,
+                struct cell *ret)
 {
     struct key k;
     struct slice home;
     struct slot *slot = n && subids[0] < 256 ? t->store->by_id[subids[0]] : NULL;
-    if (!slot)
+    if (!shown(slot, owner))
         return ERR_UNSUPPORTED;
     size_t arcs = slot->table->scalars ? SCALAR_ARCS : TABLE_ARCS;
     if (n < arcs || (arcs == TABLE_ARCS && subids[1] != ENTRY))
@@ -151,10 +168,17 @@ int view_get(struct txn *t, const uint32_t *subids, size_t n, struct cell *ret)
         return ERR_UNSUPPORTED;
     if (!key_from_subids(&k, subids + arcs, n - arcs))
         return ERR_NOTFOUND;
+    if (owner && !begins_with(key_slice(&k), owner))
+        return ERR_NOTFOUND;
     if (slot->table->scalars && slice_equal(key_slice(&k), (struct slice){scalar_key, 4}))
         return scalar_cell(t, slot, c, ret);
     int rc = part_get(t, slot->home, slot, key_slice(&k), &home);
     return rc ? rc : cell_of(t, slot, c, key_slice(&k), home, ret);
+}
+
+int view_get(struct txn *t, const uint32_t *subids, size_t n, struct cell *ret)
+{
+    return view_get_of(t, NULL, subids, n, ret);
 }
 
 /* ---- GETNEXT ----------------------------------------------------------------------------------
@@ -219,12 +243,26 @@ size_t view_oid(const struct sa_table *table, unsigned column, const struct slic
     return n + key_to_subids(key, ret_subids + n, cap - n);
 }
 
-/* The next row that has a cell in this column. ERR_NOTFOUND: none; then EMPTY says whether the
- * table has no row at all. */
-static int next_in_column(struct txn *t, const struct slot *slot, const struct place *p,
-                          struct slice *ret_key, struct cell *ret, bool *ret_empty)
+/* Before the owner's rows: to their start. 0; ERR_NOTFOUND: it is behind them. */
+static int place_within(struct place *p, const struct key *owner)
+{
+    if (begins_with(key_slice(&p->k), owner))
+        return 0;
+    size_t n = p->k.len < owner->len ? p->k.len : owner->len;
+    if (memcmp(p->k.data, owner->data, n) > 0)
+        return ERR_NOTFOUND;
+    p->k = *owner;
+    p->after = false;
+    return 0;
+}
+
+/* The next row, of OWNER unless NULL, that has a cell in this column. ERR_NOTFOUND: none; then
+ * EMPTY says whether there is no such row in the table at all. */
+static int next_in_column(struct txn *t, const struct slot *slot, const struct key *owner,
+                          struct place *p, struct slice *ret_key, struct cell *ret, bool *ret_empty)
 {
     struct curs *c = txn_cursor(t, slot->home, slot);
+    bool from_start = !p->k.len;
     *ret_empty = false;
     if (!c)
         return t->err.code;
@@ -232,13 +270,18 @@ static int next_in_column(struct txn *t, const struct slot *slot, const struct p
         *ret_key = (struct slice){scalar_key, sizeof scalar_key};
         return p->after ? ERR_NOTFOUND : scalar_cell(t, slot, slot->readable[p->column], ret);
     }
+    if (owner && place_within(p, owner))
+        return ERR_NOTFOUND;
     MDB_val k = {p->k.len, (void *)(uintptr_t)p->k.data}, v;
     int rc = mdb_cursor_get(c->mdb, &k, &v, p->k.len ? MDB_SET_RANGE : MDB_FIRST);
-    *ret_empty = rc == MDB_NOTFOUND && !p->k.len;
+    *ret_empty =
+        from_start && (rc == MDB_NOTFOUND || (!rc && owner && !begins_with(slice_of(k), owner)));
     if (!rc && p->after && k.mv_size == p->k.len && !memcmp(k.mv_data, p->k.data, k.mv_size))
         rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
     for (; !rc; rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT)) {
         *ret_key = slice_of(k);
+        if (owner && !begins_with(*ret_key, owner))
+            return ERR_NOTFOUND;
         if (part_check(t, slot, *ret_key, slice_of(v)))
             return t->err.code;
         int code = cell_of(t, slot, slot->readable[p->column], *ret_key, slice_of(v), ret);
@@ -248,8 +291,8 @@ static int next_in_column(struct txn *t, const struct slot *slot, const struct p
     return txn_lmdb(t, rc, slot->table->name);
 }
 
-int view_next(struct txn *t, const uint32_t *subids, size_t n, uint32_t *ret_subids, size_t *ret_n,
-              struct cell *ret)
+int view_next_of(struct txn *t, const struct key *owner, const uint32_t *subids, size_t n,
+                 uint32_t *ret_subids, size_t *ret_n, struct cell *ret)
 {
     struct place p;
     struct slice key;
@@ -257,11 +300,11 @@ int view_next(struct txn *t, const uint32_t *subids, size_t n, uint32_t *ret_sub
     place_of(t->store, subids, n, &p);
     while (p.table < 256) {
         struct slot *slot = t->store->by_id[p.table];
-        if (!slot || p.column >= slot->nreadable) {
+        if (!shown(slot, owner) || p.column >= slot->nreadable) {
             place_table(&p, (uint64_t)p.table + 1);
             continue;
         }
-        int rc = next_in_column(t, slot, &p, &key, ret, &empty);
+        int rc = next_in_column(t, slot, owner, &p, &key, ret, &empty);
         if (!rc)
             *ret_n = view_oid(slot->table, slot->readable[p.column]->number, &key, ret_subids,
                               SUBIDS_MAX);
@@ -273,4 +316,10 @@ int view_next(struct txn *t, const uint32_t *subids, size_t n, uint32_t *ret_sub
             place_column(&p, p.column + 1);
     }
     return txn_error(t) ? txn_error(t) : ERR_NOTFOUND;
+}
+
+int view_next(struct txn *t, const uint32_t *subids, size_t n, uint32_t *ret_subids, size_t *ret_n,
+              struct cell *ret)
+{
+    return view_next_of(t, NULL, subids, n, ret_subids, ret_n, ret);
 }

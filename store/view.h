@@ -37,6 +37,18 @@ int view_get(struct txn *t, const uint32_t *subids, size_t n, struct cell *ret);
 int view_next(struct txn *t, const uint32_t *subids, size_t n, uint32_t *ret_subids, size_t *ret_n,
               struct cell *ret);
 
+/* The same within one owner's part of the view. OWNER is key_of_name(NAME), or NULL for the whole.
+ * Part of it are the tables whose first index is saOwner (the row of saOwnerTable, too), and of
+ * them the rows that begin with this owner; tables that are nobody's (saSystem, saProcessTable) are
+ * not: they answer ERR_UNSUPPORTED, a foreign row ERR_NOTFOUND whether it exists or not. Each step
+ * is a seek to the owner's rows: what others have costs nothing. */
+int view_get_of(struct txn *t, const struct key *owner, const uint32_t *subids, size_t n,
+                struct cell *ret);
+int view_next_of(struct txn *t, const struct key *owner, const uint32_t *subids, size_t n,
+                 uint32_t *ret_subids, size_t *ret_n, struct cell *ret);
+/* Is the table's first index saOwner? */
+bool view_owned(const struct sa_table *table);
+
 /* The OID suffix of a cell (for varbinds); returns the number of sub-identifiers. */
 size_t view_oid(const struct sa_table *table, unsigned column, const struct slice *key,
                 uint32_t *ret_subids, size_t cap);

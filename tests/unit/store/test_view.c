@@ -451,6 +451,110 @@ static void an_empty_store_has_scalars_only(void **state)
     txn_abort(t);
 }
 
+/* ---- one owner's part ------------------------------------------------------------------------ */
+
+/* Is the instance of a table with owners, and of this one? */
+static bool is_of(const struct oid *o, const struct key *owner)
+{
+    uint32_t ids[64];
+    struct slice key = key_slice(owner);
+    size_t n = key_to_subids(&key, ids, 64);
+    return o->ids[0] != T_SCALARS && o->n >= 3 + n && !memcmp(o->ids + 3, ids, n * sizeof ids[0]);
+}
+
+/* What brute_force() found, without all that is not OWNER's. */
+static void keep_of(const struct key *owner)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nall; i++)
+        if (is_of(&all[i], owner))
+            all[n++] = all[i];
+    nall = n;
+}
+
+static void check_next_of(struct txn *t, const struct key *owner, const struct oid *o)
+{
+    struct oid got;
+    struct cell c;
+    const struct oid *want = expected(o);
+    int rc = view_next_of(t, owner, o->ids, o->n, got.ids, &got.n, &c);
+    if (want ? rc || oid_compare(&got, want) : rc != ERR_NOTFOUND) {
+        for (size_t i = 0; i < o->n; i++)
+            fprintf(stderr, ".%u", o->ids[i]);
+        fail_msg("wrong successor (%s)", err_name(rc));
+    }
+}
+
+/* Any OID asked of any owner's part, also of one who has nothing, against the whole view without
+ * what is others'. OIDs are bent from everybody's, so that most are foreign. */
+static void an_owner_has_a_view_of_the_own_rows(void **state)
+{
+    static const char *const owners[] = {"a",         "al",  "alice",  "admin",
+                                         "z\xc3\xa9", "bob", "nobody", "alicf"};
+    static struct oid asked[40000];
+    struct world *w = *state;
+    struct cell c;
+    fill_world(w->store);
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    brute_force(t);
+    for (size_t i = 0; i < 40000; i++)
+        asked[i] = bent();
+    asked[0].n = 0;
+    for (size_t j = 0; j < 8; j++) {
+        struct key owner = key_of_name(owners[j]);
+        brute_force(t);
+        keep_of(&owner);
+        assert_true((nall > 200) == (j < 6));
+        for (size_t i = 0; i < 40000; i++) {
+            bool there = bsearch(&asked[i], all, nall, sizeof all[0], compare_oids) != NULL;
+            int rc = view_get_of(t, &owner, asked[i].ids, asked[i].n, &c);
+            check_next_of(t, &owner, &asked[i]);
+            assert_int_equal(rc == 0, there);
+            /* what is not there is so in the same way as in the whole, but what is nobody's */
+            if (!there && asked[i].n && asked[i].ids[0] != T_SCALARS && !is_of(&asked[i], &owner))
+                assert_true(rc == ERR_NOTFOUND || rc == view_get(t, asked[i].ids, asked[i].n, &c));
+        }
+    }
+    txn_abort(t);
+}
+
+static void an_owner_walks_the_own_rows(void **state)
+{
+    struct world *w = *state;
+    struct key alice = key_of_name("alice");
+    struct oid at = {.n = 0};
+    struct cell c;
+    size_t i = 0;
+    fill_world(w->store);
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    brute_force(t);
+    keep_of(&alice);
+    for (; !view_next_of(t, &alice, at.ids, at.n, at.ids, &at.n, &c); i++) {
+        assert_true(i < nall);
+        assert_int_equal(oid_compare(&at, &all[i]), 0);
+    }
+    assert_int_equal(i, nall);
+    assert_true(all[0].ids[0] == T_OWNER); /* the own row of saOwnerTable is a part of it */
+    txn_abort(t);
+}
+
+static void what_is_nobodys_is_in_no_owners_part(void **state)
+{
+    const uint32_t scalar[] = {T_SCALARS, 1, 0};
+    struct world *w = *state;
+    struct key admin = key_of_name("admin");
+    struct cell c;
+    size_t n;
+    uint32_t ids[128];
+    put_owner(w->store, "admin");
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(view_get(t, scalar, 3, &c), 0);
+    assert_int_equal(view_get_of(t, &admin, scalar, 3, &c), ERR_UNSUPPORTED);
+    assert_int_equal(view_next_of(t, &admin, scalar, 1, ids, &n, &c), 0);
+    assert_int_equal(ids[0], T_OWNER);
+    txn_abort(t);
+}
+
 /* ---- cost
  * ---------------------------------------------------------------------------------------*/
 
@@ -465,6 +569,26 @@ static void fill_many(struct store *s, uint32_t n)
         row_put(&d, NULL);
     }
     assert_int_equal(txn_commit(t, NULL), 0);
+}
+
+/* CPU nanoseconds of bob's whole walk of saSampleTable; RET_N: the instances on it. */
+static double cost_of_walk(struct store *s, size_t *ret_n)
+{
+    enum { TIMES = 2000 };
+    const struct key bob = key_of_name("bob");
+    struct timespec from, to;
+    struct cell c;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    for (int i = 0; i < TIMES; i++) {
+        struct oid at = {.n = 1, .ids = {T_SAMPLE}};
+        struct txn *t = txn_begin(s, TXN_READ);
+        *ret_n = 0;
+        while (!view_next_of(t, &bob, at.ids, at.n, at.ids, &at.n, &c))
+            ++*ret_n;
+        txn_abort(t);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / TIMES;
 }
 
 /* CPU nanoseconds of a GETNEXT, transaction included, at random places. */
@@ -499,6 +623,27 @@ static void cost_does_not_grow_with_the_table(void **state)
     assert_true(many < 8 * few);
 }
 
+/* Bob's row lies behind alice's: nothing of hers is visited on the way to it, nor behind it. */
+static void what_others_have_costs_an_owner_nothing(void **state)
+{
+    struct world *w = *state;
+    struct key k = key_of_id("bob", 7);
+    struct edit d;
+    size_t n;
+    struct txn *t = txn_begin(w->store, TXN_WRITE_SAMPLES);
+    edit_begin(&d, t, &sample_table, &k);
+    edit_int(&d, SAMPLE_VALUE, 1);
+    assert_int_equal(row_put(&d, NULL), 0);
+    assert_int_equal(txn_commit(t, NULL), 0);
+    double alone = cost_of_walk(w->store, &n);
+    assert_int_equal(n, 2);
+    fill_many(w->store, 200000);
+    double among = cost_of_walk(w->store, &n);
+    print_message("one row's walk: %.0f ns alone, %.0f ns behind 200,000 others\n", alone, among);
+    assert_int_equal(n, 2);
+    assert_true(among < 8 * alone);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -508,6 +653,8 @@ int main(void)
         T(rows_give_cells_of_their_index),       T(a_million_successors_are_right),
         T(a_walk_sees_every_instance_once),      T(every_transaction_sees_what_was_committed),
         T(an_empty_store_has_scalars_only),      T(cost_does_not_grow_with_the_table),
+        T(an_owner_has_a_view_of_the_own_rows),  T(an_owner_walks_the_own_rows),
+        T(what_is_nobodys_is_in_no_owners_part), T(what_others_have_costs_an_owner_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
