@@ -71,6 +71,11 @@ void set_storage(struct set *x, enum sa_storage storage);
  * in the table's `file` column, for its `revert` trigger. */
 void set_whole_rows(struct set *x);
 
+/* Before the first set_add: X takes rows of OWNER (a valid name) and nothing else. Another's row is
+ * one that can never be (noCreation), an object of a table that has no owners is none
+ * (notWritable), whatever the store has there. */
+void set_only_of(struct set *x, const char *owner);
+
 /* Stage one varbind; SUBIDS below ROOT.1. Answers what needs nothing but the schema: notWritable,
  * noCreation, wrongType, wrongLength, wrongValue. TAG comes back with errors of the later calls. At
  * most 4,096 varbinds. Naming the same instance twice: the last one counts if equal values, else

@@ -55,6 +55,12 @@ void set_whole_rows(struct set *x)
     x->whole_rows = x->origin == SET_XML;
 }
 
+void set_only_of(struct set *x, const char *owner)
+{
+    x->only = key_of_name(owner);
+    snprintf(x->owner, sizeof x->owner, "%s", owner);
+}
+
 size_t set_rows(const struct set *x)
 {
     return x->nrows;
@@ -258,11 +264,11 @@ static bool writable(const struct set *x, const struct sa_table *t, const struct
  */
 
 /* The object of the MIB that SUBIDS name; the rest of them is the index. */
-static const struct sa_column *object_of(const struct store *s, const uint32_t *subids, size_t n,
+static const struct sa_column *object_of(const struct set *x, const uint32_t *subids, size_t n,
                                          struct slot **ret_slot, size_t *ret_arcs)
 {
-    struct slot *slot = n && subids[0] < 256 ? s->by_id[subids[0]] : NULL;
-    if (!slot)
+    struct slot *slot = n && subids[0] < 256 ? x->store->by_id[subids[0]] : NULL;
+    if (!slot || (x->only.len && !view_owned(slot->table)))
         return NULL;
     size_t arcs = slot->table->scalars ? SCALAR_ARCS : TABLE_ARCS;
     if (n < arcs || (arcs == TABLE_ARCS && subids[1] != ENTRY) || subids[arcs - 1] > SA_COLUMN_MAX)
@@ -326,7 +332,7 @@ int set_add(struct set *x, int tag, const uint32_t *subids, size_t n, const stru
     struct key k;
     size_t arcs;
     int64_t number;
-    const struct sa_column *c = object_of(x->store, subids, n, &slot, &arcs);
+    const struct sa_column *c = object_of(x, subids, n, &slot, &arcs);
     if (!c) {
         dotted(subids, n, name, sizeof name);
         return err_set(e, ERR_NOT_WRITABLE, "%s: there is no such object", name);
@@ -343,6 +349,8 @@ int set_add(struct set *x, int tag, const uint32_t *subids, size_t n, const stru
     }
     if (!fits || !key_valid(slot->table, &key))
         return err_set(e, ERR_NO_CREATION, "%s: no row can have this index", name);
+    if (key.len < x->only.len || memcmp(key.data, x->only.data, x->only.len))
+        return err_set(e, ERR_NO_CREATION, "%s: not a row of owner '%s'", name, x->owner);
     return join(x, tag, slot, &k, c, number, v, name, e);
 }
 

@@ -36,6 +36,7 @@ struct set {
     size_t nrows, rows_cap, nvarbinds;
     struct set_row *buckets[SET_BUCKETS];
     char owner[33];
+    struct key only; /* of the owner whose rows it takes; empty: of all */
     bool committed, whole_rows;
 };
 

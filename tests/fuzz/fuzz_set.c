@@ -1,5 +1,6 @@
 /* SNMP SETs of any varbinds: what is refused changes nothing, and what was committed is gone after
- * its undo. Each varbind is: length of the OID, the OID, type, length of the value, the value. */
+ * its undo; a set of one owner takes that owner's rows only. Each varbind is: length of the OID,
+ * the OID, type, length of the value, the value. */
 #include <string.h>
 
 #include "store/set.h"
@@ -20,6 +21,28 @@ static void consume_changes(void)
     REQUIRE(changes_consume(t, last) == 0 && txn_commit(t, &e) == 0);
 }
 
+static bool is_of(const char *owner, const uint32_t *subids, size_t n)
+{
+    struct key k = key_of_name(owner);
+    struct slice key = key_slice(&k);
+    uint32_t prefix[SUBIDS_MAX];
+    size_t nprefix = key_to_subids(&key, prefix, SUBIDS_MAX);
+
+    return n > 3 + nprefix && view_owned(sa_table_by_id(subids[0])) &&
+           !memcmp(subids + 3, prefix, nprefix * sizeof *prefix);
+}
+
+static void check_owner(const uint32_t *subids, size_t n, const struct set_value *v)
+{
+    struct set *x = set_new(world_store(), SET_SNMP);
+    struct err e;
+
+    REQUIRE(x);
+    set_only_of(x, "b");
+    REQUIRE(set_add(x, 1, subids, n, v, &e) != 0 || is_of("b", subids, n));
+    set_free(x);
+}
+
 static int add_varbind(struct set *x, int tag, const uint8_t **p, size_t *left)
 {
     static const enum set_type types[] = {SET_INT32, SET_UNSIGNED32, SET_COUNTER64, SET_OCTETS,
@@ -37,6 +60,7 @@ static int add_varbind(struct set *x, int tag, const uint8_t **p, size_t *left)
         v.number = (int32_t)v.number;
     if (v.type == SET_UNSIGNED32)
         v.number = (uint32_t)v.number;
+    check_owner(subids, n, &v);
     return set_add(x, tag, subids, n, &v, &e);
 }
 

@@ -1000,6 +1000,62 @@ static void an_owners_rows_are_counted(void **state)
     assert_int_equal(count, before);
 }
 
+/* One varbind on a thing of OWNER's, in a set of alice's alone. */
+static int add_as_alice(struct store *s, const char *owner, const char *name, unsigned column,
+                        struct set_value v, struct err *e)
+{
+    struct set *x = set_new(s, SET_SNMP);
+    struct key k = key_of_names(owner, name);
+    int rc;
+    set_only_of(x, "alice");
+    assert_string_equal(set_owner(x), "alice");
+    rc = add_to(x, 1, &thing_table, column, &k, &v, e);
+    assert_string_equal(set_owner(x), "alice");
+    set_free(x);
+    return rc;
+}
+
+/* The answer, words included, tells neither whether the row is there nor what is in it. */
+static void a_set_of_one_owner_takes_no_foreign_row(void **state)
+{
+    static const char *const others[] = {"bob", "alic", "alicia", "admin", "nobody"};
+    const struct set_value text = {.type = SET_OCTETS, .bytes = {(const uint8_t *)"x", 1}},
+                           none = {.type = SET_OTHER};
+    struct world *w = *state;
+    struct err there, missing, e;
+    put_owner(w->store, "bob");
+    put_thing(w->store, "bob", "here", "secret");
+    assert_int_equal(add_as_alice(w->store, "alice", "on", THING_TEXT, text, &e), 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(add_as_alice(w->store, others[i], "on", THING_TEXT, text, &e),
+                         ERR_NO_CREATION);
+    assert_int_equal(add_as_alice(w->store, "bob", "here", THING_TEXT, text, &there),
+                     ERR_NO_CREATION);
+    assert_string_equal(there.text, "saThingText.\"bob\".\"here\": not a row of owner 'alice'");
+    assert_int_equal(add_as_alice(w->store, "bob", "gone", THING_TEXT, text, &missing),
+                     ERR_NO_CREATION);
+    assert_string_equal(missing.text, "saThingText.\"bob\".\"gone\": not a row of owner 'alice'");
+    assert_int_equal(add_as_alice(w->store, "bob", "here", THING_TEXT, none, &there),
+                     ERR_WRONG_TYPE);
+    assert_int_equal(add_as_alice(w->store, "bob", "gone", THING_TEXT, none, &missing),
+                     ERR_WRONG_TYPE);
+}
+
+static void a_set_of_one_owner_has_no_scalars(void **state)
+{
+    const uint32_t spin[] = {T_SCALARS, 6, 0};
+    const struct set_value v = {.type = SET_INT32, .number = 0};
+    struct world *w = *state;
+    struct err e;
+    struct set *x = set_new(w->store, SET_SNMP);
+    assert_int_equal(set_add(x, 1, spin, 3, &v, &e), 0);
+    set_free(x);
+    x = set_new(w->store, SET_SNMP);
+    set_only_of(x, "admin");
+    assert_int_equal(set_add(x, 1, spin, 3, &v, &e), ERR_NOT_WRITABLE);
+    set_free(x);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -1028,6 +1084,8 @@ int main(void)
         T(rows_that_never_were_active_expire),
         T(a_full_store_refuses_more_but_lets_go),
         T(an_owners_rows_are_counted),
+        T(a_set_of_one_owner_takes_no_foreign_row),
+        T(a_set_of_one_owner_has_no_scalars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
