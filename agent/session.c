@@ -47,6 +47,7 @@ struct agent_session {
     bool started, initialised, refused;
     bool heard;  /* since the last ping */
     bool silent; /* a ping was not answered in time */
+    bool top_node; /* what is being registered is no registration of ours */
 };
 
 /* on_packet() can be told nothing by net-snmp. */
@@ -138,6 +139,18 @@ static int on_lost(int major, int minor, void *server_arg, void *client_arg)
     return SNMPERR_SUCCESS;
 }
 
+/* Before AgentX has it. When a context is new, net-snmp registers the three top nodes in it (.0,
+ * .1, .2); the master has its own, and refuses them. */
+static int on_register(int major, int minor, void *server_arg, void *client_arg)
+{
+    const struct register_parameters *r = server_arg;
+    struct agent_session *s = client_arg;
+
+    (void)major, (void)minor;
+    s->top_node = r->namelen == 1;
+    return SNMPERR_SUCCESS;
+}
+
 static int on_log(int major, int minor, void *server_arg, void *client_arg)
 {
     const struct snmp_log_message *m = server_arg;
@@ -147,9 +160,13 @@ static int on_log(int major, int minor, void *server_arg, void *client_arg)
                            : m->priority <= LOG_WARNING ? LOG_LEVEL_WARNING
                                                         : LOG_LEVEL_DEBUG;
 
+    bool refused = !strncmp(m->msg, refused_line, sizeof(refused_line) - 1);
+
     (void)major, (void)minor;
+    if (refused && (s->top_node || s->refused)) /* one line a turn: there may be a thousand */
+        level = LOG_LEVEL_DEBUG;
     log_line(level, "net-snmp", "%.*s", (int)len, m->msg);
-    if (!strncmp(m->msg, refused_line, sizeof(refused_line) - 1))
+    if (refused && !s->top_node)
         s->refused = true;
     return SNMPERR_SUCCESS;
 }
@@ -159,6 +176,7 @@ static const struct {
     SNMPCallback *callback;
 } callbacks[] = {
     {SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log},
+    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID, on_register},
     {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_connected},
     {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_lost},
 };

@@ -15,7 +15,7 @@ enum { REGISTER_AGAIN_MS = 5000 };
 struct agent {
     struct agent_session *session;
     struct agent_table *table;
-    struct loop_timer *again;
+    struct loop_timer *again, *follow;
     struct checks checks;
     struct agent_notifier *notifier;
     struct dispatcher *dispatcher;
@@ -50,19 +50,23 @@ static void on_refused(void *arg)
 {
     struct agent *a = arg;
 
+    loop_timer_cancel(a->follow);
     loop_timer_set(a->again, REGISTER_AGAIN_MS);
+}
+
+static void follow_owners(void *arg)
+{
+    struct agent *a = arg;
+
+    loop_timer_set(a->follow, agent_table_follow(a->table));
 }
 
 static void register_again(void *arg)
 {
     struct agent *a = arg;
-    struct err e;
 
-    agent_table_unregister(a->table);
-    if (agent_table_register(a->table, &e)) {
-        log_error("agentx", "%s", e.text);
-        loop_timer_set(a->again, REGISTER_AGAIN_MS);
-    }
+    agent_table_register_anew(a->table);
+    follow_owners(a);
 }
 
 static int prepare_deliveries(struct agent *a, const struct agent_options *o, struct err *e)
@@ -90,7 +94,8 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
     struct agent_table_options table = {.store = o->store, .on_set = o->on_set, .arg = o->arg};
     int err;
 
-    if (!a || !(a->again = loop_timer_new(o->loop, register_again, a))) {
+    if (!a || !(a->again = loop_timer_new(o->loop, register_again, a)) ||
+        !(a->follow = loop_timer_new(o->loop, follow_owners, a))) {
         err = err_set(e, ERR_NOMEM, "cannot set up the agent");
         goto out;
     }
@@ -108,7 +113,9 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
     agent_notifier_session(a->notifier, a->session);
     if ((err = agent_table_register(a->table, e)))
         goto out;
-    err = agent_session_start(a->session, e);
+    if ((err = agent_session_start(a->session, e)))
+        goto out;
+    loop_timer_set(a->follow, 0);
 out:
     if (err)
         agent_free(a);
@@ -145,5 +152,6 @@ void agent_free(struct agent *a)
     agent_notifier_free(a->notifier);
     agent_table_free(a->table);
     loop_timer_del(a->again);
+    loop_timer_del(a->follow);
     free(a);
 }

@@ -10,6 +10,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/context.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/set.h"
@@ -17,9 +18,12 @@
 
 static const char pending_name[] = "snmpalert_set";
 
+/* How soon agent_table_follow() wants to be called again. */
+enum { FOLLOW_AT_ONCE_MS = 0, FOLLOW_BUSY_MS = 20, FOLLOW_IDLE_MS = 1000 };
+
 struct agent_table {
     struct agent_table_options options;
-    netsnmp_handler_registration *registration; /* NULL: not registered */
+    struct agent_contexts *contexts;
     struct pending *pending;
     oid base[MAX_OID_LEN]; /* ROOT.1, below which the view begins */
     size_t base_len;
@@ -129,15 +133,15 @@ static int put_name(const struct agent_table *t, netsnmp_variable_list *vb, cons
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static void get_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
+static void get_one(const struct agent_context *at, struct txn *x, netsnmp_agent_request_info *info,
                     netsnmp_request_info *r)
 {
     struct suffix s;
     struct cell c;
     int err;
 
-    suffix_of(t, r->requestvb, &s);
-    err = s.side ? ERR_UNSUPPORTED : view_get(x, s.subids, s.n, &c);
+    suffix_of(at->arg, r->requestvb, &s);
+    err = s.side ? ERR_UNSUPPORTED : view_get_of(x, agent_context_owner(at), s.subids, s.n, &c);
     if (err == ERR_UNSUPPORTED)
         netsnmp_set_request_error(info, r, SNMP_NOSUCHOBJECT);
     else if (err == ERR_NOTFOUND)
@@ -148,20 +152,20 @@ static void get_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_
 
 /* True when an instance was filled in. At the end of the view the varbind stays as it is, which
  * tells net-snmp to look on behind our registration. */
-static bool next_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
-                     netsnmp_request_info *r)
+static bool next_one(const struct agent_context *at, struct txn *x,
+                     netsnmp_agent_request_info *info, netsnmp_request_info *r)
 {
     struct suffix from, to = {.side = 0};
     struct cell c;
     int err;
 
-    suffix_of(t, r->requestvb, &from);
+    suffix_of(at->arg, r->requestvb, &from);
     if (from.side > 0)
         return false;
-    err = view_next(x, from.subids, from.n, to.subids, &to.n, &c);
+    err = view_next_of(x, agent_context_owner(at), from.subids, from.n, to.subids, &to.n, &c);
     if (err == ERR_NOTFOUND)
         return false;
-    if (err || put_name(t, r->requestvb, &to) || put_cell(r->requestvb, &c)) {
+    if (err || put_name(at->arg, r->requestvb, &to) || put_cell(r->requestvb, &c)) {
         netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
         return false;
     }
@@ -176,10 +180,11 @@ static bool in_range(const netsnmp_request_info *r)
 
 /* Only inside snmpd: a master agent turns GETBULK into GETNEXT for subagents. The varbinds that
  * repeat one are chained behind it, and net-snmp goes on at the one that is left in the request. */
-static void bulk_one(struct agent_table *t, struct txn *x, netsnmp_agent_request_info *info,
-                     netsnmp_request_info *r)
+static void bulk_one(const struct agent_context *at, struct txn *x,
+                     netsnmp_agent_request_info *info, netsnmp_request_info *r)
 {
-    while (next_one(t, x, info, r) && in_range(r) && r->repeat > 0 && r->requestvb->next_variable) {
+    while (next_one(at, x, info, r) && in_range(r) && r->repeat > 0 &&
+           r->requestvb->next_variable) {
         netsnmp_variable_list *next = r->requestvb->next_variable;
 
         if (snmp_set_var_objid(next, r->requestvb->name, r->requestvb->name_length)) {
@@ -193,20 +198,21 @@ static void bulk_one(struct agent_table *t, struct txn *x, netsnmp_agent_request
     }
 }
 
-static void on_read(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_read(const struct agent_context *at, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
+    struct agent_table *t = at->arg;
     struct txn *x = txn_begin(t->options.store, TXN_READ);
 
     for (netsnmp_request_info *r = requests; r; r = r->next) {
         if (r->processed)
             continue;
         if (info->mode == MODE_GET)
-            get_one(t, x, info, r);
+            get_one(at, x, info, r);
         else if (info->mode == MODE_GETNEXT)
-            next_one(t, x, info, r);
+            next_one(at, x, info, r);
         else
-            bulk_one(t, x, info, r);
+            bulk_one(at, x, info, r);
     }
     txn_abort(x);
 }
@@ -233,8 +239,9 @@ static void pending_free(void *arg)
     free(p);
 }
 
-static struct pending *pending_new(struct agent_table *t, netsnmp_agent_request_info *info)
+static struct pending *pending_new(const struct agent_context *at, netsnmp_agent_request_info *info)
 {
+    struct agent_table *t = at->arg;
     struct pending *p = calloc(1, sizeof(*p));
     netsnmp_data_list *node;
 
@@ -246,6 +253,8 @@ static struct pending *pending_new(struct agent_table *t, netsnmp_agent_request_
         pending_free(p);
         return NULL;
     }
+    if (at->owner[0])
+        set_only_of(p->set, at->owner);
     p->next = t->pending;
     p->link = &t->pending;
     if (p->next)
@@ -341,18 +350,21 @@ static void keep_reason(struct agent_table *t, const char *owner, const struct e
         log_warning("agent", "the reason for a refused SET of %s is not kept", owner);
 }
 
-/* E->code is set. The owner is that of the row to blame, else of the first row of the PDU. */
-static void refuse(struct agent_table *t, netsnmp_agent_request_info *info, netsnmp_request_info *r,
-                   int snmp_error, const struct err *e)
+/* E->code is set. The owner is the context's; in the default context that of the row to blame, else
+ * of the first row of the PDU. */
+static void refuse(const struct agent_context *at, netsnmp_agent_request_info *info,
+                   netsnmp_request_info *r, int snmp_error, const struct err *e)
 {
+    struct agent_table *t = at->arg;
     struct pending *p = pending_of(info);
     struct suffix s;
     char named[33];
-    const char *owner;
+    const char *owner = at->owner;
 
     netsnmp_set_request_error(info, r, snmp_error);
     suffix_of(t, r->requestvb, &s);
-    owner = !s.side && owner_of(&s, named) ? named : p ? set_owner(p->set) : "";
+    if (!*owner)
+        owner = !s.side && owner_of(&s, named) ? named : p ? set_owner(p->set) : "";
     log_debug(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
     if (*owner)
         keep_reason(t, owner, e);
@@ -369,10 +381,10 @@ static netsnmp_request_info *tagged(netsnmp_request_info *requests, int tag)
 
 /* ---- the phases ----------------------------------------------------------------------------- */
 
-static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_reserve1(const struct agent_context *at, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
-    struct pending *p = pending_new(t, info);
+    struct pending *p = pending_new(at, info);
     struct err e = {.code = ERR_OK};
 
     if (!p) {
@@ -383,18 +395,18 @@ static void on_reserve1(struct agent_table *t, netsnmp_agent_request_info *info,
         struct set_value v = get_value(r->requestvb);
         struct suffix s;
 
-        suffix_of(t, r->requestvb, &s);
+        suffix_of(at->arg, r->requestvb, &s);
         e.code = s.side ? err_set(&e, ERR_NOT_WRITABLE, "there is no such object")
                         : set_add(p->set, r->index, s.subids, s.n, &v, &e);
         if (e.code) {
-            refuse(t, info, r, snmp_error_of(e.code), &e);
+            refuse(at, info, r, snmp_error_of(e.code), &e);
             return;
         }
     }
 }
 
 /* A set that is checked or committed again forgets what was before it: UNDO needs that. */
-static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_reserve2(const struct agent_context *at, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info);
@@ -407,11 +419,11 @@ static void on_reserve2(struct agent_table *t, netsnmp_agent_request_info *info,
     }
     e.code = set_check(p->set, &tag, &e);
     if (e.code)
-        refuse(t, info, tagged(requests, tag), snmp_error_of(e.code), &e);
+        refuse(at, info, tagged(requests, tag), snmp_error_of(e.code), &e);
 }
 
 /* RFC 2741 section 7.2.4.2: a CommitSet fails by commitFailed and nothing else. */
-static void on_action(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_action(const struct agent_context *at, netsnmp_agent_request_info *info,
                       netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info);
@@ -425,7 +437,7 @@ static void on_action(struct agent_table *t, netsnmp_agent_request_info *info,
     e.code = set_commit(p->set, &tag, &e);
     p->committed = !e.code;
     if (e.code)
-        refuse(t, info, tagged(requests, tag), SNMP_ERR_COMMITFAILED, &e);
+        refuse(at, info, tagged(requests, tag), SNMP_ERR_COMMITFAILED, &e);
 }
 
 static void changed(struct agent_table *t)
@@ -434,7 +446,7 @@ static void changed(struct agent_table *t)
         t->options.on_set(t->options.arg);
 }
 
-static void on_undo(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_undo(const struct agent_context *at, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info);
@@ -447,10 +459,10 @@ static void on_undo(struct agent_table *t, netsnmp_agent_request_info *info,
         netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
     }
     pending_end(p);
-    changed(t);
+    changed(at->arg);
 }
 
-static void on_cleanup(struct agent_table *t, netsnmp_agent_request_info *info,
+static void on_cleanup(const struct agent_context *at, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info);
@@ -460,14 +472,14 @@ static void on_cleanup(struct agent_table *t, netsnmp_agent_request_info *info,
     if (p)
         pending_end(p);
     if (committed)
-        changed(t);
+        changed(at->arg);
 }
 
 /* ---- the handler ---------------------------------------------------------------------------- */
 
 static const struct {
     int mode;
-    void (*run)(struct agent_table *t, netsnmp_agent_request_info *info,
+    void (*run)(const struct agent_context *at, netsnmp_agent_request_info *info,
                 netsnmp_request_info *requests);
 } phases[] = {
     {MODE_GETNEXT, on_read},          {MODE_GET, on_read},
@@ -480,13 +492,11 @@ static const struct {
 static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
                   netsnmp_agent_request_info *info, netsnmp_request_info *requests)
 {
-    struct agent_table *t = handler->myvoid;
-
     (void)registration;
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         if (phases[i].mode != info->mode)
             continue;
-        phases[i].run(t, info, requests);
+        phases[i].run(handler->myvoid, info, requests);
         return SNMP_ERR_NOERROR;
     }
     return SNMP_ERR_GENERR;
@@ -494,31 +504,32 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
 
 int agent_table_register(struct agent_table *t, struct err *e)
 {
-    netsnmp_handler_registration *reg;
-
-    if (t->registration)
-        return 0;
-    reg = netsnmp_create_handler_registration("snmpalert", handle, t->base, t->base_len - 1,
-                                              HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
-    if (!reg)
-        return err_set(e, ERR_NOMEM, "cannot register the root OID");
-    reg->handler->myvoid = t;
-    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK) /* it has freed reg */
-        return err_set(e, ERR_EXISTS, "the root OID is registered already");
-    t->registration = reg;
-    return 0;
+    return agent_contexts_open(t->contexts, e);
 }
 
 void agent_table_unregister(struct agent_table *t)
 {
-    if (t->registration)
-        netsnmp_unregister_handler(t->registration);
-    t->registration = NULL;
+    agent_contexts_close(t->contexts);
+}
+
+void agent_table_register_anew(struct agent_table *t)
+{
+    agent_contexts_renew(t->contexts);
+}
+
+/* net-snmp keeps pointers to the registration of a SET from one phase to the next. */
+int agent_table_follow(struct agent_table *t)
+{
+    if (t->pending)
+        return FOLLOW_BUSY_MS;
+    return agent_contexts_step(t->contexts) ? FOLLOW_AT_ONCE_MS : FOLLOW_IDLE_MS;
 }
 
 int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e)
 {
     struct agent_table *t = calloc(1, sizeof(*t));
+    struct agent_contexts_options contexts = {.store = o->store, .handler = handle, .arg = t};
+    int err;
 
     if (!t)
         return err_set(e, ERR_NOMEM, "cannot set up the agent's table");
@@ -527,15 +538,21 @@ int agent_table_new(struct agent_table **ret, const struct agent_table_options *
         t->base[i] = sa_root[i];
     t->base[sa_root_len] = 1;
     t->base_len = sa_root_len + 1;
-    *ret = t;
-    return 0;
+    contexts.root = t->base;
+    contexts.root_len = sa_root_len;
+    err = agent_contexts_new(&t->contexts, &contexts, e);
+    if (err)
+        free(t);
+    else
+        *ret = t;
+    return err;
 }
 
 void agent_table_free(struct agent_table *t)
 {
     if (!t)
         return;
-    agent_table_unregister(t);
+    agent_contexts_free(t->contexts);
     agent_table_session_lost(t);
     free(t);
 }

@@ -1,6 +1,7 @@
-/* The whole MIB as one net-snmp handler: ONE registration of the root, and nothing in here knows a
- * table by name. GET and GETNEXT read through store/view.h; a SET, whatever rows and tables it
- * names, is one `struct set` (store/set.h):
+/* The whole MIB as one net-snmp handler: ONE registration of the root for the default context, one
+ * for each owner's context (agent/context.h), and nothing in here knows a table by name. GET and
+ * GETNEXT read through store/view.h; a SET, whatever rows and tables it names, is one `struct set`
+ * (store/set.h):
  *
  *   net-snmp (RFC 2741 section 7.2.4)       store
  *   RESERVE1  (TestSet)                     set_add for each varbind: types, lengths, values
@@ -10,7 +11,8 @@
  *   COMMIT, FREE (CleanupSet)               set_free
  *
  * No write transaction is held from one phase to the next. A refused SET leaves its reason in
- * saOwnerLastError of the owner whose row is to blame.
+ * saOwnerLastError of the owner whose row is to blame; in an owner's context always of this owner,
+ * for nothing else can be seen or set there.
  *
  * net-snmp's agent is global to the process, so there is at most one of these. */
 #ifndef AGENT_TABLE_H
@@ -33,10 +35,17 @@ struct agent_table_options {
 int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e);
 void agent_table_free(struct agent_table *t); /* NULL is fine */
 
-/* Registers the root with net-snmp, which passes it on to the master agent whenever one is
- * connected (whether the master takes it: agent/session.h, on_refused). Unregister: idempotent. */
+/* Registers the root, in the default context, with net-snmp, which passes it on to the master agent
+ * whenever one is connected (whether the master takes it: agent/session.h, on_refused).
+ * Unregister: that and the contexts of owners. Both idempotent. */
 int agent_table_register(struct agent_table *t, struct err *e);
 void agent_table_unregister(struct agent_table *t);
+/* Registers the contexts of the owners in saOwnerTable and takes back those of others, at most one
+ * a call. Returns in how many ms to call it again: 0 while there is more to do. */
+int agent_table_follow(struct agent_table *t);
+/* The master did not take a registration: agent_table_follow() takes all back and registers them
+ * again, one after the other. */
+void agent_table_register_anew(struct agent_table *t);
 
 /* The session died: SETs between two phases will hear no more, net-snmp forgets them. What was
  * committed stays. */

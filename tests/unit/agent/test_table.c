@@ -452,6 +452,169 @@ static void two_sets_between_their_phases(void **state)
     assert_true(group_exists());
 }
 
+/* ---- contexts of owners --------------------------------------------------------------------- */
+
+static void put_owner(const char *name, bool there)
+{
+    struct txn *t = txn_begin(store, TXN_WRITE);
+    struct err e = {.code = 0};
+    struct key k = key_of_name(name);
+    struct edit d;
+
+    if (there) {
+        edit_begin(&d, t, sa_table_by_id(SA_OWNER), &k);
+        edit_int(&d, OWNER_MAX_DEFINITIONS, 0);
+        assert_int_equal(row_put(&d, &e), 0);
+    } else {
+        assert_int_equal(row_delete(t, sa_table_by_id(SA_OWNER), &k), 0);
+    }
+    assert_int_equal(txn_commit(t, &e), 0);
+}
+
+/* Who answers for the root in a context; NULL: nobody. */
+static netsnmp_handler_registration *served(const char *context)
+{
+    oid root[MAX_OID_LEN];
+    size_t len = name_of(root, NULL, 0);
+    netsnmp_subtree *at = netsnmp_subtree_find(root, len, NULL, context);
+
+    return at && at->reginfo && at->namelen == len ? at->reginfo : NULL;
+}
+
+static void follow(void)
+{
+    while (agent_table_follow(table) == 0)
+        ;
+}
+
+static void contexts_follow_the_owners(void **state)
+{
+    (void)state;
+    follow();
+    assert_non_null(served("alice"));
+    assert_null(served("bob"));
+    assert_null(served("alic"));
+    put_owner("bob", true);
+    put_owner("a", true);
+    assert_int_equal(agent_table_follow(table), 0); /* one a call: "a", which comes first */
+    assert_non_null(served("a"));
+    assert_null(served("bob"));
+    follow();
+    assert_non_null(served("bob"));
+    assert_true(agent_table_follow(table) > 20); /* there is nothing to do */
+    put_owner("a", false);
+    follow();
+    assert_null(served("a"));
+    put_owner("a", true);
+    put_owner("bob", false);
+    follow();
+    assert_non_null(served("a"));
+    assert_null(served("bob"));
+    put_owner("a", false);
+    follow();
+    assert_non_null(served("alice"));
+    assert_non_null(served(""));
+}
+
+/* Each is taken back and registered again, whatever the owners are. */
+static void what_was_refused_is_registered_anew(void **state)
+{
+    int steps = 0;
+
+    (void)state;
+    follow();
+    agent_table_register_anew(table);
+    while (agent_table_follow(table) == 0)
+        steps++;
+    assert_int_equal(steps, 4);
+    assert_non_null(served(""));
+    assert_non_null(served("alice"));
+}
+
+/* net-snmp holds on to the registration in which a SET began. */
+static void contexts_wait_for_the_end_of_a_set(void **state)
+{
+    struct call c;
+
+    (void)state;
+    put_owner("bob", true);
+    call_init(&c);
+    call_add_status(&c, ROW_DESTROY);
+    call_run(&c, MODE_SET_RESERVE1);
+    assert_in_range(agent_table_follow(table), 1, 100);
+    assert_null(served("bob"));
+    call_run(&c, MODE_SET_FREE);
+    call_release(&c);
+    follow();
+    assert_non_null(served("bob"));
+    put_owner("bob", false);
+    follow();
+}
+
+static void run_in(struct call *c, const char *context, int mode)
+{
+    c->info.mode = mode;
+    assert_int_equal(netsnmp_call_handlers(served(context), &c->info, c->requests),
+                     SNMP_ERR_NOERROR);
+}
+
+static void bulk_in_a_context_stops_at_the_owners_end(void **state)
+{
+    const uint32_t begin[] = {1};
+    struct call c;
+    struct txn *t;
+    struct key k = key_of_id("bob", 7);
+    struct edit d;
+    struct err e;
+
+    (void)state;
+    put_owner("bob", true);
+    t = txn_begin(store, TXN_WRITE);
+    edit_begin(&d, t, sa_table_by_id(SA_HISTORY), &k);
+    edit_str(&d, HISTORY_DEFINITION, "cpu");
+    assert_int_equal(row_put(&d, &e), 0);
+    assert_int_equal(txn_commit(t, &e), 0);
+    follow();
+    call_init(&c);
+    call_add(&c, begin, 1, ASN_NULL, NULL, 0);
+    call_repeat(&c, BULK_MAX - 1);
+    run_in(&c, "bob", MODE_GETBULK);
+    size_t n = 0;
+    for (netsnmp_variable_list *vb = c.first[0]; vb && vb->type != ASN_PRIV_RETRY;
+         vb = vb->next_variable, n++) {
+        const oid *below = vb->name + sa_root_len;
+
+        assert_int_equal(below[0], 1);
+        assert_true(below[1] == SA_OWNER || below[1] == SA_HISTORY);
+        assert_true(below[4] == 3 && below[5] == 'b' && below[6] == 'o' && below[7] == 'b');
+    }
+    assert_int_equal(n, 4 + 11); /* the readable columns of both tables */
+    call_release(&c);
+    t = txn_begin(store, TXN_WRITE);
+    assert_int_equal(row_delete(t, sa_table_by_id(SA_HISTORY), &k), 0);
+    assert_int_equal(txn_commit(t, &e), 0);
+    put_owner("bob", false);
+    follow();
+}
+
+static void a_set_in_a_context_is_its_owners(void **state)
+{
+    struct call c;
+
+    (void)state;
+    put_owner("bob", true);
+    follow();
+    call_init(&c);
+    call_add_status(&c, ROW_DESTROY); /* alice's */
+    run_in(&c, "bob", MODE_SET_RESERVE1);
+    assert_int_equal(call_status(&c), SNMP_ERR_NOCREATION);
+    run_in(&c, "bob", MODE_SET_FREE);
+    call_release(&c);
+    assert_true(group_exists());
+    put_owner("bob", false);
+    follow();
+}
+
 static void register_twice_and_again(void **state)
 {
     struct err e = {.code = 0};
@@ -478,6 +641,11 @@ int main(void)
         cmocka_unit_test(session_dies_before_the_commit),
         cmocka_unit_test(session_dies_after_the_commit),
         cmocka_unit_test(two_sets_between_their_phases),
+        cmocka_unit_test(contexts_follow_the_owners),
+        cmocka_unit_test(what_was_refused_is_registered_anew),
+        cmocka_unit_test(contexts_wait_for_the_end_of_a_set),
+        cmocka_unit_test(bulk_in_a_context_stops_at_the_owners_end),
+        cmocka_unit_test(a_set_in_a_context_is_its_owners),
         cmocka_unit_test(register_twice_and_again),
     };
 

@@ -1,0 +1,201 @@
+/* Invariant: the list is in the order of keys, and begins with the default context, whose key is
+ * empty; so it and saOwnerTable are walked side by side. */
+#include "agent/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct agent_contexts {
+    struct agent_contexts_options options;
+    struct agent_context *first;
+    uint64_t commits; /* of the store, when the owners were last looked at */
+    bool looked;
+};
+
+const struct key *agent_context_owner(const struct agent_context *x)
+{
+    return x->owner[0] ? &x->key : NULL;
+}
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+static struct agent_context *context_new(const struct agent_contexts *c, struct slice key)
+{
+    struct agent_context *x = calloc(1, sizeof(*x));
+    size_t pos = 0;
+
+    if (!x)
+        return NULL;
+    x->arg = c->options.arg;
+    x->key = key_copy(key);
+    x->wanted = true;
+    if (key.len)
+        key_read_name(&key, &pos, x->owner);
+    return x;
+}
+
+static int compare(const struct agent_context *x, struct slice key)
+{
+    size_t n = x->key.len < key.len ? x->key.len : key.len;
+    int sign = n ? memcmp(x->key.data, key.data, n) : 0;
+
+    return sign ? sign : (x->key.len > key.len) - (x->key.len < key.len);
+}
+
+/* Of an owner that is: AT is where the search goes on, in the list behind the owner before. */
+static struct agent_context **want(struct agent_contexts *c, struct agent_context **at,
+                                   struct slice key)
+{
+    struct agent_context *x;
+
+    while (*at && compare(*at, key) < 0)
+        at = &(*at)->next;
+    if (*at && !compare(*at, key)) {
+        (*at)->wanted = true;
+        return at;
+    }
+    x = context_new(c, key);
+    if (x) {
+        x->next = *at;
+        *at = x;
+    }
+    return at;
+}
+
+static void look(struct agent_contexts *c)
+{
+    struct txn *t;
+    struct agent_context **at = &c->first;
+    struct cursor rows;
+    struct row r;
+    uint64_t commits = store_commits(c->options.store);
+
+    if (c->looked && commits == c->commits)
+        return;
+    t = txn_begin(c->options.store, TXN_READ);
+    for (struct agent_context *x = c->first; x; x = x->next)
+        x->wanted = !x->owner[0];
+    for (cursor_first(&rows, t, sa_table_by_id(SA_OWNER), NULL); cursor_row(&rows, &r);
+         cursor_next(&rows))
+        at = want(c, at, r.key);
+    cursor_close(&rows);
+    c->looked = !txn_error(t);
+    if (!c->looked) /* not knowing is no reason to take anything away */
+        for (struct agent_context *x = c->first; x; x = x->next)
+            x->wanted = true;
+    c->commits = commits;
+    txn_abort(t);
+}
+
+/* ---- with net-snmp -------------------------------------------------------------------------- */
+
+/* It keeps its own copy of the context's name, and frees REG when it does not take it. */
+static int add(struct agent_contexts *c, struct agent_context *x, struct err *e)
+{
+    netsnmp_handler_registration *reg = netsnmp_create_handler_registration(
+        "snmpalert", c->options.handler, c->options.root, c->options.root_len,
+        HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
+
+    if (reg && x->owner[0] && !(reg->contextName = strdup(x->owner))) {
+        netsnmp_handler_registration_free(reg);
+        reg = NULL;
+    }
+    if (!reg)
+        return err_set(e, ERR_NOMEM, "cannot register the root OID");
+    reg->handler->myvoid = x;
+    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK)
+        return err_set(e, ERR_EXISTS, "the root OID is registered already");
+    x->registration = reg;
+    return 0;
+}
+
+static void take_back(struct agent_context *x)
+{
+    if (x->registration)
+        netsnmp_unregister_handler(x->registration);
+    x->registration = NULL;
+    x->renew = false;
+}
+
+/* True: it was the one step. */
+static bool settle(struct agent_contexts *c, struct agent_context **at)
+{
+    struct agent_context *x = *at;
+    struct err e;
+
+    if (x->registration && (x->renew || !x->wanted)) {
+        take_back(x);
+        return true;
+    }
+    if (!x->wanted) {
+        *at = x->next;
+        free(x);
+        return true;
+    }
+    if (x->registration || x->failed)
+        return false;
+    x->failed = add(c, x, &e) != 0;
+    if (x->failed)
+        log_error("agentx", "context '%s': %s", x->owner, e.text);
+    return true;
+}
+
+bool agent_contexts_step(struct agent_contexts *c)
+{
+    look(c);
+    for (struct agent_context **at = &c->first; *at; at = &(*at)->next)
+        if (settle(c, at))
+            return true;
+    return false;
+}
+
+void agent_contexts_renew(struct agent_contexts *c)
+{
+    for (struct agent_context *x = c->first; x; x = x->next) {
+        x->renew = true;
+        x->failed = false;
+    }
+}
+
+int agent_contexts_open(struct agent_contexts *c, struct err *e)
+{
+    return c->first->registration ? 0 : add(c, c->first, e);
+}
+
+void agent_contexts_close(struct agent_contexts *c)
+{
+    for (struct agent_context *x = c->first; x; x = x->next)
+        take_back(x);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int agent_contexts_new(struct agent_contexts **ret, const struct agent_contexts_options *o,
+                       struct err *e)
+{
+    struct agent_contexts *c = calloc(1, sizeof(*c));
+
+    if (c)
+        c->options = *o;
+    if (!c || !(c->first = context_new(c, (struct slice){NULL, 0}))) {
+        free(c);
+        return err_set(e, ERR_NOMEM, "cannot set up the contexts");
+    }
+    *ret = c;
+    return 0;
+}
+
+void agent_contexts_free(struct agent_contexts *c)
+{
+    if (!c)
+        return;
+    agent_contexts_close(c);
+    for (struct agent_context *x = c->first, *next; x; x = next) {
+        next = x->next;
+        free(x);
+    }
+    free(c);
+}
