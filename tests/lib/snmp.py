@@ -168,9 +168,12 @@ class Tools:
 
     def run(self, program, *args, options=(), timeout=10, retries=0):
         """(exit status, standard output, standard error)"""
-        argv = [find_program(program), f"-v{self.version}", "-c", self.community, "-On", "-Ox",
-                "-m", "", "-t", str(timeout), "-r", str(retries), *options, self.daemon.address(),
-                *args]
+        return self.run_as((f"-v{self.version}", "-c", self.community), program, *args,
+                           options=options, timeout=timeout, retries=retries)
+
+    def run_as(self, security, program, *args, options=(), timeout=10, retries=0):
+        argv = [find_program(program), *security, "-On", "-Ox", "-m", "", "-t", str(timeout),
+                "-r", str(retries), *options, self.daemon.address(), *args]
         r = subprocess.run(argv, env={**os.environ, **environment(self.daemon.folder)},
                            capture_output=True, text=True, timeout=timeout * (retries + 1) + 30)
         return r.returncode, r.stdout, r.stderr

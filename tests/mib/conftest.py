@@ -27,11 +27,14 @@ def program(name):
 
 
 class World:
-    """ROWS: lines as agenthost reads them (fields in tuples). SNMPD: more lines of its file."""
+    """ROWS: lines as agenthost reads them (fields in tuples)."""
 
-    def __init__(self, rows=(), start_snmpd=True, agent_env=None, snmpd=""):
+    def __init__(self, rows=(), start_snmpd=True, agent_env=None, config="", agentx=None):
+        """CONFIG: more lines of snmpd.conf. AGENTX(snmpd's address, folder) answers where the agent
+        is to connect to instead."""
         self.folder = tempfile.mkdtemp(prefix="snmpalert-mib-")
-        self.snmpd = Snmpd(self.folder, snmpd)
+        self.snmpd = Snmpd(self.folder, config)
+        self.master = agentx(self.snmpd.agentx, self.folder) if agentx else self.snmpd.agentx
         self.agent = None
         self.agent_env = agent_env
         self.rows = rows
@@ -47,7 +50,7 @@ class World:
         """A subagent on the same store; only the first one fills it."""
         text = "".join("\t".join(map(str, row)) + "\n" for row in self.rows)
         self.rows = ()
-        self.agent = Process([program("agenthost"), self.folder + "/store", self.snmpd.agentx],
+        self.agent = Process([program("agenthost"), self.folder + "/store", self.master],
                              stdin=text.encode(), env=self.agent_env)
         ready = self.agent.expect(r"^ready ([\d.]+)$")
         self.root = tuple(map(int, ready.group(1).split(".")))

@@ -64,7 +64,7 @@ def set_while(world, lateness, seconds):
 
 @pytest.mark.parametrize("lateness", (slow_disk, stopped))
 def test_late_set_is_done_once(make_world, lateness):
-    world = make_world(ROWS, snmpd=DEFAULTS)
+    world = make_world(ROWS, config=DEFAULTS)
     world.wait_served()
     assert set_while(world, lateness, LATE) is None
     assert description(world) == b"new"
@@ -75,7 +75,7 @@ def test_late_set_is_done_once(make_world, lateness):
 
 
 def test_late_get_is_answered_once(make_world):
-    world = make_world(ROWS, snmpd=DEFAULTS)
+    world = make_world(ROWS, config=DEFAULTS)
     world.wait_served()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         with stopped(world):
@@ -87,7 +87,7 @@ def test_late_get_is_answered_once(make_world):
 
 def test_set_later_than_the_masters_patience(make_world):
     """The manager hears genErr, the master has the SET undone, hangs up, and we come back."""
-    world = make_world(ROWS, snmpd=DEFAULTS)
+    world = make_world(ROWS, config=DEFAULTS)
     world.wait_served()
     mark = world.agent.mark()
     outcome = set_while(world, slow_disk, PATIENCE + 1.5)

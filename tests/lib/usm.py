@@ -1,0 +1,43 @@
+"""SNMPv3 users as the manual page has them: its lines for snmpd.conf are what the tests configure."""
+
+import os
+import re
+
+from .snmp import Tools
+
+_SECTION = re.compile(r"^\.SH OWNERS\n(.*?)^\.SH ", re.M | re.S)
+_BLOCK = re.compile(r"^\.nf\n(.*?)^\.fi\n", re.M | re.S)
+_KEYS = re.compile(r'createUser (\S+) (\S+) "([^"]+)" (\S+) "([^"]+)"')
+
+
+def manual_blocks(page):
+    """The indented blocks of the section OWNERS, as man(1) shows them: users, contexts, a command,
+    views."""
+    with open(page) as f:
+        section = _SECTION.search(f.read()).group(1)
+    return [re.sub(r"^    ", "", block.replace("\\-", "-"), flags=re.M)
+            for block in _BLOCK.findall(section)]
+
+
+class Manual:
+    def __init__(self, build):
+        self.users, self.contexts, self.command, self.views = \
+            manual_blocks(os.path.join(build, "man/snmpalertd.8"))
+        self.keys = {m[0]: m[1:] for m in _KEYS.findall(self.users)}
+
+    def tools(self, daemon, user, context=""):
+        """The tools as USER, who proves it and hides what is said; each says what it has to say
+        once, and waits as long for the answer as the tools do when nobody says how long."""
+        return UsmTools(daemon, user, self.keys[user], context)
+
+
+class UsmTools(Tools):
+    def __init__(self, daemon, user, keys, context):
+        super().__init__(daemon)
+        auth, auth_word, priv, priv_word = keys
+        self.security = ("-v3", "-l", "authPriv", "-u", user, "-a", auth, "-A", auth_word,
+                         "-x", priv, "-X", priv_word, "-n", context)
+
+    def run(self, program, *args, options=(), timeout=1, retries=0):
+        return self.run_as(self.security, program, *args, options=options, timeout=timeout,
+                           retries=retries)
