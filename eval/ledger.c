@@ -79,14 +79,32 @@ struct condition *ledger_next(struct ledger *l)
 
 struct marking {
     struct ledger *ledger;
-    bool now; /* queue, do not wait for a flush */
+    const struct known_topic *topic;
+    bool now;       /* queue, do not wait for a flush */
+    uint32_t owner; /* whether this one may read the topic was asked last; 0: nobody */
+    bool reads;
 };
 
+static bool may_read(const struct known_topic *t, uint32_t owner)
+{
+    for (uint32_t i = 0; i < t->nreaders; i++)
+        if (get_u32(t->readers + 4 * (size_t)i) == owner)
+            return true;
+    return !t->nreaders;
+}
+
+/* Whoever may not read the topic is not evaluated for it: that could be seen, too. */
 static void mark_one(void *arg, struct dependent *who)
 {
     struct marking *m = arg;
     struct condition *c = (struct condition *)who;
 
+    if (!m->owner || m->owner != c->owner) {
+        m->owner = c->owner;
+        m->reads = may_read(m->topic, c->owner);
+    }
+    if (!m->reads)
+        return;
     if (m->now)
         ledger_queue(m->ledger, c, false);
     else
@@ -105,25 +123,33 @@ enum change_kind {
     CHANGE_ALL = 7,
 };
 
-static void note_change(struct ledger *l, struct known_topic *t, unsigned what, bool now)
+/* Those whom it concerns among the readers that T has. */
+static void mark_readers(struct ledger *l, const struct known_topic *t, unsigned what, bool now)
 {
-    struct marking m = {l, now};
+    struct marking m = {.ledger = l, .topic = t, .now = now};
 
-    l->change += what != 0;
     if (what & (CHANGE_CONTENT | CHANGE_NAMES)) {
-        t->changed = l->change;
         mark_dep(&m, eval_dep_make(EVAL_DEP_CONTENT, t->id));
         mark_dep(&m, eval_dep_missing(t->name)); /* also one whose first text did not parse */
     }
     if (what) {
-        t->sampled = l->change;
         mark_dep(&m, eval_dep_make(EVAL_DEP_PREVIOUS, t->id));
         mark_dep(&m, eval_dep_make(EVAL_DEP_ANY, 0));
     }
-    if (what & CHANGE_NAMES) {
-        l->names_changed = l->change;
+    if (what & CHANGE_NAMES)
         mark_dep(&m, eval_dep_make(EVAL_DEP_NAMES, 0));
-    }
+}
+
+static void note_change(struct ledger *l, struct known_topic *t, unsigned what, bool now)
+{
+    l->change += what != 0;
+    if (what & (CHANGE_CONTENT | CHANGE_NAMES))
+        t->changed = l->change;
+    if (what)
+        t->sampled = l->change;
+    if (what & CHANGE_NAMES)
+        l->names_changed = l->change;
+    mark_readers(l, t, what, now);
 }
 
 /* ---- topics ---- */
@@ -241,6 +267,7 @@ static int change_topic(struct ledger *l, struct known_topic *t, const struct ev
     unsigned what = CHANGE_CONTENT;
 
     if (!same_readers(t, in)) {
+        mark_readers(l, t, CHANGE_ALL, false); /* those who may not read it any more */
         if (set_readers(t, in))
             return ERR_NOMEM;
         what |= CHANGE_NAMES;

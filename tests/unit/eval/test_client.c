@@ -88,6 +88,22 @@ static void private_hidden(struct world *w)
 {
     private_to(w, 2);
 }
+static void private_changes(struct world *w)
+{
+    const uint32_t owner = 2;
+
+    assert_int_equal(eval_client_topic_set(w->client, 9, "private", &owner, 1, 6, "2", 1), 0);
+}
+static void another_private_comes(struct world *w)
+{
+    const uint32_t owners[] = {2, 3};
+
+    assert_int_equal(eval_client_topic_set(w->client, 10, "private.too", owners, 2, 5, "1", 1), 0);
+}
+static void another_private_goes(struct world *w)
+{
+    assert_int_equal(eval_client_topic_del(w->client, 10), 0);
+}
 static void f_is_due(struct world *w)
 {
     assert_int_equal(eval_client_run(w->client, 6), 0);
@@ -119,6 +135,11 @@ static const struct step steps[] = {
     {late_goes, "deh"},
     {late_breaks, "deh"}, /* its text does not parse: there is no such topic */
     {late_comes, "deh"},
+    {private_shown, "ehi"},
+    {private_hidden, "ehi"},
+    {private_changes, ""}, /* nobody who may not read it can tell, by evaluations that he sees */
+    {another_private_comes, ""},
+    {another_private_goes, ""},
     {private_shown, "ehi"},
     {private_hidden, "ehi"},
     {f_is_due, "f"},
