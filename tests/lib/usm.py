@@ -12,7 +12,7 @@ _KEYS = re.compile(r'createUser (\S+) (\S+) "([^"]+)" (\S+) "([^"]+)"')
 
 def manual_blocks(page):
     """The indented blocks of the section OWNERS, as man(1) shows them: users, contexts, a command,
-    views."""
+    communities, views."""
     with open(page) as f:
         section = _SECTION.search(f.read()).group(1)
     return [re.sub(r"^    ", "", block.replace("\\-", "-"), flags=re.M)
@@ -21,7 +21,7 @@ def manual_blocks(page):
 
 class Manual:
     def __init__(self, build):
-        self.users, self.contexts, self.command, self.views = \
+        self.users, self.contexts, _, self.communities, self.views = \
             manual_blocks(os.path.join(build, "man/snmpalertd.8"))
         self.keys = {m[0]: m[1:] for m in _KEYS.findall(self.users)}
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from conftest import BUILD, arcs, program
-from lib.snmp import SetRefused, oid_text
+from lib.snmp import SetRefused, Tools, oid_text
 from lib.usm import Manual
 from lib.wait import wait_for
 
@@ -87,7 +87,7 @@ def owner_at(world, oid):
 def world(schema, manual):
     from conftest import World
 
-    w = World(rows(schema), config=manual.users + manual.contexts + manual.views)
+    w = World(rows(schema), config=manual.users + manual.contexts + manual.communities + manual.views)
     try:
         w.wait_served()
         for user in ("alice", "bob"):
@@ -206,6 +206,15 @@ def test_nobody_enters_a_foreign_context(world, manual, user, other):
         with pytest.raises(SetRefused) as caught:
             tools.set((world.oid(GROUP, 1, GROUP_DESCRIPTION, other, "common"), "s", "stolen"))
         assert caught.value.error == "authorizationError"
+
+
+def test_a_community_stands_for_a_context(world, manual):
+    by_community = Tools(world.snmpd, community="alices-community")
+    assert by_community.walk(world.root) == \
+        manual.tools(world.snmpd, "alice", "alice").walk(world.root) != []
+    with pytest.raises(SetRefused) as caught:
+        by_community.set((world.oid(GROUP, 1, GROUP_DESCRIPTION, "bob", "common"), "s", "stolen"))
+    assert caught.value.error == "noCreation"
 
 
 @pytest.mark.parametrize("user,other", USERS)
