@@ -112,10 +112,16 @@ static int add(struct agent_contexts *c, struct agent_context *x, struct err *e)
     return 0;
 }
 
-static void take_back(struct agent_context *x)
+/* netsnmp_unregister_handler() would hand on the registration's own names, which net-snmp 5.9.3
+ * reads after it has freed them with the registration. */
+static void take_back(const struct agent_contexts *c, struct agent_context *x)
 {
+    oid root[MAX_OID_LEN];
+
+    memcpy(root, c->options.root, c->options.root_len * sizeof(*root));
     if (x->registration)
-        netsnmp_unregister_handler(x->registration);
+        unregister_mib_context(root, c->options.root_len, x->registration->priority, 0, 0,
+                               x->owner[0] ? x->owner : NULL);
     x->registration = NULL;
     x->renew = false;
 }
@@ -127,7 +133,7 @@ static bool settle(struct agent_contexts *c, struct agent_context **at)
     struct err e;
 
     if (x->registration && (x->renew || !x->wanted)) {
-        take_back(x);
+        take_back(c, x);
         return true;
     }
     if (!x->wanted) {
@@ -168,7 +174,7 @@ int agent_contexts_open(struct agent_contexts *c, struct err *e)
 void agent_contexts_close(struct agent_contexts *c)
 {
     for (struct agent_context *x = c->first; x; x = x->next)
-        take_back(x);
+        take_back(c, x);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
