@@ -1,6 +1,7 @@
 /* PDUs as net-snmp hands them to the agent's handler: GET, GETNEXT, GETBULK, and two SETs whose
  * phases come in any order, with sessions lost between them. Whatever comes, only a SET whose
- * ACTION went well has changed anything, and UNDO takes it back.
+ * ACTION went well has changed anything, and UNDO takes it back; and in the context of an owner it
+ * has changed nothing of others.
  *
  * The input: how many varbinds go to the first PDU (low 4 bits) and how many steps there are (high
  * 4 bits, times 2); the steps; the varbinds, each as length of the OID, the OID below the root,
@@ -22,15 +23,18 @@ struct call {
     netsnmp_request_info requests[REQUESTS_MAX];
     netsnmp_variable_list *first[REQUESTS_MAX];
     int n;
-    bool over; /* its last phase was */
+    bool over;         /* its last phase was */
+    bool begun, owned; /* in the context of OWNER */
 };
 
+static const char OWNER[] = "b";
 static struct agent_table *table;
 static oid root[MAX_OID_LEN], range_end[MAX_OID_LEN];
 
 /* What the store went through since the input began. */
 struct trace {
     unsigned acted, undone; /* SETs */
+    unsigned owned;         /* of those that acted: in the context of OWNER */
     struct call *last;      /* the PDU of the last ACTION */
 };
 
@@ -47,6 +51,8 @@ static void start(void)
         root[i] = range_end[i] = sa_root[i];
     range_end[sa_root_len - 1]++;
     REQUIRE(agent_table_new(&table, &o, &e) == 0 && agent_table_register(table, &e) == 0);
+    while (agent_table_follow(table) == 0)
+        ;
 }
 
 static void renew(void)
@@ -135,7 +141,7 @@ static void call_release(struct call *c)
 
 static bool run(struct call *c, int mode)
 {
-    netsnmp_subtree *at = netsnmp_subtree_find(root, sa_root_len, NULL, "");
+    netsnmp_subtree *at = netsnmp_subtree_find(root, sa_root_len, NULL, c->owned ? OWNER : "");
     bool fine = true;
 
     REQUIRE(at);
@@ -182,6 +188,7 @@ static void set_phase(struct call *c, int mode, struct trace *t)
 
     if (mode == MODE_SET_ACTION && fine) {
         t->acted++;
+        t->owned += c->owned;
         t->last = c;
     } else if (mode == MODE_SET_UNDO && fine && t->last == c) {
         t->undone++;
@@ -197,9 +204,12 @@ static void step(struct call calls[PDUS], uint8_t what, struct trace *t)
                                 MODE_SET_COMMIT,   MODE_SET_FREE,     MODE_SET_UNDO};
     struct call *c = &calls[what / 10 % PDUS];
 
-    what %= 10;
     if (c->n == 0 || c->over)
         return;
+    if (!c->begun)
+        c->owned = what / (10 * PDUS) % 2;
+    c->begun = true;
+    what %= 10;
     if (what < sizeof modes / sizeof *modes)
         set_phase(c, modes[what], t);
     else if (what == 6)
@@ -215,12 +225,13 @@ FUZZ_TARGET(agent)
     struct call calls[PDUS] = {0};
     struct trace trace = {0};
     struct slice steps;
-    uint64_t before;
+    uint64_t before, others;
     uint8_t head;
     int first;
 
     start();
     before = world_sum();
+    others = world_sum_but(OWNER);
     head = world_octet(&data, &size);
     first = head & 15;
     steps = world_take(&data, &size, (head >> 4) * 2u);
@@ -236,6 +247,8 @@ FUZZ_TARGET(agent)
         call_release(&calls[i]);
     if (trace.acted == 0 || (trace.acted == 1 && trace.undone == 1))
         REQUIRE(world_sum() == before);
+    if (trace.acted == trace.owned)
+        REQUIRE(world_sum_but(OWNER) == others);
     if (trace.acted)
         renew();
     return 0;

@@ -103,27 +103,50 @@ static bool is_reason(const uint32_t *at, size_t n)
            (at[2] == OWNER_LAST_ERROR || at[2] == OWNER_LAST_ERROR_TIME);
 }
 
-uint64_t world_sum(void)
+static bool is_of(const struct key *owner, const uint32_t *at, size_t n)
+{
+    struct key k;
+    size_t arcs = 3;
+
+    return n > arcs && view_owned(sa_table_by_id(at[0])) &&
+           key_from_subids(&k, at + arcs, n - arcs) && k.len >= owner->len &&
+           !memcmp(k.data, owner->data, owner->len);
+}
+
+/* OWNER NULL: nobody is left out. */
+static uint64_t sum(const struct key *owner)
 {
     uint32_t at[SUBIDS_MAX], next[SUBIDS_MAX];
     struct txn *t = txn_begin(world_store(), TXN_READ);
-    uint64_t sum = 1469598103934665603u; /* FNV-1a */
+    uint64_t hash = 1469598103934665603u; /* FNV-1a */
     struct cell cell;
     size_t n = 0, nnext;
 
     while (view_next(t, at, n, next, &nnext, &cell) == 0) {
         memcpy(at, next, nnext * sizeof *at);
         n = nnext;
-        if (is_reason(at, n))
+        if (is_reason(at, n) || (owner && is_of(owner, at, n)))
             continue;
         for (size_t i = 0; i < n; i++)
-            sum = (sum ^ at[i]) * 1099511628211u;
+            hash = (hash ^ at[i]) * 1099511628211u;
         for (size_t i = 0; i < cell.bytes.len; i++)
-            sum = (sum ^ cell.bytes.data[i]) * 1099511628211u;
-        sum = (sum ^ (uint64_t)cell.number) * 1099511628211u;
+            hash = (hash ^ cell.bytes.data[i]) * 1099511628211u;
+        hash = (hash ^ (uint64_t)cell.number) * 1099511628211u;
     }
     txn_abort(t);
-    return sum;
+    return hash;
+}
+
+uint64_t world_sum(void)
+{
+    return sum(NULL);
+}
+
+uint64_t world_sum_but(const char *owner)
+{
+    struct key k = key_of_name(owner);
+
+    return sum(&k);
 }
 
 struct slice world_take(const uint8_t **p, size_t *left, size_t n)

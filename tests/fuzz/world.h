@@ -20,6 +20,8 @@ void world_remove(const char *path);
 
 /* A sum over all that a manager can see, but for the reasons that refused SETs leave. */
 uint64_t world_sum(void);
+/* The same without the rows of OWNER. */
+uint64_t world_sum_but(const char *owner);
 
 /* The next N octets of P, fewer if there are no more. */
 struct slice world_take(const uint8_t **p, size_t *left, size_t n);
