@@ -32,6 +32,8 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static const char *log_stage = "snmpalertd";
 static enum log_level log_level_max = LOG_LEVEL_INFO;
 static bool log_journal;
+static void (*log_to)(enum log_level level, const char *object, unsigned left_out,
+                      const char *message);
 
 /* Is standard error the journal's socket, and not something that the variable was inherited past?
  */
@@ -48,6 +50,12 @@ static bool is_journal(void)
 static void tell_at_exit(void)
 {
     log_repeats(true);
+}
+
+void log_divert(void (*to)(enum log_level level, const char *object, unsigned left_out,
+                           const char *message))
+{
+    log_to = to;
 }
 
 void log_open(const char *stage, enum log_level level)
@@ -155,6 +163,10 @@ static void write_line(enum log_level level, const char *object, uint32_t left_o
     struct line line = {.len = 0};
     char number[16];
 
+    if (log_to) {
+        log_to(level, object, left_out, message);
+        return;
+    }
     put_head(&line, level);
     if (object) {
         put_key(&line, " object=");

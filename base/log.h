@@ -24,6 +24,11 @@ void log_open(const char *stage, enum log_level level);
 void log_line(enum log_level level, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* From now on lines are TO's to write, not standard error's: for code that is a guest in another
+ * program. LEFT_OUT: how many like it were; the message is escaped nowhere. NULL: as before. */
+void log_divert(void (*to)(enum log_level level, const char *object, unsigned left_out,
+                           const char *message));
+
 /* Tells what was left out in windows that have passed; a process calls it now and then, and with
  * ALL at its end, when it does not wait for them. Costs nothing when there is nothing. */
 void log_repeats(bool all);

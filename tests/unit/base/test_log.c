@@ -253,6 +253,34 @@ static void journal_lines(void **state)
     unsetenv("JOURNAL_STREAM");
 }
 
+static char diverted[256];
+
+static void divert(enum log_level level, const char *object, unsigned left_out, const char *message)
+{
+    snprintf(diverted, sizeof diverted, "%d %s %u %s", (int)level, object ? object : "-", left_out,
+             message);
+}
+
+/* All that else went to standard error goes there, and nothing there. */
+static void diverted_lines(void **state)
+{
+    (void)state;
+    log_open("core", LOG_LEVEL_INFO);
+    log_divert(divert);
+    log_debug("x", "not this");
+    assert_string_equal(diverted, "");
+    log_warning("x", "%s \"quoted\"\n", "as it is:");
+    assert_string_equal(diverted, "1 x 0 as it is: \"quoted\"\n");
+    for (int i = 0; i < LOG_BURST + 3; i++)
+        log_error(NULL, "again %d", i);
+    log_repeats(true);
+    assert_string_equal(diverted, "0 - 3 again 7");
+    assert_string_equal(line(), "");
+    log_divert(NULL);
+    log_error(NULL, "here");
+    assert_non_null(strstr(line(), "here"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_kinds, start_clock, restore),
         cmocka_unit_test_setup_teardown(debug_is_not_limited, start_clock, restore),
         cmocka_unit_test_setup_teardown(journal_lines, start_clock, restore),
+        cmocka_unit_test_setup_teardown(diverted_lines, start_clock, restore),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
