@@ -1,6 +1,5 @@
 /* The smaller stages: poller, dispatcher and agent, each a body from its folder and a link to the
  * core. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,13 +7,11 @@
 #include "agent/stage.h"
 #include "alerts/computed.h"
 #include "base/log.h"
-#include "base/pidfd.h"
 #include "daemon/kinds.h"
 #include "daemon/repair.h"
 #include "daemon/stage.h"
 #include "dispatch/dispatch.h"
-#include "eval/client.h"
-#include "eval/compile.h"
+#include "eval/compiler.h"
 #include "poll/poll.h"
 #include "store/store.h"
 
@@ -142,7 +139,7 @@ int dispatcher_main(struct stage_context *c)
 
 /* ---- agent ---- */
 
-enum { COMPILE_DEADLINE_MS = 200, UNCONFINED_DEADLINE_MS = 10 * 1000 /* valgrind */ };
+enum { UNCONFINED_DEADLINE_MS = 10 * 1000 /* valgrind */ };
 
 struct agent_side {
     struct stage_context *stage;
@@ -150,32 +147,15 @@ struct agent_side {
     struct store *store;
     struct agent *agent;
     char *store_path, *address;
-    int compiler, compiler_pidfd;
+    struct compiler compiler;
 };
-
-static void drop_compiler(struct agent_side *s)
-{
-    if (s->compiler_pidfd >= 0) {
-        pidfd_signal(s->compiler_pidfd, SIGKILL);
-        close(s->compiler_pidfd);
-    }
-    if (s->compiler >= 0)
-        close(s->compiler);
-    s->compiler = s->compiler_pidfd = -1;
-}
 
 static int compile(void *arg, const void *text, size_t len, struct err *e)
 {
     struct agent_side *s = arg;
-    int deadline_ms = s->stage->options->unconfined ? UNCONFINED_DEADLINE_MS : COMPILE_DEADLINE_MS;
-    int err;
+    int deadline_ms = s->stage->options->unconfined ? UNCONFINED_DEADLINE_MS : COMPILER_DEADLINE_MS;
 
-    if (s->compiler < 0)
-        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "the compiler is being started");
-    err = eval_compile(s->compiler, text, len, deadline_ms, e);
-    if (err == ERR_RESOURCE_UNAVAILABLE)
-        drop_compiler(s); /* a late answer must not be taken for the next one's */
-    return err;
+    return compiler_check(&s->compiler, text, len, deadline_ms, e);
 }
 
 static void tell_core(void *arg)
@@ -308,9 +288,7 @@ static void agent_link(void *arg, const struct stage_link *l, int fd, int pidfd)
     struct agent_side *s = arg;
 
     if (l->peer == STAGE_COMPILER) {
-        drop_compiler(s);
-        s->compiler = fd;
-        s->compiler_pidfd = pidfd;
+        compiler_take(&s->compiler, fd, pidfd);
         return;
     }
     if (pidfd >= 0)
@@ -323,16 +301,17 @@ static void agent_link(void *arg, const struct stage_link *l, int fd, int pidfd)
 
 int agent_main(struct stage_context *c)
 {
-    struct agent_side s = {.stage = c, .compiler = -1, .compiler_pidfd = -1};
+    struct agent_side s = {.stage = c};
     int err;
 
+    compiler_init(&s.compiler);
     c->arg = &s;
     c->on_link = agent_link;
     err = loop_run(c->loop);
     drop_core(&s);
     agent_free(s.agent);
     store_close(s.store);
-    drop_compiler(&s);
+    compiler_drop(&s.compiler);
     free(s.store_path);
     free(s.address);
     return err == ERR_CORRUPT ? EXIT_CORRUPT : err < 0;
