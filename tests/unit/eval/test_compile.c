@@ -11,6 +11,7 @@
 
 #include "base/frame.h"
 #include "eval/compile.h"
+#include "eval/compiler.h"
 #include "eval/protocol.h"
 #include "eval/spawn.h"
 #include "tests/unit/eval/world.h"
@@ -155,6 +156,43 @@ static void what_is_not_there_cannot_be_spawned(void **state)
     assert_int_equal(fd, -5);
 }
 
+static void a_compiler_that_is_late_is_dropped(void **state)
+{
+    struct compiler c;
+    struct err e;
+
+    (void)state;
+    compiler_init(&c);
+    assert_int_equal(compiler_check(&c, "1", 1, DEADLINE_MS, &e), ERR_RESOURCE_UNAVAILABLE);
+    compiler_take(&c, dup(it.fd), dup(it.pidfd));
+    assert_int_equal(compiler_check(&c, "1", 1, DEADLINE_MS, &e), 0);
+    assert_int_equal(compiler_check(&c, "1 +", 3, DEADLINE_MS, &e), ERR_WRONG_VALUE);
+    assert_true(compiler_there(&c));
+    kill(it.pid, SIGSTOP);
+    assert_int_equal(compiler_check(&c, "1", 1, 20, &e), ERR_RESOURCE_UNAVAILABLE);
+    assert_false(compiler_there(&c));
+    compiler_drop(&c); /* again */
+}
+
+/* It may need longer to start than a SET can wait: it is not killed for that, or none would ever
+ * be there on a busy machine. */
+static void a_compiler_that_starts_is_waited_for(void **state)
+{
+    struct compiler c;
+    struct err e;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    compiler_init(&c);
+    compiler_take(&c, pair[0], -1);
+    assert_int_equal(compiler_check(&c, "1", 1, 20, &e), ERR_RESOURCE_UNAVAILABLE);
+    assert_true(compiler_there(&c));
+    close(pair[1]); /* it died */
+    assert_int_equal(compiler_check(&c, "1", 1, 20, &e), ERR_RESOURCE_UNAVAILABLE);
+    assert_false(compiler_there(&c));
+}
+
 #define WITH_EVALUATOR(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -165,6 +203,8 @@ int main(void)
         WITH_EVALUATOR(a_dead_evaluator_is_no_answer),
         WITH_EVALUATOR(what_all_get_does_not_end_it),
         WITH_EVALUATOR(a_late_answer_is_not_the_next_ones),
+        WITH_EVALUATOR(a_compiler_that_is_late_is_dropped),
+        cmocka_unit_test(a_compiler_that_starts_is_waited_for),
         cmocka_unit_test(nonsense_is_no_answer),
         cmocka_unit_test(what_is_not_there_cannot_be_spawned),
     };
