@@ -18,6 +18,7 @@
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
 #include "base/clock.h"
+#include "dispatch/agentx_kind.h"
 #include "dispatch/notification.h"
 
 enum { /* RFC 2741 section 6.1; net-snmp installs no header with them */
@@ -28,7 +29,6 @@ enum { /* RFC 2741 section 6.1; net-snmp installs no header with them */
 enum {
     BUSY_MS = 20,                  /* the socket has no room: looked at again after */
     NEVER_RESENT_S = 24 * 60 * 60, /* on a stream a second copy helps nobody */
-    CONTEXT_MAX = 32,
 };
 
 struct delivery {
@@ -325,24 +325,6 @@ static void pump(void *arg)
 }
 
 /* ---- the kind ---- */
-
-static const struct property properties[] = {
-    {.name = "context",
-     .type = PROPERTY_TEXT,
-     .target_may_override = true,
-     .max = CONTEXT_MAX,
-     .help = "SNMPv3 context that the notifications are sent in; empty: the default one."},
-};
-
-static const struct kind agentx_kind = {
-    .class_ = KIND_HANDLER,
-    .name = "agentx",
-    .properties = properties,
-    .nproperties = sizeof properties / sizeof *properties,
-    .by_agent = true,
-    .help = "SNMP notifications through the master agent: to all trap2sink, trapsess and "
-            "informsink of its snmpd.conf. A target's recipients are not used.",
-};
 
 static int open_outlet(struct service *s, void **ret_state, struct err *e)
 {

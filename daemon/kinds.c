@@ -1,15 +1,16 @@
 #include "daemon/kinds.h"
 
 #include "agent/notify.h"
+#include "dispatch/kinds.h"
 #include "poll/poll.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static const struct kind *const source_kinds[] = {&poll_kind_snmp, &poll_kind_http};
-const struct dispatch_kind *const daemon_dispatch_kinds[] = {&dispatch_kind_smtp,
-                                                             &dispatch_kind_snmp};
+#define KIND(name) &dispatch_kind_##name,
+const struct dispatch_kind *const daemon_dispatch_kinds[] = {DISPATCH_KINDS(KIND)};
 const size_t daemon_ndispatch_kinds = COUNT(daemon_dispatch_kinds);
-const struct dispatch_kind *const daemon_agent_kinds[] = {&dispatch_kind_agentx};
+const struct dispatch_kind *const daemon_agent_kinds[] = {AGENT_KINDS(KIND)};
 const size_t daemon_nagent_kinds = COUNT(daemon_agent_kinds);
 
 static const struct kind

@@ -1,5 +1,5 @@
-/* The one list of what kinds of sources and handlers there are. A new kind is added here and in its
- * own file, nowhere else. */
+/* What kinds of sources and handlers there are: a new kind of source is added to the list in
+ * daemon/kinds.c, one of handlers to that in dispatch/kinds.h. */
 #ifndef DAEMON_KINDS_H
 #define DAEMON_KINDS_H
 

@@ -1,0 +1,18 @@
+/* The one list of what kinds of handlers there are: NAME for each, of which there are a NAME_kind
+ * (its table of properties) and a dispatch_kind_NAME (dispatch/dispatch.h). */
+#ifndef DISPATCH_KINDS_H
+#define DISPATCH_KINDS_H
+
+#include "config/kind.h"
+
+#define DISPATCH_KINDS(X)                                                                          \
+    X(smtp)                                                                                        \
+    X(snmp)
+
+/* Those that the agent delivers (agent/notify.h). */
+#define AGENT_KINDS(X) X(agentx)
+
+/* Their tables alone, for who checks rows and delivers nothing. */
+extern const struct kinds dispatch_kinds;
+
+#endif
