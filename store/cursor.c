@@ -54,6 +54,7 @@ void cursor_seek(struct cursor *c, struct txn *t, const struct sa_table *table,
     if (!c->impl)
         return;
     ((struct curs *)c->impl)->busy = t->generation;
+    ((struct curs *)c->impl)->walked = 0;
     seek(c, after);
 }
 

@@ -66,6 +66,7 @@ struct curs {
     struct curs *next;
     MDB_cursor *mdb;
     uint64_t bound, busy;
+    uint64_t walked; /* the transaction in which the view left it at k; 0: it was moved since */
     uint64_t writes; /* of the transaction, when k and v were read */
     MDB_val k, v;
 };

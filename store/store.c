@@ -181,6 +181,18 @@ static int reserve_lock(const char *folder, struct err *e)
     return rc;
 }
 
+/* LMDB would make what is missing. */
+static int must_exist(const struct store *s, int env, struct err *e)
+{
+    char *p = NULL;
+    if (asprintf(&p, "%s/%s/data.mdb", s->path, store_env_names[env]) < 0)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    int rc =
+        access(p, R_OK | W_OK) ? err_errno(e, "opening %s as user %ld", p, (long)geteuid()) : 0;
+    free(p);
+    return rc;
+}
+
 static int env_make(struct store *s, const struct store_options *o, int env, struct err *e)
 {
     unsigned flags = MDB_NOTLS;
@@ -194,9 +206,9 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
         rc = mdb_env_set_maxdbs(s->env[env], MAX_DBS);
     if (!rc)
         rc = mdb_env_set_maxreaders(s->env[env], MAX_READERS);
-    if (!rc)
+    if (!rc && !o->join)
         rc = mdb_env_set_mapsize(s->env[env], o->map_bytes ? o->map_bytes : store_default_map);
-    int code = rc ? 0 : make_folder(path, e);
+    int code = rc ? 0 : o->join ? must_exist(s, env, e) : make_folder(path, e);
     if (!rc && !code)
         code = reserve_lock(path, e);
     if (!rc && !code)
@@ -506,13 +518,16 @@ static void txn_init(struct store *s, struct txn *t, enum txn_kind kind)
 }
 
 /* Takes the lock that all who open hold; RET_FD gives it back when closed. */
-static int lock_folder(const struct store *s, int *ret_fd, struct err *e)
+static int lock_folder(const struct store *s, bool join, int *ret_fd, struct err *e)
 {
     char *p = path_of(s, "lock");
-    int fd = p ? open(p, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+    int fd = p ? open(p, O_RDWR | O_CLOEXEC | (join ? 0 : O_CREAT), 0640) : -1;
     int rc = 0;
-    if (fd < 0 || flock(fd, LOCK_EX)) {
-        rc = err_errno(e, "locking %s/lock", s->path);
+    if (fd < 0 || flock(fd, LOCK_EX | (join ? LOCK_NB : 0))) {
+        if (fd >= 0 && errno == EWOULDBLOCK)
+            rc = err_set(e, ERR_AGAIN, "%s is being opened", s->path);
+        else
+            rc = err_errno(e, "locking %s/lock as user %ld", s->path, (long)geteuid());
         if (fd >= 0)
             close(fd);
     }
@@ -542,6 +557,44 @@ static int claim_core(struct store *s, struct err *e)
     if (ftruncate(s->core_lock, 0) || pwrite(s->core_lock, pid, (size_t)len, 0) != len)
         errno = 0;
     return 0;
+}
+
+static int no_core(const char *path, struct err *e)
+{
+    return err_set(e, ERR_NOTFOUND, "no snmpalertd has the store %s open", path);
+}
+
+/* A core that comes at this very moment finds the file locked, and tries again. */
+static int core_of(int fd, const char *path, pid_t *ret, struct err *e)
+{
+    char text[16] = "";
+    if (!flock(fd, LOCK_SH | LOCK_NB))
+        return no_core(path, e);
+    if (errno != EWOULDBLOCK)
+        return err_errno(e, "locking %s/core.lock", path);
+    long pid = pread(fd, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+    if (pid <= 0)
+        return err_set(e, ERR_AGAIN, "%s is being opened", path);
+    *ret = (pid_t)pid;
+    return 0;
+}
+
+int store_core(const char *path, pid_t *ret, struct err *e)
+{
+    char *p = NULL;
+    if (asprintf(&p, "%s/core.lock", path) < 0)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    int fd = open(p, O_RDONLY | O_CLOEXEC);
+    int rc = 0;
+    if (fd >= 0)
+        rc = core_of(fd, path, ret, e);
+    else
+        rc = errno == ENOENT ? no_core(path, e)
+                             : err_errno(e, "opening %s as user %ld", p, (long)geteuid());
+    if (fd >= 0)
+        close(fd);
+    free(p);
+    return rc;
 }
 
 /* Of what is longer, only the pages that lead to others are looked at: a few per cent of all. */
@@ -584,12 +637,12 @@ static int open_store(struct store *s, const struct store_options *o, bool check
     int rc = slots_make(s, o);
     if (rc)
         err_set(e, rc, "opening the store: too many tables, or out of memory");
-    if (!rc)
+    if (!rc && !o->join)
         rc = make_folder(s->path, e);
     if (!rc && o->recover_samples)
         rc = claim_core(s, e);
     if (!rc)
-        rc = lock_folder(s, fd, e);
+        rc = lock_folder(s, o->join, fd, e);
     if (!rc && check && o->recover_samples)
         reserve_open(s);
     if (!rc && check)
@@ -624,7 +677,7 @@ static int open_or_not(struct store **ret, const struct store_options *o, bool c
 
 int store_open(struct store **ret, const struct store_options *o, struct err *e)
 {
-    return open_or_not(ret, o, true, e);
+    return open_or_not(ret, o, !o->join, e);
 }
 
 int store_open_as_is(struct store **ret, const struct store_options *o, struct err *e)

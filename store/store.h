@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -31,6 +32,10 @@ struct store_options {
      * Others are refused with ERR_AGAIN until the core has done that. There is one core: while a
      * process has the store open like this, another one is refused with ERR_AGAIN. */
     bool recover_samples;
+    /* For a guest in another program: the store as its core has it, or not at all. Nothing is made,
+     * verified or waited for, MAP_BYTES is what it is. ERR_NOTFOUND: there is none; ERR_AGAIN:
+     * somebody is opening it. */
+    bool join;
     /* The tables that this store has (tests); NULL: sa_tables. Ascending by id. */
     const struct sa_table *const *tables;
     size_t ntables;
@@ -40,6 +45,9 @@ struct store_options {
  * (LMDB's locks want it so) and opens it anew after fork(). Clears stale readers. ERR_VERSION: made
  * by a newer version (nothing is touched); ERR_CORRUPT, ERR_DENIED, ERR_IO with words. */
 int store_open(struct store **ret, const struct store_options *o, struct err *e);
+/* Which process has the store in the folder PATH open as its core? ERR_NOTFOUND: none; ERR_DENIED, ...
+ * Costs some system calls. */
+int store_core(const char *path, pid_t *ret, struct err *e);
 void store_close(struct store *s); /* NULL is fine */
 /* Clears reader slots of dead processes; returns how many. */
 int store_clear_readers(struct store *s);

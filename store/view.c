@@ -256,6 +256,28 @@ static int place_within(struct place *p, const struct key *owner)
     return 0;
 }
 
+/* Did the last call leave the cursor at the very row behind which to look? Then the next one is
+ * beside it: a walk within one transaction searches once. */
+static bool is_at(const struct txn *t, const struct curs *c, const struct place *p)
+{
+    return p->after && c->walked == t->generation && c->writes == t->writes &&
+           c->k.mv_size == p->k.len && !memcmp(c->k.mv_data, p->k.data, p->k.len);
+}
+
+/* The first row from the place on. */
+static int first_row(const struct txn *t, struct curs *c, const struct place *p, MDB_val *k,
+                     MDB_val *v)
+{
+    *k = (MDB_val){p->k.len, (void *)(uintptr_t)p->k.data};
+    if (is_at(t, c, p))
+        return mdb_cursor_get(c->mdb, k, v, MDB_NEXT);
+    c->walked = 0;
+    int rc = mdb_cursor_get(c->mdb, k, v, p->k.len ? MDB_SET_RANGE : MDB_FIRST);
+    if (!rc && p->after && k->mv_size == p->k.len && !memcmp(k->mv_data, p->k.data, k->mv_size))
+        rc = mdb_cursor_get(c->mdb, k, v, MDB_NEXT);
+    return rc;
+}
+
 /* The next row, of OWNER unless NULL, that has a cell in this column. ERR_NOTFOUND: none; then
  * EMPTY says whether there is no such row in the table at all. */
 static int next_in_column(struct txn *t, const struct slot *slot, const struct key *owner,
@@ -272,16 +294,18 @@ static int next_in_column(struct txn *t, const struct slot *slot, const struct k
     }
     if (owner && place_within(p, owner))
         return ERR_NOTFOUND;
-    MDB_val k = {p->k.len, (void *)(uintptr_t)p->k.data}, v;
-    int rc = mdb_cursor_get(c->mdb, &k, &v, p->k.len ? MDB_SET_RANGE : MDB_FIRST);
+    MDB_val k, v;
+    int rc = first_row(t, c, p, &k, &v);
     *ret_empty =
         from_start && (rc == MDB_NOTFOUND || (!rc && owner && !begins_with(slice_of(k), owner)));
-    if (!rc && p->after && k.mv_size == p->k.len && !memcmp(k.mv_data, p->k.data, k.mv_size))
-        rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT);
     for (; !rc; rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT)) {
         *ret_key = slice_of(k);
+        c->walked = 0; /* the cursor has moved on */
         if (owner && !begins_with(*ret_key, owner))
             return ERR_NOTFOUND;
+        c->k = k;
+        c->writes = t->writes;
+        c->walked = t->generation; /* until a computed cell moves it */
         if (part_check(t, slot, *ret_key, slice_of(v)))
             return t->err.code;
         int code = cell_of(t, slot, slot->readable[p->column], *ret_key, slice_of(v), ret);
