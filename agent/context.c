@@ -65,15 +65,21 @@ static struct agent_context **want(struct agent_contexts *c, struct agent_contex
     return at;
 }
 
+void agent_contexts_store(struct agent_contexts *c, struct store *s)
+{
+    c->options.store = s;
+    c->looked = false;
+}
+
 static void look(struct agent_contexts *c)
 {
     struct txn *t;
     struct agent_context **at = &c->first;
     struct cursor rows;
     struct row r;
-    uint64_t commits = store_commits(c->options.store);
+    uint64_t commits = c->options.store ? store_commits(c->options.store) : c->commits;
 
-    if (c->looked && commits == c->commits)
+    if (!c->options.store || (c->looked && commits == c->commits))
         return;
     t = txn_begin(c->options.store, TXN_READ);
     for (struct agent_context *x = c->first; x; x = x->next)

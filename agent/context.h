@@ -45,6 +45,9 @@ int agent_contexts_new(struct agent_contexts **ret, const struct agent_contexts_
 void agent_contexts_free(
     struct agent_contexts *c); /* takes back what is registered; NULL is fine */
 
+/* Another store than before; NULL: none for now, the contexts stay as they are. */
+void agent_contexts_store(struct agent_contexts *c, struct store *s);
+
 /* Registers the default context, unless it is. */
 int agent_contexts_open(struct agent_contexts *c, struct err *e);
 /* Takes everything back. */

@@ -150,8 +150,19 @@ static void get_one(const struct agent_context *at, struct txn *x, netsnmp_agent
         netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
 }
 
+static int put_or_fail(const struct agent_table *t, netsnmp_agent_request_info *info,
+                       netsnmp_request_info *r, const struct suffix *name, const struct cell *c)
+{
+    int failed = put_name(t, r->requestvb, name) || put_cell(r->requestvb, c);
+
+    if (failed)
+        netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+    return failed;
+}
+
 /* True when an instance was filled in. At the end of the view the varbind stays as it is, which
- * tells net-snmp to look on behind our registration. */
+ * tells net-snmp to look on behind our registration. An inclusive search (where another
+ * registration ends within ours) may find the name itself. */
 static bool next_one(const struct agent_context *at, struct txn *x,
                      netsnmp_agent_request_info *info, netsnmp_request_info *r)
 {
@@ -162,14 +173,15 @@ static bool next_one(const struct agent_context *at, struct txn *x,
     suffix_of(at->arg, r->requestvb, &from);
     if (from.side > 0)
         return false;
+    if (r->inclusive && !from.side &&
+        !view_get_of(x, agent_context_owner(at), from.subids, from.n, &c))
+        return !put_or_fail(at->arg, info, r, &from, &c);
     err = view_next_of(x, agent_context_owner(at), from.subids, from.n, to.subids, &to.n, &c);
     if (err == ERR_NOTFOUND)
         return false;
-    if (err || put_name(at->arg, r->requestvb, &to) || put_cell(r->requestvb, &c)) {
+    if (err)
         netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
-        return false;
-    }
-    return true;
+    return !err && !put_or_fail(at->arg, info, r, &to, &c);
 }
 
 static bool in_range(const netsnmp_request_info *r)
@@ -178,24 +190,67 @@ static bool in_range(const netsnmp_request_info *r)
                             r->range_end_len) < 0;
 }
 
-/* Only inside snmpd: a master agent turns GETBULK into GETNEXT for subagents. The varbinds that
- * repeat one are chained behind it, and net-snmp goes on at the one that is left in the request. */
-static void bulk_one(const struct agent_context *at, struct txn *x,
-                     netsnmp_agent_request_info *info, netsnmp_request_info *r)
+/* Is all that is ours to be seen by who asks? Then nobody need look at each instance. */
+static bool sees_all(struct agent_table *t, netsnmp_agent_request_info *info)
 {
-    while (next_one(at, x, info, r) && in_range(r) && r->repeat > 0 &&
-           r->requestvb->next_variable) {
+    return netsnmp_acm_check_subtree(info->asp->pdu, t->base, t->base_len) == VACM_SUCCESS;
+}
+
+static bool is_seen(netsnmp_agent_request_info *info, netsnmp_variable_list *vb)
+{
+    return in_a_view(vb->name, &vb->name_length, info->asp->pdu, vb->type) == VACM_SUCCESS;
+}
+
+/* As next_one(), past what is not to be seen. net-snmp's own check (check_acm() of snmp_agent.c)
+ * looks at as many varbinds as are left to be filled, and one: of those that are filled in one call
+ * it sees the first. */
+static bool next_seen(const struct agent_context *at, struct txn *x,
+                      netsnmp_agent_request_info *info, netsnmp_request_info *r, bool all)
+{
+    bool found = next_one(at, x, info, r);
+
+    while (found && !all && in_range(r) && !is_seen(info, r->requestvb)) {
+        r->inclusive = 0;
+        found = next_one(at, x, info, r);
+    }
+    return found;
+}
+
+/* Nothing (more) of ours: net-snmp goes on behind our registration with what is of type null; where
+ * another one begins within ours, at its beginning. (It would do that itself, but not before it had
+ * looked whether the instance that is out of range may be seen, and counted it if not.) */
+static void leave_rest(netsnmp_request_info *r, bool found)
+{
+    if (r->status)
+        return;
+    snmp_set_var_typed_value(r->requestvb, ASN_NULL, NULL, 0);
+    if (!found)
+        return;
+    snmp_set_var_objid(r->requestvb, r->range_end, r->range_end_len);
+    r->inclusive = 2; /* as check_getnext_results() of snmp_agent.c has it */
+}
+
+/* The varbinds that repeat one are chained behind it; the one that is left in the request is where
+ * net-snmp goes on. */
+static void bulk_one(const struct agent_context *at, struct txn *x,
+                     netsnmp_agent_request_info *info, netsnmp_request_info *r, bool all)
+{
+    bool found;
+
+    while ((found = next_seen(at, x, info, r, all)) && in_range(r)) {
         netsnmp_variable_list *next = r->requestvb->next_variable;
 
+        if (r->repeat <= 0 || !next)
+            return;
         if (snmp_set_var_objid(next, r->requestvb->name, r->requestvb->name_length)) {
             netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
             return;
         }
         r->repeat--;
         r->requestvb = next;
-        r->requestvb->type = ASN_PRIV_RETRY;
         r->inclusive = 0;
     }
+    leave_rest(r, found);
 }
 
 static void on_read(const struct agent_context *at, netsnmp_agent_request_info *info,
@@ -203,6 +258,7 @@ static void on_read(const struct agent_context *at, netsnmp_agent_request_info *
 {
     struct agent_table *t = at->arg;
     struct txn *x = txn_begin(t->options.store, TXN_READ);
+    bool all = info->mode != MODE_GETBULK || sees_all(t, info);
 
     for (netsnmp_request_info *r = requests; r; r = r->next) {
         if (r->processed)
@@ -212,7 +268,7 @@ static void on_read(const struct agent_context *at, netsnmp_agent_request_info *
         else if (info->mode == MODE_GETNEXT)
             next_one(at, x, info, r);
         else
-            bulk_one(at, x, info, r);
+            bulk_one(at, x, info, r, all);
     }
     txn_abort(x);
 }
@@ -493,6 +549,12 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
                   netsnmp_agent_request_info *info, netsnmp_request_info *requests)
 {
     (void)registration;
+    if (!((const struct agent_table *)at->arg)->options.store) {
+        netsnmp_set_request_error(info, requests,
+                                  info->mode == MODE_SET_ACTION ? SNMP_ERR_COMMITFAILED
+                                                                : SNMP_ERR_GENERR);
+        return SNMP_ERR_NOERROR;
+    }
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         if (phases[i].mode != info->mode)
             continue;
@@ -500,6 +562,13 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
         return SNMP_ERR_NOERROR;
     }
     return SNMP_ERR_GENERR;
+}
+
+void agent_table_set_store(struct agent_table *t, struct store *s)
+{
+    agent_table_session_lost(t);
+    t->options.store = s;
+    agent_contexts_store(t->contexts, s);
 }
 
 int agent_table_register(struct agent_table *t, struct err *e)

@@ -10,6 +10,10 @@
  *   UNDO      (UndoSet)                     set_undo
  *   COMMIT, FREE (CleanupSet)               set_free
  *
+ * GETBULK comes only inside snmpd (agent/module.c): a master agent makes GETNEXT of it for
+ * subagents. All repetitions are one walk of the store, and what VACM hides is left out here, since
+ * net-snmp looks at the first of several varbinds only.
+ *
  * No write transaction is held from one phase to the next. A refused SET leaves its reason in
  * saOwnerLastError of the owner whose row is to blame; in an owner's context always of this owner,
  * for nothing else can be seen or set there.
@@ -34,6 +38,10 @@ struct agent_table_options {
 /* After init_agent(). Does not register yet. */
 int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e);
 void agent_table_free(struct agent_table *t); /* NULL is fine */
+
+/* Another store than before, NULL: none for now, all is answered with genErr. SETs between two
+ * phases are over. */
+void agent_table_set_store(struct agent_table *t, struct store *s);
 
 /* Registers the root, in the default context, with net-snmp, which passes it on to the master agent
  * whenever one is connected (whether the master takes it: agent/session.h, on_refused).

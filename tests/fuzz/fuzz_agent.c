@@ -20,6 +20,8 @@ enum { PDUS = 2, REQUESTS_MAX = 16, REPEAT_MAX = 20 };
 
 struct call {
     netsnmp_agent_request_info info;
+    netsnmp_agent_session session;
+    netsnmp_pdu pdu;
     netsnmp_request_info requests[REQUESTS_MAX];
     netsnmp_variable_list *first[REQUESTS_MAX];
     int n;
@@ -145,6 +147,9 @@ static bool run(struct call *c, int mode)
     bool fine = true;
 
     REQUIRE(at);
+    c->pdu.flags = UCD_MSG_FLAG_ALWAYS_IN_VIEW;
+    c->session.pdu = &c->pdu;
+    c->info.asp = &c->session;
     c->info.mode = mode;
     for (int i = 0; i < c->n; i++)
         c->requests[i].status = 0;

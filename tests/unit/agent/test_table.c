@@ -92,6 +92,8 @@ static int teardown(void **state)
 /* One PDU: its requests, each with a chain of varbinds behind it for GETBULK. */
 struct call {
     netsnmp_agent_request_info info;
+    netsnmp_agent_session session;
+    netsnmp_pdu pdu;
     netsnmp_request_info requests[REQUESTS_MAX];
     netsnmp_variable_list *first[REQUESTS_MAX];
     int n;
@@ -111,6 +113,9 @@ static size_t name_of(oid *ret, const uint32_t *below, size_t n)
 static void call_init(struct call *c)
 {
     memset(c, 0, sizeof(*c));
+    c->pdu.flags = UCD_MSG_FLAG_ALWAYS_IN_VIEW;
+    c->session.pdu = &c->pdu;
+    c->info.asp = &c->session;
     c->end_len = name_of(c->end, NULL, 0);
     c->end[c->end_len - 1]++;
 }
@@ -261,7 +266,7 @@ static void bulk_stops_at_the_end(void **state)
     vb = vb->next_variable;
     assert_history(vb, HISTORY_MESSAGE, 30);
     vb = vb->next_variable;
-    assert_int_equal(vb->type, ASN_PRIV_RETRY);
+    assert_int_equal(vb->type, ASN_NULL);
     assert_ptr_equal(c.requests[0].requestvb, vb);
     assert_int_equal(c.requests[0].repeat, 3);
     assert_history(vb, HISTORY_MESSAGE, 30); /* where the search goes on */
@@ -280,8 +285,57 @@ static void bulk_stops_at_the_range_end(void **state)
     call_add(&c, from_column, 4, ASN_NULL, NULL, 0);
     call_repeat(&c, 9);
     call_run(&c, MODE_GETBULK);
-    assert_history(c.requests[0].requestvb, HISTORY_FROM, 4); /* net-snmp discards this one */
+    assert_history(c.first[0]->next_variable->next_variable, HISTORY_FROM, 3);
+    assert_int_equal(c.requests[0].requestvb->type, ASN_NULL);
+    assert_int_equal(snmp_oid_compare(c.requests[0].requestvb->name,
+                                      c.requests[0].requestvb->name_length, c.end, c.end_len),
+                     0);
+    assert_int_equal(c.requests[0].inclusive, 2);
     assert_int_equal(c.requests[0].repeat, 6);
+    call_release(&c);
+}
+
+/* Behind that other subtree ours begins anew, with the instance itself if there is one. */
+static void bulk_begins_inclusively(void **state)
+{
+    uint32_t below[] = {1, SA_HISTORY, 1, HISTORY_FROM, 5, 'a', 'l', 'i', 'c', 'e', 40};
+    struct call c;
+
+    (void)state;
+    for (uint32_t id = 40; id <= 41; id++) {
+        call_init(&c);
+        below[10] = id;
+        call_add(&c, below, 11, ASN_NULL, NULL, 0);
+        call_repeat(&c, 1);
+        c.requests[0].inclusive = 2;
+        call_run(&c, MODE_GETBULK);
+        assert_history(c.first[0], HISTORY_FROM, id == 40 ? 4 : 5);
+        assert_history(c.first[0]->next_variable, HISTORY_FROM, id == 40 ? 5 : 6);
+        call_release(&c);
+    }
+}
+
+/* What the store cannot give now: no handler of net-snmp's may go without it. */
+static void without_a_store(void **state)
+{
+    static const int modes[] = {MODE_GET, MODE_GETNEXT, MODE_GETBULK, MODE_SET_RESERVE1,
+                                MODE_SET_RESERVE2};
+    struct call c;
+
+    (void)state;
+    agent_table_set_store(table, NULL);
+    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+        call_init(&c);
+        call_add(&c, from_column, 4, ASN_NULL, NULL, 0);
+        call_run(&c, modes[i]);
+        assert_int_equal(call_status(&c), SNMP_ERR_GENERR);
+        call_release(&c);
+    }
+    agent_table_set_store(table, store);
+    call_init(&c);
+    call_add(&c, from_column, 4, ASN_NULL, NULL, 0);
+    call_run(&c, MODE_GETNEXT);
+    assert_history(c.first[0], HISTORY_FROM, 1);
     call_release(&c);
 }
 
@@ -634,6 +688,8 @@ int main(void)
         cmocka_unit_test(bulk_of_two_repeaters),
         cmocka_unit_test(bulk_stops_at_the_end),
         cmocka_unit_test(bulk_stops_at_the_range_end),
+        cmocka_unit_test(bulk_begins_inclusively),
+        cmocka_unit_test(without_a_store),
         cmocka_unit_test(next_outside_of_the_view),
         cmocka_unit_test(set_goes_through_its_phases),
         cmocka_unit_test(set_is_undone),
