@@ -548,8 +548,11 @@ static const struct {
 static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
                   netsnmp_agent_request_info *info, netsnmp_request_info *requests)
 {
+    const struct agent_context *at = handler->myvoid;
+    const struct agent_table *t = at->arg;
+
     (void)registration;
-    if (!((const struct agent_table *)at->arg)->options.store) {
+    if (!t->options.store) {
         netsnmp_set_request_error(info, requests,
                                   info->mode == MODE_SET_ACTION ? SNMP_ERR_COMMITFAILED
                                                                 : SNMP_ERR_GENERR);
@@ -558,7 +561,7 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
     for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
         if (phases[i].mode != info->mode)
             continue;
-        phases[i].run(handler->myvoid, info, requests);
+        phases[i].run(at, info, requests);
         return SNMP_ERR_NOERROR;
     }
     return SNMP_ERR_GENERR;

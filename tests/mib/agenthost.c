@@ -1,5 +1,6 @@
 /* agenthost STORE-FOLDER AGENTX-ADDRESS < ROWS: the agent's stage in a process for the tests of the
- * MIB. Fills the store with rows, serves them through the master agent until SIGTERM.
+ * MIB. Fills the store with rows, serves them through the master agent until SIGTERM; with the address
+ * "-" it only keeps the store open, as a core does, for others to serve.
  *
  * A row is a line of fields divided by tabs: the table's name, the parts of its index, then
  * COLUMN=VALUE for each cell (the column's number; texts as they are, all else as integers).
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "agent/stage.h"
+#include "alerts/computed.h"
 #include "base/log.h"
 #include "daemon/kinds.h"
 #include "store/store.h"
@@ -190,7 +192,10 @@ static int serve(struct loop *l, struct store *s, const char *address, struct er
         .on_set = on_set,
     };
     struct agent *a = NULL;
-    int err = agent_new(&a, &o, e);
+    int err = computed_register(s, &no_kinds);
+
+    if (!err && strcmp(address, "-"))
+        err = agent_new(&a, &o, e);
 
     if (err)
         return err;

@@ -1,5 +1,6 @@
-"""A world for the tests of the MIB: a private snmpd as master, tests/mib/agenthost as subagent with
-rows of the test's choosing, and the real snmp* tools."""
+"""A world for the tests of the MIB: a private snmpd, a store with rows of the test's choosing, which
+tests/mib/agenthost has filled, and the real snmp* tools. The MIB is served by agenthost as subagent, or
+by the module that snmpd loads: the same tests run against both."""
 
 import os
 import pathlib
@@ -26,14 +27,56 @@ def program(name):
     return str(path)
 
 
-class World:
-    """ROWS: lines as agenthost reads them (fields in tuples)."""
+def module_lines(store):
+    """Of snmpd.conf, for the module as it was built."""
+    build = BUILD.resolve()
+    return (f"dlmod snmpalert {build}/agent/snmpalert.so\n"
+            f"snmpalertStore {store}\n"
+            f"snmpalertEvaluator {build}/snmpalertd-evaluator\n")
 
-    def __init__(self, rows=(), start_snmpd=True, agent_env=None, config="", agentx=None):
+
+def children(pid):
+    """{pid: (name, state)}"""
+    found = {}
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            stat = pathlib.Path(f"/proc/{child}/stat").read_text()
+        except OSError:
+            continue
+        name, _, rest = stat.partition("(")[2].rpartition(")")
+        found[int(child)] = (name, rest.split()[0])
+    return found
+
+
+def evaluator_of(pid):
+    """The one that the module in this snmpd has started."""
+    found = [child for child, (name, state) in children(pid).items() if state != "Z"]
+    assert len(found) == 1, children(pid)
+    return found[0]
+
+
+def has_sanitizers():
+    """Then a plain snmpd cannot load the module."""
+    return "#define SA_SANITIZERS" in (BUILD / "config.h").read_text()
+
+
+needs_module = pytest.mark.skipif(has_sanitizers(), reason="built with sanitizers")
+servers = [pytest.param("agent"), pytest.param("module", marks=needs_module)]
+
+
+class World:
+    """ROWS: lines as agenthost reads them (fields in tuples). SERVER: "agent" or "module"; then
+    self.agent is who keeps the store, as a core does, and serves nothing."""
+
+    def __init__(self, rows=(), start_snmpd=True, agent_env=None, config="", agentx=None,
+                 server="agent"):
         """CONFIG: more lines of snmpd.conf. AGENTX(snmpd's address, folder) answers where the agent
         is to connect to instead."""
         self.folder = tempfile.mkdtemp(prefix="snmpalert-mib-")
-        self.snmpd = Snmpd(self.folder, config)
+        self.server = server
+        self.store = self.folder + "/store"
+        self.snmpd = Snmpd(self.folder, config=config + (module_lines(self.store)
+                                                         if server == "module" else ""))
         self.master = agentx(self.snmpd.agentx, self.folder) if agentx else self.snmpd.agentx
         self.agent = None
         self.agent_env = agent_env
@@ -47,10 +90,11 @@ class World:
             raise
 
     def start_agent(self):
-        """A subagent on the same store; only the first one fills it."""
+        """A subagent on the same store (or only its keeper); only the first one fills it."""
         text = "".join("\t".join(map(str, row)) + "\n" for row in self.rows)
         self.rows = ()
-        self.agent = Process([program("agenthost"), self.folder + "/store", self.master],
+        address = "-" if self.server == "module" else self.master
+        self.agent = Process([program("agenthost"), self.store, address],
                              stdin=text.encode(), env=self.agent_env)
         ready = self.agent.expect(r"^ready ([\d.]+)$")
         self.root = tuple(map(int, ready.group(1).split(".")))
@@ -86,6 +130,12 @@ def arcs(*parts):
         else:
             found.append(part)
     return tuple(found)
+
+
+@pytest.fixture(scope="module", params=servers)
+def server(request):
+    """Who serves: each test that uses it runs for both."""
+    return request.param
 
 
 @pytest.fixture

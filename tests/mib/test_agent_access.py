@@ -35,8 +35,8 @@ def configuration(root, owner):
 
 
 @pytest.fixture
-def world(make_world):
-    w = make_world(ROWS, start_snmpd=False)
+def world(make_world, server):
+    w = make_world(ROWS, start_snmpd=False, server=server)
     with open(w.snmpd.conf, "a") as f:
         for owner in ("alice", "bob"):
             f.write(configuration(w.root, owner))

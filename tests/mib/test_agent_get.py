@@ -44,7 +44,7 @@ def date(ms):
 # without gaps; names sort by length first; tables 9 to 11 and 20 to 21 are empty.
 TABLES = [
     (1, "saSystem", SYSTEM, [
-        ((), {1: "1.0", 2: NOW_MS, 3: "/etc/snmpalertd/snmpalertd.xml", 7: 4294967295, 12: 5})]),
+        ((), {1: "1.0", 2: NOW_MS, 3: "/etc/snmpalertd/snmpalertd.xml", 7: 4294967295})]),
     (2, "saProcessTable", PROCESS, [
         ((1,), {2: "core", 3: 4711, 4: 2, 5: 1, 8: 20480}),
         ((2,), {2: "poller", 3: 2147483647, 4: 4, 6: "signal 9"}),
@@ -114,8 +114,8 @@ def fixture_rows():
 
 
 @pytest.fixture(scope="module")
-def world():
-    w = World(list(fixture_rows()))
+def world(server):
+    w = World(list(fixture_rows()), server=server)
     w.wait_served()
     yield w
     w.close()

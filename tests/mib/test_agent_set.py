@@ -2,11 +2,13 @@
 and tables in one PDU, and all or nothing whoever refuses."""
 
 import itertools
+import os
 import re
+import signal
 
 import pytest
 
-from conftest import World, program
+from conftest import World, evaluator_of, program
 from lib.process import Process
 from lib.snmp import SetRefused
 from lib.wait import wait_for
@@ -31,8 +33,8 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def world():
-    w = World(ROWS)
+def world(server):
+    w = World(ROWS, server=server)
     w.wait_served()
     yield w
     w.close()
@@ -83,6 +85,12 @@ def definition(world, name, owner="alice"):
     return Row(world, DEFINITION, owner, name)
 
 
+def heard(world, mark):
+    """The agent process tells of a SET; the module has nobody to tell."""
+    if world.server == "agent":
+        world.agent.expect(r"^set$", since=mark)
+
+
 def made(world, name):
     """A definition that is active."""
     row = definition(world, name)
@@ -101,7 +109,7 @@ def test_create_and_go(world, name):
     assert row.cell(SEVERITY) == 3
     assert row.cell(INTERVAL) == 60000
     assert row.cell(STORAGE[DEFINITION]) == 3
-    world.agent.expect(r"^set$", since=mark)
+    heard(world, mark)
 
 
 def test_status_first_or_last_is_the_same(world, name):
@@ -202,10 +210,21 @@ def test_wrong_value(world, name):
         refused(world, "wrongValue", 1, (row.oid(column), kind, value))
 
 
+def is_taken(world, *varbind):
+    try:
+        return world.tools.set(varbind)
+    except SetRefused:
+        return False
+
+
 def test_compiler_that_does_not_answer(world, name):
+    """agenthost's takes too long with what has a '!' in it; the module's is a real one."""
     row = made(world, name)
+    if world.server == "module":
+        os.kill(evaluator_of(world.snmpd.process.pid), signal.SIGSTOP)
     refused(world, "resourceUnavailable", 1, (row.oid(CONDITION), "s", "for (;;) !0"))
     assert row.cell(CONDITION) == b"1 > 0"
+    wait_for(lambda: is_taken(world, row.oid(CONDITION), "s", "2 > 1"), "the next compiler")
 
 
 def test_not_writable(world, name):
@@ -271,7 +290,7 @@ def test_the_reason_in_words(world, name):
     before = world.tools.get(bob)
     refused(world, "wrongValue", 1, (row.oid(CONDITION), "s", "1 ?"))
     said, = world.tools.get(alice)
-    assert b"wrongValue" in said.value and b"unexpected '?'" in said.value, said
+    assert b"wrongValue" in said.value and b"SyntaxError: unexpected" in said.value, said
     when, = world.tools.get(world.oid(OWNER_TABLE, 1, 5, "alice"))
     assert when.value != bytes(8)
     assert world.tools.get(bob) == before
@@ -426,7 +445,7 @@ def test_undo_of_a_change(world, refuser, name):
     mark = world.agent.mark()
     undone(world, refuser, (row.oid(DESCRIPTION), "s", "after"), (row.oid(SEVERITY), "i", 2))
     assert (row.cell(DESCRIPTION), row.cell(SEVERITY)) == (b"before", 4)
-    world.agent.expect(r"^set$", since=mark)
+    heard(world, mark)
 
 
 def test_undo_of_creation_and_destruction(world, refuser, name):
