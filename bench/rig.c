@@ -125,17 +125,39 @@ static pid_t fork_child(void)
     return pid;
 }
 
-static void write_config(const char *path, const char *socket_path)
+static FILE *open_config(const char *path)
 {
     FILE *f = fopen(path, "w");
 
     if (!f)
         rig_die("cannot write snmpd.conf");
-    fprintf(f,
-            "master agentx\nagentXSocket unix:%s\nagentXTimeout 5\nagentXRetries 0\n"
-            "dontLogTCPWrappersConnects yes\nrwcommunity public 127.0.0.1\n",
+    fprintf(f, "dontLogTCPWrappersConnects yes\nrwcommunity public 127.0.0.1\n");
+    return f;
+}
+
+static void write_config(const char *path, const char *socket_path)
+{
+    FILE *f = open_config(path);
+
+    fprintf(f, "master agentx\nagentXSocket unix:%s\nagentXTimeout 5\nagentXRetries 0\n",
             socket_path);
     fclose(f);
+}
+
+static void write_module_config(const char *path, const struct station *keeper)
+{
+    const char *build = getenv("top_builddir");
+    char *programs = realpath(build ? build : ".", NULL);
+    FILE *f = open_config(path);
+
+    if (!programs)
+        rig_die("where are the programs?");
+    fprintf(f,
+            "dlmod snmpalert %s/agent/snmpalert.so\nsnmpalertStore %s/store\n"
+            "snmpalertEvaluator %s/snmpalertd-evaluator\n",
+            programs, keeper->folder, programs);
+    fclose(f);
+    free(programs);
 }
 
 static pid_t start_snmpd(const char *dir, const char *config, uint16_t port)
@@ -193,21 +215,36 @@ static void start_host(struct station *s, rig_host host, void *arg, const char *
     close(ready[0]);
 }
 
+/* Its folder and port; CONFIG is where its snmpd.conf is to be. */
+static void place(struct station *s, char config[128])
+{
+    if (rig.nstations == RIG_STATIONS_MAX)
+        rig_die("too many stations");
+    snprintf(s->folder, sizeof(s->folder), "%s/%zu", rig.folder, rig.nstations);
+    snprintf(config, 128, "%s/snmpd.conf", s->folder);
+    if (mkdir(s->folder, 0700))
+        rig_die("mkdir");
+    rig.stations[rig.nstations++] = s;
+    s->port = free_udp_port();
+}
+
+void rig_start_module(struct station *s, const struct station *keeper)
+{
+    char config[128];
+
+    place(s, config);
+    write_module_config(config, keeper);
+    s->snmpd = start_snmpd(s->folder, config, s->port);
+}
+
 void rig_start(struct station *s, rig_host host, void *arg)
 {
     char config[128], socket_path[128], address[160];
 
-    if (rig.nstations == RIG_STATIONS_MAX)
-        rig_die("too many stations");
-    snprintf(s->folder, sizeof(s->folder), "%s/%zu", rig.folder, rig.nstations);
-    snprintf(config, sizeof(config), "%s/snmpd.conf", s->folder);
+    place(s, config);
     snprintf(socket_path, sizeof(socket_path), "%s/agentx", s->folder);
     snprintf(address, sizeof(address), "unix:%s", socket_path);
-    if (mkdir(s->folder, 0700))
-        rig_die("mkdir");
-    rig.stations[rig.nstations++] = s;
     write_config(config, socket_path);
-    s->port = free_udp_port();
     s->snmpd = start_snmpd(s->folder, config, s->port);
     if (!await_socket(socket_path, s->snmpd))
         rig_die("snmpd did not start");

@@ -32,6 +32,9 @@ noreturn void rig_die(const char *what);
 typedef int (*rig_host)(void *arg, const char *store_path, const char *address, int ready);
 /* Waits until its host is ready. S lives until rig_close(). All start before the first session. */
 void rig_start(struct station *s, rig_host host, void *arg);
+/* A snmpd that serves the store of KEEPER's host from within (agent/module.h), without a host. The
+ * programs are those below $top_builddir. It does not wait until the store is served. */
+void rig_start_module(struct station *s, const struct station *keeper);
 int rig_ready(int ready); /* 0, or it cannot be told */
 
 /* A session that waits 20 s for an answer and repeats nothing. */
