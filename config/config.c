@@ -57,6 +57,7 @@ static int parse_agentx(const struct parse *p, const struct xml_node *n)
     if (address) {
         free(p->config->agentx_address);
         p->config->agentx_address = address;
+        p->config->agentx_enabled = values_true(&v, f->attributes, f->nattributes, "enabled");
     } else {
         err = parse_nomem(p);
     }
@@ -232,6 +233,7 @@ static int config_new(struct parse *p, const char *file)
     if (c) {
         c->file = strdup(file);
         c->agentx_address = strdup(format_agentx.attributes[0].def);
+        c->agentx_enabled = true;
     }
     if (!c || !c->file || !c->agentx_address)
         return err_set(p->e, ERR_NOMEM, "%s: out of memory", file);

@@ -71,6 +71,7 @@ struct config {
     uint64_t store_map_bytes; /* <store mapSize="16GiB"> in octets, 0: default */
     char *agentx_address; /* <agentx socket=>: "/path", "unix:/path", "tcp:host:port"; default
                            * "/var/agentx/master" */
+    bool agentx_enabled;  /* <agentx enabled=>: is there an agent process? Default: yes */
     struct config_owner *owners; /* "admin" is always there */
     size_t nowners;
     struct config_source *sources;

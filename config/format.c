@@ -26,6 +26,12 @@ static const struct property agentx_attributes[] = {
      .max = 255,
      .def = "/var/agentx/master",
      .help = "Where snmpd listens for AgentX subagents: /path, unix:/path or tcp:host:port."},
+    {.name = "enabled",
+     .type = PROPERTY_BOOLEAN,
+     .def = "yes",
+     .help =
+         "no: there is no agent process, since snmpd serves the MIB itself by the module that it "
+         "loads, see snmpalertd(8)."},
 };
 
 static const struct property owner_attributes[] = {

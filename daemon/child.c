@@ -49,14 +49,21 @@ static bool is_suspicious(const struct parent *p, int status)
     return crash && (!p->verified_mono || clock_mono_ms() - p->verified_mono > SOUND_MS);
 }
 
+void child_unload(struct child *c)
+{
+    loop_timer_cancel(c->restart);
+    if (!c->pid || c->unloaded)
+        return;
+    c->unloaded = true;
+    kill(c->pid, is_evaluator(c->stage) ? SIGKILL : SIGTERM);
+    loop_timer_set(c->kill, UNLOAD_MS);
+}
+
 /* Nobody may have the store open while it is verified and repaired. */
 static void unload(struct child *c)
 {
-    if (!c->pid || c->unloaded || (c->stage == STAGE_CORE && c->parent->verifying))
-        return;
-    c->unloaded = true;
-    kill(c->pid, SIGTERM);
-    loop_timer_set(c->kill, UNLOAD_MS);
+    if (c->pid && !(c->stage == STAGE_CORE && c->parent->verifying))
+        child_unload(c);
 }
 
 static void suspect_store(struct child *c)
@@ -119,7 +126,7 @@ static void ended_while_running(struct child *c, int status)
     char why[WHY_MAX];
     bool suspicious = uses_store(c) && is_suspicious(p, status);
 
-    if (c->unloaded) {
+    if (c->unloaded || !parent_wants(p, c->stage)) {
         c->unloaded = false;
         loop_timer_set(c->restart, 0);
         return;
@@ -217,6 +224,16 @@ static void take_stat(struct child *c, uint16_t type, const int *fds, int nfds)
     }
 }
 
+static int on_agent_wanted(struct parent *p, struct rd *r)
+{
+    uint8_t wanted = rd_u8(r);
+
+    if (rd_end(r) || wanted > 1)
+        return ERR_PROTOCOL;
+    parent_want_agent(p, wanted);
+    return 0;
+}
+
 static int on_link_lost(struct parent *p, struct rd *r)
 {
     uint8_t peer = rd_u8(r);
@@ -250,6 +267,8 @@ static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len
         return reload_answered(c->parent->reload, payload, len);
     if (type == STAGE_LINK_LOST && core)
         return on_link_lost(c->parent, &r);
+    if (type == STAGE_AGENT_WANTED && core)
+        return on_agent_wanted(c->parent, &r);
     if (type != STAGE_RELOAD_WANTED || !core)
         return ERR_PROTOCOL;
     reload_wish(c->parent->reload);
@@ -363,7 +382,7 @@ void child_start(void *arg)
     char why[WHY_MAX];
     struct err e;
 
-    if (p->stopping || c->pid)
+    if (p->stopping || c->pid || !parent_wants(p, c->stage))
         return;
     if (uses_store(c) && sharer(c)->unloaded) {
         loop_timer_set(c->restart, UNLOAD_LOOK_MS);

@@ -240,7 +240,9 @@ static void look_for_links(struct core *c)
         {STAGE_AGENT, c->agent}, {STAGE_POLLER, c->poller}, {STAGE_DISPATCHER, c->dispatcher}};
 
     for (size_t i = 0; i < CORE_LINKS; i++) {
-        c->linkless[i] = all[i].link ? 0 : c->linkless[i] + 1;
+        bool none = all[i].stage == STAGE_AGENT && !c->config->agentx_enabled;
+
+        c->linkless[i] = all[i].link || none ? 0 : c->linkless[i] + 1;
         if (c->linkless[i] < CORE_LINKLESS_TICKS || !c->stage || !c->stage->parent)
             continue;
         c->linkless[i] = 0;
@@ -275,6 +277,14 @@ void core_agent_greet(struct core *c)
     if (b.err || chan_send(c->agent, CORE_AGENT_CONFIG, b.data, b.len))
         log_error("agent", "cannot be given its configuration");
     buf_release(&b);
+}
+
+void core_agent_want(struct core *c)
+{
+    uint8_t wanted = c->config->agentx_enabled;
+
+    if (c->stage && c->stage->parent && chan_send(c->stage->parent, STAGE_AGENT_WANTED, &wanted, 1))
+        log_error("agent", "the parent cannot be told whether there shall be one");
 }
 
 static void on_agent_close(void *arg, int code)
@@ -543,8 +553,10 @@ int core_main(struct stage_context *s)
     struct err e = {.text = ""};
     int err = confile_parse(&c.config, s->config.file, s->config_fd, &daemon_kinds, &e);
 
-    if (!err)
+    if (!err) {
+        core_agent_want(&c);
         err = core_start(&c, &e);
+    }
     if (err) {
         log_error("config", "%s", e.text);
         core_stop(&c);

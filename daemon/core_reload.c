@@ -30,6 +30,7 @@ static void swap(struct core *c, struct config *f, struct core_parts *parts)
 {
     struct config *old = c->config;
     bool moved = strcmp(old->agentx_address, f->agentx_address);
+    bool wanted = old->agentx_enabled != f->agentx_enabled;
 
     c->config = f;
     core_parts_install(c, parts);
@@ -38,7 +39,9 @@ static void swap(struct core *c, struct config *f, struct core_parts *parts)
                  parts->changed, parts->gone);
     core_parts_release(parts);
     config_free(old);
-    if (moved && c->agent)
+    if (wanted)
+        core_agent_want(c);
+    else if (moved && c->agent)
         core_agent_greet(c); /* it starts anew */
     eval_client_flush(c->eval);
 }

@@ -57,10 +57,16 @@ static void tell_status(struct parent *p)
     notify_send("STATUS=%s", text);
 }
 
+bool parent_wants(const struct parent *p, enum stage_id s)
+{
+    return p->agent_wanted || (s != STAGE_AGENT && s != STAGE_COMPILER);
+}
+
+/* The core says whether there is an agent before it is ready itself. */
 static void look_whether_ready(struct parent *p)
 {
     for (unsigned i = STAGE_CORE; i <= STAGE_LAST; i++) {
-        if (p->children[i].state != PROCESS_RUNNING)
+        if (parent_wants(p, i) && p->children[i].state != PROCESS_RUNNING)
             return;
     }
     p->ready = true;
@@ -116,6 +122,19 @@ static void on_tick(void *arg)
         (!core->starts || core->state == PROCESS_STARTING))
         notify_send("EXTEND_TIMEOUT_USEC=%lld", EXTEND_MS * 1000LL);
     loop_timer_set(p->tick, ms);
+}
+
+void parent_want_agent(struct parent *p, bool wanted)
+{
+    static const enum stage_id both[] = {STAGE_COMPILER, STAGE_AGENT};
+
+    p->agent_wanted = wanted;
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
+        if (wanted)
+            child_start(&p->children[both[i]]);
+        else
+            child_unload(&p->children[both[i]]);
+    }
 }
 
 /* ---- stopping ---- */

@@ -25,7 +25,7 @@ struct child {
     struct backoff backoff;
     struct loop_timer *restart, *kill;
     unsigned silent_ms; /* nothing was heard of it */
-    bool unloaded;      /* it was told to end, so that the store can be verified */
+    bool unloaded;      /* it was told to end: nothing to tell, and it may be started at once */
     int fd, pidfd;      /* of an evaluator that its user has not got yet; else -1 */
     int stat;           /* its /proc/PID/stat, or -1 */
 };
@@ -41,6 +41,7 @@ struct parent {
     struct loop_timer *tick, *watchdog, *phase_end;
     unsigned silence_ms; /* who is silent longer is replaced */
     bool ready;          /* all have been ready */
+    bool agent_wanted;   /* the core has said so */
     char status_text[256];
     bool replaced_told;
     /* The store may be damaged: the next core verifies it; it does so now; it did, then. */
@@ -56,13 +57,19 @@ bool is_evaluator(enum stage_id s);
 void parent_set_state(struct child *c, enum process_state state);
 /* Stops all in order; the first STATUS stays. */
 void parent_stop(struct parent *p, int status);
+/* Shall it run? The agent and its compiler only when the core has said so. */
+bool parent_wants(const struct parent *p, enum stage_id s);
+/* Starts or stops those. */
+void parent_want_agent(struct parent *p, bool wanted);
 /* One of those that parent_stop() waits for has ended. */
 void parent_stop_goes_on(struct parent *p);
 
 /* child.c */
 int child_init(struct child *c, struct parent *p, enum stage_id s);
-/* As the callback of its timer. Nothing if it runs, or if all stop. */
+/* As the callback of its timer. Nothing if it runs, is not wanted, or if all stop. */
 void child_start(void *arg);
+/* Ends it; when it has ended it is started again if it is wanted then. */
+void child_unload(struct child *c);
 /* What is due every STAGE_ALIVE_MS, or MS. */
 void child_tick(struct child *c, unsigned ms);
 /* The core of what is told about S to it. */

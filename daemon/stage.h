@@ -62,6 +62,9 @@ enum {
     /* core: u8 stage: there has been no link to it for some time. It broke (for want of memory,
      * say) while both went on; nobody else would notice. */
     STAGE_LINK_LOST = 22,
+    /* core: u8 whether there shall be an agent process, and its compiler (<agentx enabled=>): when
+     * it knows its configuration, and when a reload changes that. */
+    STAGE_AGENT_WANTED = 23,
 };
 
 /* A reload: SIGHUP or STAGE_RELOAD_WANTED → the parent copies the file into a memfd and has it

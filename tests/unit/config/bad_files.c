@@ -137,6 +137,8 @@ const struct bad_file bad_files[] = {
     {false, WRAP("<agentx socket=\"tcp:localhost:0\"/>\n"),
      "t.xml:3: 'socket' of <agentx> is 'tcp:localhost:0'; expected /path, unix:/path or "
      "tcp:host:port"},
+    {true, WRAP("<agentx enabled=\"maybe\"/>\n"),
+     "t.xml:3: 'enabled' of <agentx> is 'maybe'; expected true or false"},
     {true, WRAP("<agentx sockte=\"/var/agentx/master\"/>\n"),
      "t.xml:3: unknown attribute 'sockte' of <agentx>; did you mean 'socket'?"},
     {true, WRAP("<owners limit=\"1\"/>\n"),

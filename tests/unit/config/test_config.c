@@ -51,7 +51,7 @@ static const char good[] =
     "    <groupTarget group=\"g\" target=\"ops\"/>\n"
     "  </rows>\n"
     "  <owners><owner name=\"bob\"/><owner name=\"alice\" maxDefinitions=\"1000\"/></owners>\n"
-    "  <agentx socket=\"tcp:localhost:705\"/>\n"
+    "  <agentx socket=\"tcp:localhost:705\" enabled=\"no\"/>\n"
     "  <store path=\"/var/lib/snmpalertd\" mapSize=\"1GiB\"/>\n"
     "</c:snmpalertd>\n";
 
@@ -85,6 +85,7 @@ static void everything_has_a_default(void **state)
     assert_string_equal(c->store_path, "/s");
     assert_true(c->store_map_bytes == 16ull << 30);
     assert_string_equal(c->agentx_address, "/var/agentx/master");
+    assert_true(c->agentx_enabled);
     assert_int_equal(c->nowners, 1);
     assert_string_equal(c->owners[0].name, "admin");
     assert_int_equal(c->nsources + c->nhandlers + c->nrows, 0);
@@ -100,6 +101,7 @@ static void sections(void **state)
     assert_string_equal(c->store_path, "/var/lib/snmpalertd");
     assert_true(c->store_map_bytes == 1 << 30);
     assert_string_equal(c->agentx_address, "tcp:localhost:705");
+    assert_false(c->agentx_enabled);
     assert_int_equal(c->nowners, 3);
     assert_string_equal(c->owners[0].name, "admin");
     assert_string_equal(c->owners[1].name, "alice");

@@ -82,6 +82,8 @@ static int from_core(void *arg, uint16_t type, const uint8_t *payload, size_t le
         p->ready = true;
     if (type == STAGE_RELOAD_WANTED)
         note(p, PARENT, "wanted;");
+    if (type == STAGE_AGENT_WANTED)
+        note(p, PARENT, rd_u8(&r) ? "agent;" : "no agent;");
     if (type == STAGE_RELOADED) {
         assert_int_equal(stage_answer_read(&r, &accepted, p->why, sizeof p->why), 0);
         note(p, PARENT, "%s", accepted ? "accepted;" : "refused;");
@@ -1012,6 +1014,20 @@ static void test_another_master(void **state)
     assert_string_equal(all_said(p), "accepted;");
 }
 
+/* The parent is told when that changes, and by a core that starts; the others go on. */
+static void test_without_an_agent(void **state)
+{
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS, ""));
+    must_accept(p, FILE_OF(ROUTER, TRAPS, "<agentx enabled='no'/>"));
+    assert_string_equal(all_said(p), "no agent;accepted;");
+    must_accept(p, FILE_OF(ROUTER, TRAPS, "<agentx enabled='no' socket='/there'/>"));
+    assert_string_equal(all_said(p), "master /there;accepted;");
+    must_accept(p, FILE_OF(ROUTER, TRAPS, ""));
+    assert_string_equal(all_said(p), "agent;accepted;");
+}
+
 static void test_a_core_that_dies_in_between(void **state)
 {
     struct play *p = *state;
@@ -1134,6 +1150,7 @@ int main(void)
         IN_PLAY(test_what_waits_for_a_disabled_target_is_cancelled),
         IN_PLAY(test_a_managers_wish),
         IN_PLAY(test_another_master),
+        IN_PLAY(test_without_an_agent),
         IN_PLAY(test_a_core_that_dies_in_between),
         IN_PLAY(test_a_core_killed_under_way),
         IN_PLAY(test_a_storm),
