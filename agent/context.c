@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <net-snmp/agent/agent_callbacks.h>
+
 #include "base/log.h"
 
 struct agent_contexts {
@@ -118,6 +120,38 @@ static int add(struct agent_contexts *c, struct agent_context *x, struct err *e)
     return 0;
 }
 
+static const char *name_of(const struct agent_context *x)
+{
+    return x->owner[0] ? x->owner : NULL;
+}
+
+/* Is it registered, and does net-snmp have it still? */
+static bool is_known(const struct agent_contexts *c, const struct agent_context *x)
+{
+    const netsnmp_subtree *s = NULL;
+
+    if (x->registration)
+        s = netsnmp_subtree_find(c->options.root, c->options.root_len, NULL, x->owner);
+    while (s && !(s->reginfo && s->reginfo->handler->myvoid == x))
+        s = s->children;
+    return s;
+}
+
+static void ask_again(const struct agent_contexts *c, struct agent_context *x)
+{
+    oid root[MAX_OID_LEN];
+    struct register_parameters p = {
+        .name = root,
+        .namelen = c->options.root_len,
+        .priority = DEFAULT_MIB_PRIORITY,
+        .contextName = name_of(x),
+    };
+
+    memcpy(root, c->options.root, c->options.root_len * sizeof(*root));
+    x->renew = false;
+    snmp_call_callbacks(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID, &p);
+}
+
 /* netsnmp_unregister_handler() would hand on the registration's own names, which net-snmp 5.9.3
  * reads after it has freed them with the registration. */
 static void take_back(const struct agent_contexts *c, struct agent_context *x)
@@ -125,7 +159,7 @@ static void take_back(const struct agent_contexts *c, struct agent_context *x)
     oid root[MAX_OID_LEN];
 
     memcpy(root, c->options.root, c->options.root_len * sizeof(*root));
-    if (x->registration)
+    if (is_known(c, x))
         unregister_mib_context(root, c->options.root_len, x->registration->priority, 0, 0,
                                x->owner[0] ? x->owner : NULL);
     x->registration = NULL;
@@ -138,8 +172,14 @@ static bool settle(struct agent_contexts *c, struct agent_context **at)
     struct agent_context *x = *at;
     struct err e;
 
-    if (x->registration && (x->renew || !x->wanted)) {
+    if (x->registration && !is_known(c, x))
+        x->registration = NULL;
+    if (x->registration && !x->wanted) {
         take_back(c, x);
+        return true;
+    }
+    if (x->registration && x->renew) {
+        ask_again(c, x);
         return true;
     }
     if (!x->wanted) {
@@ -174,7 +214,18 @@ void agent_contexts_renew(struct agent_contexts *c)
 
 int agent_contexts_open(struct agent_contexts *c, struct err *e)
 {
-    return c->first->registration ? 0 : add(c, c->first, e);
+    return is_known(c, c->first) ? 0 : add(c, c->first, e);
+}
+
+bool agent_contexts_known(const struct agent_contexts *c)
+{
+    return is_known(c, c->first);
+}
+
+void agent_contexts_forget(struct agent_contexts *c)
+{
+    for (struct agent_context *x = c->first; x; x = x->next)
+        x->registration = NULL;
 }
 
 void agent_contexts_close(struct agent_contexts *c)

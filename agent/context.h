@@ -52,7 +52,13 @@ void agent_contexts_store(struct agent_contexts *c, struct store *s);
 int agent_contexts_open(struct agent_contexts *c, struct err *e);
 /* Takes everything back. */
 void agent_contexts_close(struct agent_contexts *c);
-/* The master refused one, nobody knows which: the next steps register all of them anew. */
+/* Does net-snmp know the default context? In snmpd a subagent may have unregistered it, which frees
+ * the registration. */
+bool agent_contexts_known(const struct agent_contexts *c);
+/* Net-snmp is to be shut down, which frees the registrations: nothing is taken back any more. */
+void agent_contexts_forget(struct agent_contexts *c);
+/* The master refused one, nobody knows which: the next steps ask for all of them again. It takes an
+ * Unregister from whoever sends it, so that nothing is unregistered before. */
 void agent_contexts_renew(struct agent_contexts *c);
 /* At most one registration or its contrary, as the owners want it. True: there may be more to do.
  * Looks at the owners only when something was committed since. */

@@ -43,7 +43,8 @@ static struct guest {
     struct checks checks;
     struct store *store; /* NULL: not open */
     pid_t core;          /* who had it then */
-    bool registered, damaged;
+    bool served;         /* registered, and told */
+    bool damaged;
     struct compiler compiler;
     pid_t compiler_pid; /* to be reaped, 0: none */
     char told[2][WORDS_MAX];
@@ -201,7 +202,7 @@ static void close_store(void)
     agent_table_set_store(m.table, NULL);
     store_close(m.store);
     m.store = NULL;
-    m.registered = m.damaged = false;
+    m.served = m.damaged = false;
 }
 
 static int open_store(struct err *e)
@@ -246,9 +247,12 @@ static void register_table(void)
         say(ABOUT_STORE, LOG_LEVEL_ERROR, refused);
         return;
     }
-    m.registered = true;
     say(ABOUT_STORE, LOG_LEVEL_INFO, "");
-    log_info(NULL, "serves the store %s", store_path());
+    if (m.served)
+        log_warning(NULL, "registers anew: a subagent has unregistered it");
+    else
+        log_info(NULL, "serves the store %s", store_path());
+    m.served = true;
 }
 
 /* A core that is starting is no news. */
@@ -279,7 +283,7 @@ static void follow_store(void)
     }
     if (err)
         cannot(err, &e);
-    else if (!m.registered)
+    else if (!agent_table_registered(m.table))
         register_table();
 }
 

@@ -6,7 +6,6 @@
 #include "agent/session.h"
 #include "agent/table.h"
 #include "alerts/checks.h"
-#include "base/log.h"
 
 /* After the master refused our registration: long enough for it to notice that the subagent which
  * holds it (one of ours that was killed, most likely) is gone. */
@@ -16,6 +15,7 @@ struct agent {
     struct agent_session *session;
     struct agent_table *table;
     struct loop_timer *again, *follow;
+    bool refused; /* and not asked again since */
     struct checks checks;
     struct agent_notifier *notifier;
     struct dispatcher *dispatcher;
@@ -50,6 +50,7 @@ static void on_refused(void *arg)
 {
     struct agent *a = arg;
 
+    a->refused = true;
     loop_timer_cancel(a->follow);
     loop_timer_set(a->again, REGISTER_AGAIN_MS);
 }
@@ -65,6 +66,7 @@ static void register_again(void *arg)
 {
     struct agent *a = arg;
 
+    a->refused = false;
     agent_table_register_anew(a->table);
     follow_owners(a);
 }
@@ -145,7 +147,9 @@ void agent_free(struct agent *a)
         return;
     if (a->session)
         agent_session_hurry(a->session);
-    if (a->table)
+    if (a->refused)
+        agent_table_forget(a->table);
+    else if (a->table)
         agent_table_unregister(a->table);
     dispatcher_free(a->dispatcher);
     agent_session_free(a->session); /* calls back for what is still without an answer */

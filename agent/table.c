@@ -579,6 +579,11 @@ int agent_table_register(struct agent_table *t, struct err *e)
     return agent_contexts_open(t->contexts, e);
 }
 
+bool agent_table_registered(const struct agent_table *t)
+{
+    return agent_contexts_known(t->contexts);
+}
+
 void agent_table_unregister(struct agent_table *t)
 {
     agent_contexts_close(t->contexts);
@@ -587,6 +592,11 @@ void agent_table_unregister(struct agent_table *t)
 void agent_table_register_anew(struct agent_table *t)
 {
     agent_contexts_renew(t->contexts);
+}
+
+void agent_table_forget(struct agent_table *t)
+{
+    agent_contexts_forget(t->contexts);
 }
 
 /* net-snmp keeps pointers to the registration of a SET from one phase to the next. */

@@ -115,6 +115,21 @@ def test_second_agent_is_refused_and_takes_over(make_world):
     assert second.running()
 
 
+def test_a_refused_agent_ends_and_takes_nothing_with_it(make_world):
+    """net-snmp's master takes an Unregister from anybody: it is not sent for what was refused."""
+    world = make_world(ROWS)
+    world.wait_served()
+    first = world.agent
+    second = world.start_agent()
+    second.expect("refused our registration")
+    mark = second.mark()
+    second.expect("refused our registration", since=mark, timeout=20)  # asked again
+    assert second.stop() == 0
+    assert served(world)
+    first.kill()
+    wait_for(lambda: not served(world), "the first one to have been who served")
+
+
 def test_reads_no_configuration_and_keeps_no_state(make_world, tmp_path):
     """net-snmp would complain of the unknown word in any file that it read."""
     for name in ("snmp.conf", "snmpd.conf", "snmpalertd-agent.conf", "agentx.conf"):
