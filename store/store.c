@@ -181,6 +181,13 @@ static int reserve_lock(const char *folder, struct err *e)
     return rc;
 }
 
+/* LMDB does that for its other descriptors. */
+static int close_on_exec(MDB_env *env)
+{
+    int fd, rc = mdb_env_get_fd(env, &fd);
+    return rc ? rc : fcntl(fd, F_SETFD, FD_CLOEXEC) ? errno : 0;
+}
+
 /* LMDB would make what is missing. */
 static int must_exist(const struct store *s, int env, struct err *e)
 {
@@ -216,6 +223,8 @@ static int env_make(struct store *s, const struct store_options *o, int env, str
     free(path);
     if (code)
         return code;
+    if (!rc)
+        rc = close_on_exec(s->env[env]);
     if (!rc)
         rc = mdb_reader_check(s->env[env], NULL);
     return rc ? open_err(e, s, env, rc) : 0;
