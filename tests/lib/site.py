@@ -68,6 +68,7 @@ class Snmpalertd:
         self.file = os.path.join(folder, "snmpalertd.xml")
         self.process = None
         self.env = {}  # more of the environment
+        self.nstages = 6  # that are to be seen in saProcessTable when it is up
         self.configure(xml)
 
     def configure(self, xml):
@@ -108,7 +109,7 @@ class Snmpalertd:
             raise RuntimeError(f"snmpalertd ended:\n{self.process.output()}")
         states = self.manager.column("saProcessState")
         pids = self.manager.column("saProcessPid")
-        return len(states) == 6 and set(states.values()) == {"running"} and \
+        return len(states) == self.nstages and set(states.values()) == {"running"} and \
             self.process.pid in map(_parent_of, map(int, pids.values()))
 
     def pid_of(self, name):

@@ -1,0 +1,118 @@
+"""The daemon without an agent process: snmpd serves its MIB by the module that it loads."""
+
+import os
+import pathlib
+import re
+import signal
+
+import pytest
+
+from lib.mainjob import BUSY, TRAPS, apps_run, configuration, definition, wait_alert, wait_trap
+from lib.site import Site, adopt_orphans, build_folder, children
+from lib.wait import wait_for
+
+pytestmark = pytest.mark.skipif(
+    "#define SA_SANITIZERS" in (build_folder() / "config.h").read_text(),
+    reason="built with sanitizers: a plain snmpd cannot load the module")
+
+OTHERS = {"core", "poller", "dispatcher", "evaluator"}
+
+
+def without_agent(site, rows=""):
+    text = configuration(TRAPS + rows)(site)
+    return text.replace(f'<agentx socket="{site.snmpd.agentx}"/>', '<agentx enabled="no"/>')
+
+
+def load_module(site):
+    with open(site.snmpd.conf, "a") as f:
+        f.write(f"dlmod snmpalert {build_folder()}/agent/snmpalert.so\n"
+                f"snmpalertStore {site.path('store')}\n"
+                f"snmpalertEvaluator {build_folder()}/snmpalertd-evaluator\n")
+    site.snmpd.stop()
+    site.snmpd.start()
+
+
+@pytest.fixture
+def site():
+    adopt_orphans()
+    before = children()
+    s = Site(lambda s: without_agent(s, definition("busy")))
+    try:
+        apps_run(s, 3)
+        load_module(s)
+        s.daemon.nstages = len(OTHERS)
+        s.daemon.start()
+        yield s
+    finally:
+        s.close()
+        wait_for(lambda: set(children()) <= set(before), "the processes to be gone")
+
+
+def names(site):
+    return set(site.manager.column("saProcessName").values())
+
+
+def log(site):
+    return site.daemon.process.output()
+
+
+def define(site, name):
+    """A manager does; what it is about is true."""
+    site.manager.set((f'saDefinitionCondition."admin"."{name}"', "s", BUSY),
+                     (f'saDefinitionStaleMultiplier."admin"."{name}"', "u", 100),
+                     (f'saDefinitionStatus."admin"."{name}"', "i", "createAndGo"))
+
+
+def test_a_set_through_the_module_reaches_the_core(site):
+    assert names(site) == OTHERS
+    apps_run(site, 7)
+    define(site, "mine")
+    wait_alert(site, "mine", "critical", "active")
+    assert wait_trap(site, "saAlertRaised", saDefinitionName="mine")["saOwner"] == "admin"
+    site.manager.set(('saDefinitionStatus."admin"."mine"', "i", "destroy"))
+    wait_trap(site, "saAlertCleared", saDefinitionName="mine")
+
+
+def test_the_core_is_killed(site):
+    pid = site.daemon.pid_of("core")
+    mark = site.snmpd.process.mark()
+    os.kill(pid, signal.SIGKILL)
+    site.snmpd.process.expect("serves the store", since=mark, timeout=20)
+    wait_for(lambda: site.daemon.pid_of("core") != pid, "the next core to be seen", 20)
+    apps_run(site, 7)
+    define(site, "mine")
+    wait_alert(site, "mine", "critical", "active")
+
+
+def test_a_damaged_store_is_let_go_and_repaired(site):
+    """Nobody may have it open while it is verified."""
+    define(site, "haystack-of-needles")
+    path = pathlib.Path(site.path("store"), "state", "data.mdb")
+    mark = site.snmpd.process.mark()
+    data = path.read_bytes()
+    with open(path, "r+b") as f:
+        for m in re.finditer(b"numAppsRunning > 5", data):
+            f.seek(m.start())
+            f.write(b"numAppsRunning > 7")
+    site.daemon.process.expect("repaired:|indexes made anew", 60)
+    site.snmpd.process.expect("serves the store", since=mark, timeout=60)
+    wait_for(lambda: names(site) == OTHERS, "the MIB to be served", 30)
+    apps_run(site, 7)
+    define(site, "mine")
+    wait_alert(site, "mine", "critical", "active", 30)
+
+
+def test_a_reload_starts_and_stops_the_agent_process(site):
+    """Which is refused meanwhile, and says so; nothing that was asked for is told as a failure."""
+    with_agent = configuration(TRAPS + definition("busy"))(site)
+    site.daemon.configure(with_agent)
+    site.daemon.process.send(signal.SIGHUP)
+    site.daemon.process.expect("refused our registration", 20)
+    wait_for(lambda: names(site) == OTHERS | {"agent", "compiler"}, "all processes to be seen")
+    site.daemon.configure(without_agent(site, definition("busy")))
+    site.daemon.process.send(signal.SIGHUP)
+    states = lambda: site.manager.column("saProcessState")  # noqa: E731
+    wait_for(lambda: list(states().values()).count("stopped") == 2, "two processes to be stopped")
+    assert list(states().values()).count("running") == 4
+    assert "is started again" not in log(site)
+    assert site.daemon.stop() == 0
