@@ -35,8 +35,11 @@ static int parse_store(const struct parse *p, const struct xml_node *n)
 
     if (err)
         goto out;
+    const char *group = values_text(&v, f->attributes, f->nattributes, "group");
+
     c->store_path = strdup(values_text(&v, f->attributes, f->nattributes, "path"));
-    if (!c->store_path)
+    c->store_group = *group ? strdup(group) : NULL;
+    if (!c->store_path || (*group && !c->store_group))
         err = parse_nomem(p);
     size_parse(values_text(&v, f->attributes, f->nattributes, "mapSize"), &c->store_map_bytes);
 out:
@@ -331,6 +334,7 @@ void config_free(struct config *c)
     free(c->rows);
     free(c->owners);
     free(c->store_path);
+    free(c->store_group);
     free(c->agentx_address);
     free(c->file);
     free(c);

@@ -69,6 +69,7 @@ struct config {
     char *file;
     char *store_path;     /* <store path=>, required */
     uint64_t store_map_bytes; /* <store mapSize="16GiB"> in octets, 0: default */
+    char *store_group;    /* <store group=>, NULL: none */
     char *agentx_address; /* <agentx socket=>: "/path", "unix:/path", "tcp:host:port"; default
                            * "/var/agentx/master" */
     bool agentx_enabled;  /* <agentx enabled=>: is there an agent process? Default: yes */

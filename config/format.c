@@ -17,6 +17,11 @@ static const struct property store_attributes[] = {
      .max = 64L << 40,
      .def = "16GiB",
      .help = "Address space kept for the database, its greatest size."},
+    {.name = "group",
+     .type = PROPERTY_NAME,
+     .help =
+         "Group whose members may open the database, too: the users of daemon and of snmpd, when "
+         "snmpd serves the MIB itself, see snmpalertd(8). Default: only the daemon's user."},
 };
 
 static const struct property agentx_attributes[] = {

@@ -1,5 +1,6 @@
 #include "daemon/core.h"
 
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -422,13 +423,30 @@ static int load_topics(struct core *c, struct err *e)
 }
 
 /* What the network stages must not read; they have the service's group. */
-static void warn_of_access(const char *path)
+static void warn_of_access(const char *path, bool shared)
 {
     struct stat st;
 
-    if (!stat(path, &st) && (st.st_mode & (S_IRWXG | S_IRWXO)))
+    if (!stat(path, &st) && (st.st_mode & (shared ? S_IRWXO : S_IRWXG | S_IRWXO)))
         log_warning("store", "%s is open to others (mode %03o): chmod 700 it", path,
                     (unsigned)st.st_mode & 07777);
+}
+
+/* <store group=> */
+static int share_store(struct core *c, struct err *e)
+{
+    const char *name = c->config->store_group;
+    const struct group *g;
+
+    if (!name)
+        return 0;
+    if (!(g = getgrnam(name)))
+        return err_set(e, ERR_NOTFOUND, "%s: there is no group '%s', which <store> names",
+                       c->config->file, name);
+    if (g->gr_gid == getegid())
+        log_warning("store",
+                    "the group %s, which may open it, is that of the network processes, too", name);
+    return store_share(c->store, g->gr_gid, e);
 }
 
 static int open_store(struct core *c, struct err *e)
@@ -446,8 +464,10 @@ static int open_store(struct core *c, struct err *e)
         poll(NULL, 0, 20);
     if (err)
         return err;
-    warn_of_access(o.path);
+    warn_of_access(o.path, c->config->store_group);
     repair_watch(c->store);
+    if ((err = share_store(c, e)))
+        return err;
     err = repair_derived(c->store, c->stage->options->verify_store, e);
     if (!err)
         err = checks_register(c->store, &c->checks);

@@ -18,6 +18,9 @@ static int check_store(const struct config *now, const struct config *f, struct 
     if (strcmp(now->store_path, f->store_path))
         return err_set(e, ERR_INVALID, "%s: the store is %s, not %s: moving it needs a restart",
                        f->file, now->store_path, f->store_path);
+    if (strcmp(now->store_group ? now->store_group : "", f->store_group ? f->store_group : ""))
+        return err_set(e, ERR_INVALID, "%s: the store's group changes: that needs a restart",
+                       f->file);
     if (now->store_map_bytes != f->store_map_bytes)
         return err_set(e, ERR_INVALID,
                        "%s: the store's mapSize changes (%" PRIu64 " to %" PRIu64

@@ -49,6 +49,9 @@ int store_open(struct store **ret, const struct store_options *o, struct err *e)
  * Costs some system calls. */
 int store_core(const char *path, pid_t *ret, struct err *e);
 void store_close(struct store *s); /* NULL is fine */
+/* Members of GROUP (the caller must be one) may open it, too: what it consists of is theirs to read
+ * and write, its folders to enter. ERR_DENIED, ERR_IO with words. */
+int store_share(struct store *s, gid_t group, struct err *e);
 /* Clears reader slots of dead processes; returns how many. */
 int store_clear_readers(struct store *s);
 /* Used and greatest size in octets of `state` (the lesser of map and what the file system has). */

@@ -52,7 +52,7 @@ static const char good[] =
     "  </rows>\n"
     "  <owners><owner name=\"bob\"/><owner name=\"alice\" maxDefinitions=\"1000\"/></owners>\n"
     "  <agentx socket=\"tcp:localhost:705\" enabled=\"no\"/>\n"
-    "  <store path=\"/var/lib/snmpalertd\" mapSize=\"1GiB\"/>\n"
+    "  <store path=\"/var/lib/snmpalertd\" mapSize=\"1GiB\" group=\"snmpalert-store\"/>\n"
     "</c:snmpalertd>\n";
 
 static const char least[] =
@@ -84,6 +84,7 @@ static void everything_has_a_default(void **state)
     (void)state;
     assert_string_equal(c->store_path, "/s");
     assert_true(c->store_map_bytes == 16ull << 30);
+    assert_null(c->store_group);
     assert_string_equal(c->agentx_address, "/var/agentx/master");
     assert_true(c->agentx_enabled);
     assert_int_equal(c->nowners, 1);
@@ -100,6 +101,7 @@ static void sections(void **state)
     assert_string_equal(c->file, "t.xml");
     assert_string_equal(c->store_path, "/var/lib/snmpalertd");
     assert_true(c->store_map_bytes == 1 << 30);
+    assert_string_equal(c->store_group, "snmpalert-store");
     assert_string_equal(c->agentx_address, "tcp:localhost:705");
     assert_false(c->agentx_enabled);
     assert_int_equal(c->nowners, 3);

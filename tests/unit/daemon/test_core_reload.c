@@ -775,6 +775,10 @@ static void test_a_refused_file_changes_nothing(void **state)
                 "moving it needs a restart");
     must_refuse(p, "<snmpalertd xmlns='urn:snmpalertd:config'><store path='%s'/></snmpalertd>",
                 "that needs a restart");
+    must_refuse(p,
+                "<snmpalertd xmlns='urn:snmpalertd:config'>"
+                "<store path='%s' mapSize='256MiB' group='daemon'/></snmpalertd>",
+                "the store's group changes: that needs a restart");
 }
 
 static void test_what_the_checker_refused_is_shown(void **state)

@@ -3,6 +3,7 @@
 #include "tests/unit/store/fixture.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1172,6 +1173,99 @@ static void there_is_one_core(void **state)
     assert_int_equal(store_open(&w->store, &o, NULL), 0);
 }
 
+/* What a guest in another program sees, in a process of its own: store_core(), and an open that
+ * writes a row (or CODE, what refuses it). */
+static void guest(const struct world *w, const uid_t *uid, const gid_t *gid, int code)
+{
+    struct store_options o = world_options(w);
+    pid_t pid = fork(), core = 0, parent;
+    struct store *s = NULL;
+    struct err e = {.text = ""};
+    int status;
+    o.recover_samples = false;
+    o.join = true;
+    o.map_bytes = 1; /* is not looked at */
+    if (pid) {
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        return;
+    }
+    parent = getppid();
+    if (uid && (setgroups(0, NULL) || setresgid(*gid, *gid, *gid) || setresuid(*uid, *uid, *uid)))
+        _exit(1);
+    int rc = store_core(w->path, &core, &e);
+    if (!rc)
+        rc = store_open(&s, &o, &e);
+    if (rc != code)
+        fprintf(stderr, "%s: %s\n", err_name(rc), e.text);
+    if (!rc)
+        put_thing(s, "alice", "from-a-guest", "x");
+    _exit(rc != code || (!rc && core != parent) ? 2 : 0);
+}
+
+static void a_guest_joins_what_is_there(void **state)
+{
+    struct world *w = *state;
+    struct store_options o = world_options(w);
+    char path[128];
+    pid_t core;
+    struct err e;
+    guest(w, NULL, NULL, 0);
+    struct txn *t = txn_begin(w->store, TXN_READ);
+    assert_int_equal(count(t, NULL), 1);
+    txn_abort(t);
+    store_close(w->store);
+    w->store = NULL;
+    guest(w, NULL, NULL, ERR_NOTFOUND); /* no core */
+    o.recover_samples = false;
+    o.join = true;
+    assert_int_equal(store_open(&w->store, &o, &e), 0); /* but a store */
+    store_close(w->store);
+    w->store = NULL;
+    snprintf(path, sizeof path, "%s/state/data.mdb", w->path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_open(&w->store, &o, &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.text, "state/data.mdb"));
+    assert_int_not_equal(access(path, F_OK), 0); /* nothing is made */
+    remove_folder(w->path);
+    assert_int_equal(store_open(&w->store, &o, &e), ERR_NOTFOUND);
+    assert_int_equal(store_core(w->path, &core, &e), ERR_NOTFOUND);
+    assert_int_not_equal(access(w->path, F_OK), 0);
+}
+
+/* Who has the group may read and write it, nobody else, and no name in it can be changed. */
+static void a_group_may_share_it(void **state)
+{
+    static const char *const files[] = {"lock", "state/data.mdb", "state/lock.mdb",
+                                        "samples/data.mdb", "samples/lock.mdb"};
+    static const char *const folders[] = {".", "state", "samples"};
+    const uid_t nobody = 65534;
+    const gid_t members = geteuid() ? getegid() : 54321, others = 54322;
+    struct world *w = *state;
+    char path[128];
+    struct stat st;
+    struct err e = {.text = ""};
+    if (!geteuid())
+        guest(w, &nobody, &members, ERR_DENIED);
+    if (store_share(w->store, members, &e))
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", w->path, files[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0660);
+        assert_int_equal(st.st_gid, members);
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s/%s", w->path, folders[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0710);
+    }
+    if (geteuid())
+        return;
+    guest(w, &nobody, &members, 0);
+    guest(w, &nobody, &others, ERR_DENIED);
+}
+
 static void growth_ends_at_nine_tenths(void **state)
 {
     struct world *w = *state;
@@ -1253,6 +1347,8 @@ int main(void)
         T(folders_are_private),
         T(a_backup_is_a_store),
         T(there_is_one_core),
+        T(a_guest_joins_what_is_there),
+        T(a_group_may_share_it),
         T(growth_ends_at_nine_tenths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
