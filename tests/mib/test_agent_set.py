@@ -461,6 +461,7 @@ def test_undo_of_creation_and_destruction(world, refuser, name):
 
 def test_our_refusal_stops_the_other(world, refuser, name):
     world.tools.set((REFUSER, "i", TAKES))
+    refuser.expect(r"^commit$")  # which has no answer that the SET could have waited for
     row = definition(world, name)
     mark = refuser.mark()
     with pytest.raises(SetRefused) as caught:
