@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alerts/acknowledge.h"
+#include "alerts/alarms.h"
 #include "alerts/retention.h"
 
 /* Databases:
@@ -211,6 +212,21 @@ struct step { /* one transition on its way to the store */
     struct ack ack;
 };
 
+/* The transition as a list of alarms has it. */
+static int list_alarm(struct txn *t, const struct step *s, int64_t now_ms)
+{
+    const struct alarm_step step = {
+        .owner = s->d->owner,
+        .alert = s->alert,
+        .history = s->history,
+        .from = s->t->from,
+        .to = s->t->to,
+        .at_ms = now_ms,
+    };
+
+    return alarms_step(t, &step);
+}
+
 static int write_history(struct txn *t, struct step *s, int64_t now_ms)
 {
     struct key k;
@@ -233,7 +249,9 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     edit_str(&e, HISTORY_VALUE, s->value);
     edit_str(&e, HISTORY_MESSAGE, s->message);
     err = row_put(&e, NULL);
-    return err ? err : retention_add(t, RETAINED_HISTORY, s->d->owner, s->history, now_ms);
+    if (!err)
+        err = retention_add(t, RETAINED_HISTORY, s->d->owner, s->history, now_ms);
+    return err ? err : list_alarm(t, s, now_ms);
 }
 
 static int tell(struct txn *t, const struct step *s, int64_t now_ms,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/alarms.h"
 #include "alerts/index.h"
 #include "alerts/notice.h"
 #include "base/array.h"
@@ -686,6 +687,14 @@ static void rebuild_ids(struct rebuild *b)
         id_at_least(b->t, TABLE(list[i].table), list[i].most);
 }
 
+static void rebuild_alarms(struct rebuild *b)
+{
+    int err = alarms_rebuild(b->t);
+
+    if (err)
+        txn_fail(b->t, err);
+}
+
 static void rebuild_all(struct rebuild *b)
 {
     static const char *const dbs[] = {"instances", "held",       "acknowledged", "pending",
@@ -703,6 +712,7 @@ static void rebuild_all(struct rebuild *b)
     rebuild_queue(b);
     rebuild_told(b);
     rebuild_ids(b);
+    rebuild_alarms(b);
 }
 
 static bool wanted(struct store *s)

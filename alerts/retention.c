@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "alerts/alarms.h"
 #include "alerts/notice.h"
 
 /* Invariant: an entry for each row of history, and for each notice that is finished; the latter are
@@ -178,11 +179,25 @@ static int purge_children(struct txn *t, unsigned table, const struct key *paren
     return err ? err : txn_error(t);
 }
 
-static int purge_one(struct txn *t, const struct kind *kind, const struct entry *e)
+/* Whatever else knows of the row at K. AGED: it goes for its age. */
+static int purge_traces(struct txn *t, const struct kind *kind, const struct key *k, bool aged)
+{
+    struct row r;
+    int err;
+
+    if (kind->children)
+        return purge_children(t, kind->children, k);
+    err = row_get(t, sa_table_by_id(kind->table), k, &r);
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    return alarms_forget(t, &r, !aged);
+}
+
+static int purge_one(struct txn *t, const struct kind *kind, const struct entry *e, bool aged)
 {
     struct key k = key_of_id(e->owner, e->id);
     uint8_t at[ENTRY_LEN];
-    int err = kind->children ? purge_children(t, kind->children, &k) : 0;
+    int err = purge_traces(t, kind, &k, aged);
 
     if (!err)
         err = row_delete(t, sa_table_by_id(kind->table), &k);
@@ -201,7 +216,8 @@ static int purge_kind(struct txn *t, const struct kind *kind, int64_t now_ms, bo
     struct edit d;
     int err = 0;
 
-    while (n < most && !(err = next(t, kind, &l, now_ms, &e)) && !(err = purge_one(t, kind, &e)))
+    while (n < most && !(err = next(t, kind, &l, now_ms, &e)) &&
+           !(err = purge_one(t, kind, &e, e.at_ms < l.before_ms)))
         n++;
     if (err && err != ERR_NOTFOUND)
         return err;

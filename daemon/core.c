@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "alerts/acknowledge.h"
+#include "alerts/alarms.h"
 #include "alerts/checks.h"
 #include "alerts/computed.h"
 #include "base/clock.h"
@@ -469,6 +470,8 @@ static int open_store(struct core *c, struct err *e)
     if ((err = share_store(c, e)))
         return err;
     err = repair_derived(c->store, c->stage->options->verify_store, e);
+    if (!err)
+        err = alarms_prepare(c->store, e);
     if (!err)
         err = checks_register(c->store, &c->checks);
     return err ? err : computed_register(c->store, &daemon_kinds);

@@ -14,8 +14,9 @@
 enum { WALL = 5000000, MONO = 70000, STEPS = 3000, DEFINITIONS = 8, TARGETS = 4, INSTANCES = 3 };
 
 static const char *const dbs[] = {
-    "defService", "defGroups", "globals", "serviceDefs", "targetGroups", "ownerDefs",   "instances",
-    "held",       "pending",   "due",     "told",        "disabled",     "acknowledged"};
+    "defService", "defGroups", "globals", "serviceDefs", "targetGroups", "ownerDefs",
+    "instances",  "held",      "pending", "due",         "told",         "disabled",
+    "acknowledged", "alarmActive", "alarmById", "alarmClear"};
 
 struct life {
     struct world w;
