@@ -31,6 +31,15 @@ enum {
     SEEN_MAX = 64, /* requests that may be open at once and be sent again; SETs are alone */
     NEVER_S = 1000000,
     GOODBYE_MS = 300, /* for each answer of a master at the end */
+    REFUSALS_MAX = 64,
+    CONTEXT_MAX = 32,
+};
+
+/* A registration on its way to the master, or that it refused. */
+struct registration {
+    char context[CONTEXT_MAX + 1];
+    size_t n;
+    uint32_t oid[MAX_OID_LEN];
 };
 
 struct agent_session {
@@ -44,10 +53,12 @@ struct agent_session {
     netsnmp_callback forward; /* net-snmp's own, which takes what the master sends */
     long seen[SEEN_MAX];      /* packet ids of its last requests; a ring */
     size_t nseen;
-    bool started, initialised, refused;
+    bool started, initialised;
     bool heard;  /* since the last ping */
     bool silent; /* a ping was not answered in time */
-    bool top_node; /* what is being registered is no registration of ours */
+    struct registration under_way;
+    struct registration refused[REFUSALS_MAX]; /* one more is forgotten: the first were told */
+    size_t nrefused;
 };
 
 /* on_packet() can be told nothing by net-snmp. */
@@ -139,16 +150,26 @@ static int on_lost(int major, int minor, void *server_arg, void *client_arg)
     return SNMPERR_SUCCESS;
 }
 
-/* Before AgentX has it. When a context is new, net-snmp registers the three top nodes in it (.0,
- * .1, .2); the master has its own, and refuses them. */
+/* Called before net-snmp's own, which asks the master and says in a log line what became of it. */
 static int on_register(int major, int minor, void *server_arg, void *client_arg)
 {
-    const struct register_parameters *r = server_arg;
+    const struct register_parameters *p = server_arg;
     struct agent_session *s = client_arg;
+    struct registration *r = &s->under_way;
 
     (void)major, (void)minor;
-    s->top_node = r->namelen == 1;
+    snprintf(r->context, sizeof(r->context), "%s", p->contextName ? p->contextName : "");
+    r->n = p->namelen < MAX_OID_LEN ? p->namelen : MAX_OID_LEN;
+    for (size_t i = 0; i < r->n; i++)
+        r->oid[i] = (uint32_t)p->name[i];
     return SNMPERR_SUCCESS;
+}
+
+/* When a context is new, net-snmp registers the three top nodes in it (.0, .1, .2); the master has
+ * its own, and refuses them. */
+static bool is_top_node(const struct registration *r)
+{
+    return r->n == 1;
 }
 
 static int on_log(int major, int minor, void *server_arg, void *client_arg)
@@ -163,37 +184,40 @@ static int on_log(int major, int minor, void *server_arg, void *client_arg)
     bool refused = !strncmp(m->msg, refused_line, sizeof(refused_line) - 1);
 
     (void)major, (void)minor;
-    if (refused && (s->top_node || s->refused)) /* one line a turn: there may be a thousand */
+    if (refused && (is_top_node(&s->under_way) || s->nrefused)) /* one line a turn */
         level = LOG_LEVEL_DEBUG;
     log_line(level, "net-snmp", "%.*s", (int)len, m->msg);
-    if (refused && !s->top_node)
-        s->refused = true;
+    if (refused && !is_top_node(&s->under_way) && s->nrefused < REFUSALS_MAX)
+        s->refused[s->nrefused++] = s->under_way;
     return SNMPERR_SUCCESS;
 }
 
 static const struct {
     int major, minor;
     SNMPCallback *callback;
+    int priority;
 } callbacks[] = {
-    {SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log},
-    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID, on_register},
-    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_connected},
-    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_lost},
+    {SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log, NETSNMP_CALLBACK_DEFAULT_PRIORITY},
+    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID, on_register,
+     NETSNMP_CALLBACK_HIGHEST_PRIORITY},
+    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_connected,
+     NETSNMP_CALLBACK_DEFAULT_PRIORITY},
+    {SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_lost,
+     NETSNMP_CALLBACK_DEFAULT_PRIORITY},
 };
 enum { NCALLBACKS = sizeof(callbacks) / sizeof(*callbacks) };
 
 /* Told at the end of a turn, not from inside net-snmp, so that the callee may register again. */
 static void tell_refused(struct agent_session *s)
 {
-    if (!s->refused)
-        return;
-    s->refused = false;
-    log_error("agentx",
-              "the master agent at %s refused our registration: does another subagent "
-              "serve the same OIDs?",
-              s->address);
-    if (s->options.on_refused)
-        s->options.on_refused(s->options.arg);
+    size_t n = s->nrefused;
+
+    s->nrefused = 0; /* what the callee registers is told in the next turn */
+    for (size_t i = 0; i < n && s->options.on_refused; i++) {
+        struct registration r = s->refused[i];
+
+        s->options.on_refused(s->options.arg, r.context, r.oid, r.n);
+    }
 }
 
 /* ---- whether it answers --------------------------------------------------------------------- */
@@ -284,7 +308,7 @@ static int prepare(void *arg, struct pollfd *fds, int cap, int *timeout_ms)
             fds[n] = (struct pollfd){.fd = fd, .events = POLLIN};
         n++;
     }
-    if (s->refused)
+    if (s->nrefused)
         *timeout_ms = 0;
     if (!block) {
         int64_t ms = (int64_t)wait.tv_sec * 1000 + (wait.tv_usec + 999) / 1000;
@@ -387,7 +411,8 @@ int agent_session_new(struct agent_session **ret, const struct agent_session_opt
     snmp_disable_log();
     snmp_enable_calllog();
     for (int i = 0; i < NCALLBACKS; i++)
-        snmp_register_callback(callbacks[i].major, callbacks[i].minor, callbacks[i].callback, s);
+        netsnmp_register_callback(callbacks[i].major, callbacks[i].minor, callbacks[i].callback, s,
+                                  callbacks[i].priority);
     set_options(s->address);
     netsnmp_enable_subagent();
     init_agent(app_name);

@@ -8,6 +8,9 @@
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/loop.h"
 
@@ -20,7 +23,9 @@ struct agent_session_options {
     const char *address; /* "unix:/var/agentx/master", "tcp:localhost:705", or a path; copied */
     void (*on_connected)(void *arg); /* there is a master; it is not written to from here */
     void (*on_lost)(void *arg);      /* the master is gone; requests under way will hear no more */
-    void (*on_refused)(void *arg);   /* the master did not take a registration (RFC 2741 7.1.4) */
+    /* The master did not take the registration of an OID (RFC 2741 section 7.1.4); CONTEXT "" is
+     * the default one. */
+    void (*on_refused)(void *arg, const char *context, const uint32_t *oid, size_t n);
     void *arg;
 };
 

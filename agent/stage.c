@@ -1,20 +1,25 @@
 #include "agent/stage.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/notify.h"
 #include "agent/session.h"
+#include "agent/standard.h"
 #include "agent/table.h"
 #include "alerts/checks.h"
+#include "base/log.h"
 
 /* After the master refused our registration: long enough for it to notice that the subagent which
  * holds it (one of ours that was killed, most likely) is gone. */
-enum { REGISTER_AGAIN_MS = 5000 };
+enum { REGISTER_AGAIN_MS = 5000, STANDARD_AGAIN_MS = 60000 };
 
 struct agent {
     struct agent_session *session;
     struct agent_table *table;
-    struct loop_timer *again, *follow;
+    struct agent_standard *standard;
+    const char *address;
+    struct loop_timer *again, *standard_again, *follow;
     bool refused; /* and not asked again since */
     struct checks checks;
     struct agent_notifier *notifier;
@@ -44,12 +49,22 @@ static void on_lost(void *arg)
 
     agent_table_session_lost(a->table);
     agent_notifier_lost(a->notifier);
+    agent_standard_session_lost(a->standard);
 }
 
-static void on_refused(void *arg)
+static void on_refused(void *arg, const char *context, const uint32_t *oid, size_t n)
 {
     struct agent *a = arg;
 
+    if (agent_standard_refused(a->standard, context, oid, n)) {
+        loop_timer_set(a->standard_again, STANDARD_AGAIN_MS);
+        return;
+    }
+    if (!a->refused)
+        log_error("agentx",
+                  "the master agent at %s refused our registration: does another subagent "
+                  "serve the same OIDs?",
+                  a->address);
     a->refused = true;
     loop_timer_cancel(a->follow);
     loop_timer_set(a->again, REGISTER_AGAIN_MS);
@@ -60,6 +75,13 @@ static void follow_owners(void *arg)
     struct agent *a = arg;
 
     loop_timer_set(a->follow, agent_table_follow(a->table));
+}
+
+static void standard_again(void *arg)
+{
+    struct agent *a = arg;
+
+    agent_standard_again(a->standard);
 }
 
 static void register_again(void *arg)
@@ -94,13 +116,18 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
         .arg = a,
     };
     struct agent_table_options table = {.store = o->store, .on_set = o->on_set, .arg = o->arg};
+    struct agent_standard_options standard = {
+        .store = o->store, .on_set = o->on_set, .arg = o->arg};
     int err;
 
     if (!a || !(a->again = loop_timer_new(o->loop, register_again, a)) ||
-        !(a->follow = loop_timer_new(o->loop, follow_owners, a))) {
+        !(a->follow = loop_timer_new(o->loop, follow_owners, a)) ||
+        !(a->standard_again = loop_timer_new(o->loop, standard_again, a))) {
         err = err_set(e, ERR_NOMEM, "cannot set up the agent");
         goto out;
     }
+    a->address = o->address;
+    memcpy(standard.off, o->standard_off, sizeof standard.off);
     a->checks = (struct checks){.kinds = o->kinds, .compile = o->compile, .arg = o->arg};
     if (o->kinds && (err = checks_register(o->store, &a->checks))) {
         err_set(e, err, "cannot register the checks of rows");
@@ -110,10 +137,14 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
         goto out;
     if ((err = prepare_deliveries(a, o, e)))
         goto out;
+    if ((err = agent_standard_new(&a->standard, &standard, e)))
+        goto out;
     if ((err = agent_session_new(&a->session, &session, e)))
         goto out;
     agent_notifier_session(a->notifier, a->session);
     if ((err = agent_table_register(a->table, e)))
+        goto out;
+    if ((err = agent_standard_register(a->standard, e)))
         goto out;
     if ((err = agent_session_start(a->session, e)))
         goto out;
@@ -151,10 +182,14 @@ void agent_free(struct agent *a)
         agent_table_forget(a->table);
     else if (a->table)
         agent_table_unregister(a->table);
+    if (a->standard)
+        agent_standard_unregister(a->standard);
     dispatcher_free(a->dispatcher);
     agent_session_free(a->session); /* calls back for what is still without an answer */
     agent_notifier_free(a->notifier);
+    agent_standard_free(a->standard);
     agent_table_free(a->table);
+    loop_timer_del(a->standard_again);
     loop_timer_del(a->again);
     loop_timer_del(a->follow);
     free(a);

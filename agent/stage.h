@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "config/kind.h"
 #include "dispatch/dispatch.h"
+#include "mibs/standard.h"
 #include "store/store.h"
 
 struct agent;
@@ -19,6 +20,7 @@ struct agent_options {
     /* For the checks of alerts/checks.h, which the agent registers with the store. KINDS NULL: no
      * such checks (types, ranges and RowStatus only). */
     const struct kinds *kinds;
+    bool standard_off[STD_MODULES]; /* standard modules that are not served */
     /* Compiles JavaScript: 0, ERR_WRONG_VALUE with words, or ERR_RESOURCE_UNAVAILABLE. May be NULL:
      * not asked. */
     int (*compile)(void *arg, const void *text, size_t len, struct err *e);

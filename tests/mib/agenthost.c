@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/stage.h"
+#include "alerts/alarms.h"
 #include "alerts/computed.h"
 #include "base/log.h"
 #include "daemon/kinds.h"
@@ -132,6 +133,17 @@ static int fill(struct store *s, FILE *rows, enum sa_keep keep, struct err *e)
     return txn_commit(t, e);
 }
 
+/* What instance.c keeps up for the standard modules. */
+static int list_alarms(struct store *s, struct err *e)
+{
+    struct txn *t = txn_begin(s, TXN_WRITE);
+    int err = alarms_rebuild(t);
+
+    if (err)
+        txn_fail(t, err);
+    return txn_commit(t, e);
+}
+
 static int fill_from(struct store *s, FILE *in, struct err *e)
 {
     FILE *rows = tmpfile();
@@ -148,7 +160,7 @@ static int fill_from(struct store *s, FILE *in, struct err *e)
     if (!err)
         err = fill(s, rows, SA_VOLATILE, e);
     fclose(rows);
-    return err;
+    return err ? err : list_alarms(s, e);
 }
 
 static void on_set(void *arg)

@@ -1,0 +1,540 @@
+/* Invariants: a read transaction lives within one call of the handler. A SET's `struct set` lives
+ * from RESERVE1 until its last phase, or until the session died; net-snmp calls the handler for
+ * each registration that a PDU touches, and all of these calls share it. */
+#include "agent/standard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include "alerts/standard.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/set.h"
+
+static const char pending_name[] = "snmpalert_standard_set";
+
+enum { SUBTREES_MAX = 16 };
+
+struct subtree {
+    struct agent_standard *of;
+    const struct std_subtree *what;
+    netsnmp_handler_registration *registration; /* NULL: not registered */
+    bool refused, said;
+};
+
+struct agent_standard {
+    struct agent_standard_options options;
+    char *owner; /* or NULL */
+    struct subtree subtrees[SUBTREES_MAX];
+    struct pending *pending;
+};
+
+/* One SET between its phases. */
+struct pending {
+    struct set *set; /* NULL: over, or the session died */
+    bool checked, committed;
+    struct pending *next, **link;
+};
+
+/* ---- names and values ----------------------------------------------------------------------- */
+
+/* What is below mib-2, where all registrations are. */
+static size_t below_mib2(const netsnmp_variable_list *vb, uint32_t *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = std_nmib2; i < vb->name_length; i++)
+        ret[n++] = (uint32_t)vb->name[i];
+    return n;
+}
+
+static size_t full_name(const uint32_t *subids, size_t n, oid ret[MAX_OID_LEN])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < std_nmib2; i++)
+        ret[len++] = std_mib2[i];
+    for (size_t i = 0; i < n && len < MAX_OID_LEN; i++)
+        ret[len++] = subids[i];
+    return len;
+}
+
+static const u_char asn_of[] = {
+    [STD_COUNTER32] = ASN_COUNTER, [STD_UNSIGNED32] = ASN_GAUGE, [STD_TICKS] = ASN_TIMETICKS,
+    [STD_INTEGER32] = ASN_INTEGER, [STD_IPADDRESS] = ASN_NULL,   [STD_OCTETS] = ASN_OCTET_STR,
+    [STD_OID] = ASN_OBJECT_ID,     [STD_COUNTER64] = ASN_NULL, /* no variable has these three */
+    [STD_OPAQUE] = ASN_NULL,
+};
+
+static int put_cell(netsnmp_variable_list *vb, const struct standard_cell *c)
+{
+    u_char asn = asn_of[c->object->syntax];
+    oid value[MAX_OID_LEN];
+    long number;
+
+    switch (asn) {
+    case ASN_NULL:
+        return -1;
+    case ASN_OCTET_STR:
+        return snmp_set_var_typed_value(vb, asn, c->bytes.len ? c->bytes.data : (const u_char *)"",
+                                        c->bytes.len);
+    case ASN_OBJECT_ID:
+        for (size_t i = 0; i < c->noid; i++)
+            value[i] = c->oid[i];
+        return snmp_set_var_typed_value(vb, asn, value, c->noid * sizeof(oid));
+    case ASN_INTEGER:
+        number = (long)c->number;
+        return snmp_set_var_typed_value(vb, asn, &number, sizeof(number));
+    default:
+        number = (long)(c->number & 0xffffffff);
+        return snmp_set_var_typed_value(vb, asn, &number, sizeof(number));
+    }
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static void get_one(struct txn *x, const struct standard_scope *scope,
+                    netsnmp_agent_request_info *info, netsnmp_request_info *r)
+{
+    uint32_t subids[MAX_OID_LEN];
+    size_t n = below_mib2(r->requestvb, subids);
+    struct standard_cell c;
+    int err = standard_get(x, scope, subids, n, &c);
+
+    if (err == ERR_UNSUPPORTED)
+        netsnmp_set_request_error(info, r, SNMP_NOSUCHOBJECT);
+    else if (err == ERR_NOTFOUND)
+        netsnmp_set_request_error(info, r, SNMP_NOSUCHINSTANCE);
+    else if (err || put_cell(r->requestvb, &c))
+        netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+}
+
+/* What was asked is in front of the registration, or in it; at its end the varbind stays as it is,
+ * which tells net-snmp to look on behind. */
+static void next_one(const struct subtree *tree, struct txn *x, const struct standard_scope *scope,
+                     netsnmp_agent_request_info *info, netsnmp_request_info *r)
+{
+    const netsnmp_handler_registration *reg = tree->registration;
+    netsnmp_variable_list *vb = r->requestvb;
+    uint32_t from[MAX_OID_LEN], to[MAX_OID_LEN];
+    oid name[MAX_OID_LEN];
+    struct standard_cell c;
+    size_t n = 0, nto = 0;
+    int err;
+
+    if (snmp_oid_compare(vb->name, vb->name_length, reg->rootoid, reg->rootoid_len) >= 0) {
+        n = below_mib2(vb, from);
+    } else {
+        for (; n < tree->what->noid; n++)
+            from[n] = tree->what->oid[n];
+        if (n && from[n - 1] == 0) /* an instance: from its object on */
+            n--;
+    }
+    err = standard_next(x, scope, from, n, to, &nto, &c);
+    if (err == ERR_NOTFOUND)
+        return;
+    n = full_name(to, nto, name);
+    if (!err && snmp_oid_ncompare(name, n, reg->rootoid, reg->rootoid_len, reg->rootoid_len))
+        return;
+    if (err || snmp_set_var_objid(vb, name, n) || put_cell(vb, &c))
+        netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
+}
+
+static void on_read(struct subtree *tree, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *requests)
+{
+    struct txn *x = txn_begin(tree->of->options.store, TXN_READ);
+    const struct standard_scope scope = {
+        .owner = tree->of->owner,
+        .uptime = (uint32_t)netsnmp_get_agent_uptime(),
+        .now_ms = clock_wall_ms(),
+    };
+
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        if (r->processed)
+            continue;
+        if (info->mode == MODE_GET)
+            get_one(x, &scope, info, r);
+        else
+            next_one(tree, x, &scope, info, r);
+    }
+    txn_abort(x);
+}
+
+/* ---- a SET between its phases --------------------------------------------------------------- */
+
+static void pending_end(struct pending *p)
+{
+    set_free(p->set);
+    p->set = NULL;
+    if (!p->link)
+        return;
+    *p->link = p->next;
+    if (p->next)
+        p->next->link = p->link;
+    p->link = NULL;
+}
+
+static void pending_free(void *arg)
+{
+    struct pending *p = arg;
+
+    pending_end(p);
+    free(p);
+}
+
+static struct pending *pending_of(netsnmp_agent_request_info *info)
+{
+    struct pending *p = netsnmp_agent_get_list_data(info, pending_name);
+
+    return p && p->set ? p : NULL;
+}
+
+static struct pending *pending_new(struct agent_standard *s, netsnmp_agent_request_info *info)
+{
+    struct pending *p = pending_of(info);
+    netsnmp_data_list *node;
+
+    if (p)
+        return p;
+    p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    p->set = set_new(s->options.store, SET_SNMP);
+    node = p->set ? netsnmp_create_data_list(pending_name, p, pending_free) : NULL;
+    if (!node) {
+        pending_free(p);
+        return NULL;
+    }
+    p->next = s->pending;
+    p->link = &s->pending;
+    if (p->next)
+        p->next->link = &p->next;
+    s->pending = p;
+    netsnmp_agent_add_list_data(info, node);
+    return p;
+}
+
+void agent_standard_session_lost(struct agent_standard *s)
+{
+    while (s->pending)
+        pending_end(s->pending);
+}
+
+/* ---- the phases ----------------------------------------------------------------------------- */
+
+/* The object whose only instance is R's name, if it may be SET. */
+static const struct std_object *writable(const struct agent_standard *s,
+                                         const netsnmp_request_info *r)
+{
+    uint32_t subids[MAX_OID_LEN];
+    size_t n = below_mib2(r->requestvb, subids);
+
+    for (size_t i = 0; i < std_nobjects && !s->owner; i++) {
+        const struct std_object *o = &std_objects[i];
+        size_t same = 0;
+
+        while (same < o->noid && same < n && o->oid[same] == subids[same])
+            same++;
+        if (o->writable && same == o->noid && n == same + 1u && subids[same] == 0)
+            return o;
+    }
+    return NULL;
+}
+
+/* SNMP's error, for what the store says no to before it is committed. */
+static int error_of(int code)
+{
+    return code == ERR_WRONG_LENGTH                ? SNMP_ERR_WRONGLENGTH
+           : code == ERR_WRONG_VALUE               ? SNMP_ERR_WRONGVALUE
+           : code == ERR_NOMEM || code == ERR_FULL ? SNMP_ERR_RESOURCEUNAVAILABLE
+                                                   : SNMP_ERR_GENERR;
+}
+
+static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_info *r)
+{
+    const struct std_object *o = writable(s, r);
+    struct set_value v = {.type = SET_UNSIGNED32};
+    struct err e;
+    int err;
+
+    if (!o)
+        return SNMP_ERR_NOTWRITABLE;
+    if (r->requestvb->type != ASN_UNSIGNED)
+        return SNMP_ERR_WRONGTYPE;
+    v.number = (int64_t)((u_long)*r->requestvb->val.integer & 0xffffffffu);
+    if (o->source == STD_LIMIT_MINUTES)
+        v.number *= 60;
+    err = v.number > UINT32_MAX
+              ? ERR_WRONG_VALUE
+              : set_add(set, r->index, (const uint32_t[]){SA_SYSTEM, o->writable, 0}, 3, &v, &e);
+    return err ? error_of(err) : SNMP_ERR_NOERROR;
+}
+
+static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
+                        netsnmp_request_info *requests)
+{
+    struct pending *p = pending_new(tree->of, info);
+
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        int err = p ? stage_one(tree->of, p->set, r) : SNMP_ERR_RESOURCEUNAVAILABLE;
+
+        if (err) {
+            netsnmp_set_request_error(info, r, err);
+            return;
+        }
+    }
+}
+
+static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
+                        netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e;
+    int tag, err;
+
+    (void)tree;
+    if (p && p->checked)
+        return;
+    err = p ? set_check(p->set, &tag, &e) : ERR_NOMEM;
+    if (err)
+        netsnmp_set_request_error(info, requests, error_of(err));
+    else
+        p->checked = true;
+}
+
+static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
+                      netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e;
+    int tag;
+
+    (void)tree;
+    if (p && p->committed)
+        return;
+    if (!p || set_commit(p->set, &tag, &e))
+        netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
+    else
+        p->committed = true;
+}
+
+static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
+                    netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    struct err e;
+
+    (void)tree;
+    if (!p || !p->committed)
+        return;
+    if (set_undo(p->set, &e)) {
+        log_error("agentx", "a SET of a limit cannot be undone: %s", e.text);
+        netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
+    }
+    pending_end(p);
+}
+
+static void on_cleanup(struct subtree *tree, netsnmp_agent_request_info *info,
+                       netsnmp_request_info *requests)
+{
+    struct pending *p = pending_of(info);
+    const struct agent_standard_options *o = &tree->of->options;
+    bool committed = p && p->committed;
+
+    (void)requests;
+    if (p)
+        pending_end(p);
+    if (committed && o->on_set)
+        o->on_set(o->arg);
+}
+
+/* ---- the handler ---------------------------------------------------------------------------- */
+
+static const struct {
+    int mode;
+    void (*run)(struct subtree *tree, netsnmp_agent_request_info *info,
+                netsnmp_request_info *requests);
+} phases[] = {
+    {MODE_GETNEXT, on_read},          {MODE_GET, on_read},
+    {MODE_SET_RESERVE1, on_reserve1}, {MODE_SET_RESERVE2, on_reserve2},
+    {MODE_SET_ACTION, on_action},     {MODE_SET_UNDO, on_undo},
+    {MODE_SET_COMMIT, on_cleanup},    {MODE_SET_FREE, on_cleanup},
+};
+
+static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+                  netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+    (void)registration;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+        if (phases[i].mode != info->mode)
+            continue;
+        phases[i].run(handler->myvoid, info, requests);
+        return SNMP_ERR_NOERROR;
+    }
+    return SNMP_ERR_GENERR;
+}
+
+/* ---- registrations -------------------------------------------------------------------------- */
+
+static int register_one(struct subtree *tree)
+{
+    const struct std_subtree *what = tree->what;
+    uint32_t subids[STD_OID_MAX];
+    oid name[MAX_OID_LEN];
+    netsnmp_handler_registration *reg;
+
+    if (tree->registration || tree->of->options.off[what->module])
+        return 0;
+    for (size_t i = 0; i < what->noid; i++)
+        subids[i] = what->oid[i];
+    reg = netsnmp_create_handler_registration(std_module_names[what->module], handle, name,
+                                              full_name(subids, what->noid, name),
+                                              HANDLER_CAN_RWRITE);
+    if (!reg)
+        return ERR_NOMEM;
+    reg->handler->myvoid = tree;
+    reg->priority = what->priority;
+    if (tree->of->owner && !(reg->contextName = strdup(tree->of->owner))) {
+        netsnmp_handler_registration_free(reg);
+        return ERR_NOMEM;
+    }
+    tree->registration = reg; /* the master may refuse it from within the call */
+    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK) { /* it has freed reg */
+        tree->registration = NULL;
+        return ERR_EXISTS;
+    }
+    return 0;
+}
+
+static void unregister_one(struct subtree *tree)
+{
+    if (tree->registration)
+        netsnmp_unregister_handler(tree->registration);
+    tree->registration = NULL;
+}
+
+/* "1.3.6.1.2.1.92.1.3.1" */
+static const char *oid_text(const struct std_subtree *what, char dst[64])
+{
+    size_t n = (size_t)snprintf(dst, 64, "1.3.6.1.2.1");
+
+    for (size_t i = 0; i < what->noid; i++)
+        n += (size_t)snprintf(dst + n, 64 - n, ".%u", what->oid[i]);
+    return dst;
+}
+
+int agent_standard_register(struct agent_standard *s, struct err *e)
+{
+    for (size_t i = 0; i < std_nsubtrees; i++) {
+        struct subtree *tree = &s->subtrees[i];
+        char oid[64];
+        int err = register_one(tree);
+
+        if (err)
+            return err_set(e, err, "%s: %s cannot be registered%s",
+                           std_module_names[tree->what->module], oid_text(tree->what, oid),
+                           err == ERR_EXISTS ? ": it is registered already" : "");
+    }
+    return 0;
+}
+
+void agent_standard_unregister(struct agent_standard *s)
+{
+    for (size_t i = 0; i < std_nsubtrees; i++)
+        unregister_one(&s->subtrees[i]);
+}
+
+static bool is_of(const struct subtree *tree, const char *context, const uint32_t *oid, size_t n)
+{
+    const netsnmp_handler_registration *reg = tree->registration;
+
+    if (!reg || n != reg->rootoid_len || strcmp(context, tree->of->owner ? tree->of->owner : ""))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (reg->rootoid[i] != oid[i])
+            return false;
+    return true;
+}
+
+static void say_refused(struct subtree *tree)
+{
+    const struct std_subtree *what = tree->what;
+    char oid[64];
+
+    if (!tree->said)
+        log_error("agentx",
+                  "the master agent does not take %s of %s%s%s: another subagent has it at our "
+                  "priority (%u); end that one, or switch the module off in <agentx>",
+                  oid_text(what, oid), std_module_names[what->module],
+                  tree->of->owner ? " in context " : "", tree->of->owner ? tree->of->owner : "",
+                  what->priority);
+    tree->said = true;
+}
+
+bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,
+                            size_t n)
+{
+    for (size_t i = 0; i < std_nsubtrees; i++) {
+        struct subtree *tree = &s->subtrees[i];
+
+        if (!is_of(tree, context, oid, n))
+            continue;
+        tree->refused = true;
+        say_refused(tree);
+        return true;
+    }
+    return false;
+}
+
+bool agent_standard_again(struct agent_standard *s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < std_nsubtrees; i++) {
+        struct subtree *tree = &s->subtrees[i];
+
+        if (!tree->refused)
+            continue;
+        any = true;
+        tree->refused = false;
+        unregister_one(tree);
+        if (register_one(tree))
+            tree->refused = true;
+    }
+    return any;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+int agent_standard_new(struct agent_standard **ret, const struct agent_standard_options *o,
+                       struct err *e)
+{
+    struct agent_standard *s = calloc(1, sizeof(*s));
+
+    _Static_assert(STD_OID_MAX >= 5, "the longest registration");
+    if (!s || std_nsubtrees > SUBTREES_MAX || (o->owner && !(s->owner = strdup(o->owner)))) {
+        free(s);
+        return err_set(e, ERR_NOMEM, "cannot set up the standard modules");
+    }
+    s->options = *o;
+    s->options.owner = s->owner;
+    for (size_t i = 0; i < std_nsubtrees; i++)
+        s->subtrees[i] = (struct subtree){.of = s, .what = &std_subtrees[i]};
+    *ret = s;
+    return 0;
+}
+
+void agent_standard_free(struct agent_standard *s)
+{
+    if (!s)
+        return;
+    agent_standard_unregister(s);
+    agent_standard_session_lost(s);
+    free(s->owner);
+    free(s);
+}

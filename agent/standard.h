@@ -1,0 +1,46 @@
+/* The standard modules of mibs/standard.h, served by net-snmp beside our own root: one registration
+ * for each std_subtree, and one handler that reads through alerts/standard.h. The two limits that a
+ * manager may SET are those of saSystem, by one `struct set` as in agent/table.h.
+ *
+ * net-snmp's agent is global to the process; there may be one of these for each context. */
+#ifndef AGENT_STANDARD_H
+#define AGENT_STANDARD_H
+
+#include <stdbool.h>
+
+#include "mibs/standard.h"
+#include "store/store.h"
+
+struct agent_standard;
+
+struct agent_standard_options {
+    struct store *store;
+    /* NULL: everything, in the default context. Else what is this owner's, read-only, in the
+     * context of that name. Copied. */
+    const char *owner;
+    bool off[STD_MODULES]; /* not served */
+    /* A SET was committed or undone. May be NULL. */
+    void (*on_set)(void *arg);
+    void *arg;
+};
+
+/* After init_agent(). Does not register yet. */
+int agent_standard_new(struct agent_standard **ret, const struct agent_standard_options *o,
+                       struct err *e);
+void agent_standard_free(struct agent_standard *s); /* NULL is fine */
+
+/* As agent_table_register() and its mirror. */
+int agent_standard_register(struct agent_standard *s, struct err *e);
+void agent_standard_unregister(struct agent_standard *s);
+
+/* The master did not take what begins with OID (agent/session.h). False: that is none of ours in
+ * CONTEXT. Said in the log, with what to do about it, once until it is taken. */
+bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,
+                            size_t n);
+/* Registers again what was refused. False: nothing was. */
+bool agent_standard_again(struct agent_standard *s);
+
+/* The session died: see agent/table.h. */
+void agent_standard_session_lost(struct agent_standard *s);
+
+#endif
