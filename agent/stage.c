@@ -12,7 +12,7 @@
 
 /* After the master refused our registration: long enough for it to notice that the subagent which
  * holds it (one of ours that was killed, most likely) is gone. */
-enum { REGISTER_AGAIN_MS = 5000, STANDARD_AGAIN_MS = 60000 };
+enum { REGISTER_AGAIN_MS = 5000, STANDARD_AGAIN_MS = 15000 };
 
 struct agent {
     struct agent_session *session;

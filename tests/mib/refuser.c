@@ -1,5 +1,6 @@
-/* refuser AGENTX-ADDRESS: another subagent, written for the tests. It serves one Integer32 and
- * takes part in SETs as badly as the value tells it to:
+/* refuser AGENTX-ADDRESS [OID]: another subagent, written for the tests. It serves one Integer32, at
+ * OID (if that is told: with all that is below it), and takes part in SETs as badly as the value
+ * tells it to:
  *   OID.1.0 = 1 refused in the test phase, 2 refused in the commit phase, else taken.
  * Prints "ready", and each phase that it hears of. */
 #include <signal.h>
@@ -51,10 +52,25 @@ static void on_term(int signo)
     stopped = 1;
 }
 
+/* The usual priority, 127. */
+static int serve(const char *text)
+{
+    oid name[MAX_OID_LEN];
+    size_t n = MAX_OID_LEN;
+
+    if (!text)
+        return netsnmp_register_instance(netsnmp_create_handler_registration(
+            "refuser", handle, refuser_oid, OID_LENGTH(refuser_oid), HANDLER_CAN_RWRITE));
+    if (!read_objid(text, name, &n))
+        return -1;
+    return netsnmp_register_handler(
+        netsnmp_create_handler_registration("refuser", handle, name, n, HANDLER_CAN_RWRITE));
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: refuser AGENTX-ADDRESS\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: refuser AGENTX-ADDRESS [OID]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -68,8 +84,8 @@ int main(int argc, char **argv)
     setenv("MIBS", "", 1);
     netsnmp_enable_subagent();
     init_agent("refuser");
-    netsnmp_register_instance(netsnmp_create_handler_registration(
-        "refuser", handle, refuser_oid, OID_LENGTH(refuser_oid), HANDLER_CAN_RWRITE));
+    if (serve(argv[2]) != MIB_REGISTERED_OK)
+        return 1;
     init_snmp("refuser");
     puts("ready");
     while (!stopped)

@@ -2,12 +2,17 @@
 array of instances in the order of OIDs, as in test_agent_get.py."""
 
 import bisect
+import contextlib
+import signal
 import struct
 import time
 
 import pytest
 
-from conftest import World, arcs
+from conftest import World, arcs, program
+from lib.process import Process
+from lib.snmp import SetRefused
+from lib.wait import wait_for
 
 MIB2 = (1, 3, 6, 1, 2, 1)
 ALARM, ITU, LOG = MIB2 + (118, 1), MIB2 + (121, 1), MIB2 + (92, 1)
@@ -296,3 +301,95 @@ def test_what_is_not_there(world):
                 ALARM + (2, 3, 1, 4) + arcs("bob", 9, 1), LOG + (3, 1, 1, 2) + arcs("bob", 11),
                 LOG + (3, 2, 1, 2) + arcs("bob", 10, 10), ITU + (1, 1, 1, 2) + arcs("bob", 1, 4)):
         assert world.tools.get(oid)[0].type is None
+
+
+# ---- limits
+
+LIMIT, AGE_OUT = LOG + (1, 1, 0), LOG + (1, 2, 0)
+
+
+def value(w, oid):
+    return w.tools.get(oid)[0].value
+
+
+def test_limits_are_those_of_the_system(make_world):
+    w = make_world(rows())
+    w.wait_served()
+    w.tools.set((LIMIT, "u", 17), (AGE_OUT, "u", 3))
+    w.agent.expect("^set$")
+    assert [value(w, oid) for oid in (LIMIT, AGE_OUT, ALARM + (3, 1, 0))] == [17, 3, 17]
+    assert [value(w, w.oid(1, column, 0)) for column in (19, 18)] == [17, 180]
+    w.tools.set((w.oid(1, 18, 0), "u", 181))
+    assert value(w, AGE_OUT) == 4  # never less than what is kept
+    w.tools.set((w.oid(1, 19, 0), "u", 0))
+    assert [value(w, oid) for oid in (LIMIT, ALARM + (3, 1, 0))] == [0, 4294967295]
+
+
+@pytest.mark.parametrize("varbinds,error,index", [
+    ([(LIMIT, "i", 1)], "wrongType", 1),
+    ([(LIMIT, "u", 5), (AGE_OUT, "u", 4294967295)], "wrongValue", 2),
+    ([(LIMIT, "u", 5), (ALARM + (3, 1, 0), "u", 9)], "notWritable", 2),
+    ([(LIMIT, "u", 5), (LOG + (1, 3, 1, 3) + arcs("bob"), "u", 9)], "notWritable", 2),
+    ([(ALARM + (1, 2, 1, 6) + arcs("bob", 1, 1), "s", "x")], "notWritable", 1),
+    ([(ITU + (1, 1, 1, 2) + arcs("bob", 1, 1), "i", 2)], "notWritable", 1),
+])
+def test_what_cannot_be_set_changes_nothing(world, varbinds, error, index):
+    with pytest.raises(SetRefused) as refused:
+        world.tools.set(*varbinds)
+    assert (refused.value.error, refused.value.index) == (error, index)
+    assert value(world, LIMIT) == 100000
+
+
+@contextlib.contextmanager
+def another(w, *args):
+    """A subagent of somebody else."""
+    process = Process([program("refuser"), w.snmpd.agentx, *args])
+    try:
+        process.expect("^ready$")
+        yield process
+    finally:
+        process.stop()
+
+
+def test_a_set_that_another_agent_refuses_is_undone(make_world):
+    w = make_world(rows())
+    w.wait_served()
+    with another(w):
+        refuser = (1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 8888, 1)
+        wait_for(lambda: w.tools.get(refuser)[0].type, "the other subagent")
+        with pytest.raises(SetRefused):
+            w.tools.set((LIMIT, "u", 5), (refuser, "i", 2))
+        assert value(w, LIMIT) == 100000
+
+
+# ---- conflicts
+
+def test_what_the_master_refuses_is_said_and_taken_later(make_world):
+    """The rest is served meanwhile."""
+    w = make_world(rows(), start_snmpd=False)
+    w.agent.expect("no master agent at .* yet")
+    w.agent.send(signal.SIGSTOP)
+    try:
+        w.snmpd.start()
+        with another(w, ".".join(map(str, ALARM))):
+            w.agent.send(signal.SIGCONT)
+            w.agent.expect(r"does not take 1\.3\.6\.1\.2\.1\.118\.1 of ALARM-MIB: another subagent "
+                           r".*end that one, or switch the module off")
+            w.wait_served()
+            assert value(w, LIMIT) == 100000
+            assert value(w, ITU + (2, 2, 1, 2) + arcs("alice")) == 1
+            assert w.tools.get(ALARM + (2, 5, 0))[0].type != COUNTER
+        wait_for(lambda: w.tools.get(ALARM + (2, 5, 0))[0].type == COUNTER,
+                 "ALARM-MIB to be taken", timeout=60)
+    finally:
+        w.agent.send(signal.SIGCONT)
+
+
+def test_snmpds_own_log_comes_back(make_world):
+    """Ours stands in front of it, and goes with us."""
+    w = make_world(rows())
+    w.wait_served()
+    assert w.tools.get(LOG + (3, 1, 1, 3) + arcs("bob", 10))[0].value == date(HISTORY[4].at)
+    assert w.agent.stop() == 0
+    assert w.tools.get(LOG + (3, 1, 1, 3) + arcs("bob", 10))[0].type is None
+    assert w.tools.get(LOG + (1, 1, 0))[0].type == GAUGE  # snmpd's
