@@ -61,6 +61,9 @@ static int parse_agentx(const struct parse *p, const struct xml_node *n)
         free(p->config->agentx_address);
         p->config->agentx_address = address;
         p->config->agentx_enabled = values_true(&v, f->attributes, f->nattributes, "enabled");
+        p->config->alarm_mib = values_true(&v, f->attributes, f->nattributes, "alarmMib");
+        p->config->notification_log_mib =
+            values_true(&v, f->attributes, f->nattributes, "notificationLogMib");
     } else {
         err = parse_nomem(p);
     }
@@ -237,6 +240,7 @@ static int config_new(struct parse *p, const char *file)
         c->file = strdup(file);
         c->agentx_address = strdup(format_agentx.attributes[0].def);
         c->agentx_enabled = true;
+        c->alarm_mib = c->notification_log_mib = true;
     }
     if (!c || !c->file || !c->agentx_address)
         return err_set(p->e, ERR_NOMEM, "%s: out of memory", file);

@@ -73,6 +73,7 @@ struct config {
     char *agentx_address; /* <agentx socket=>: "/path", "unix:/path", "tcp:host:port"; default
                            * "/var/agentx/master" */
     bool agentx_enabled;  /* <agentx enabled=>: is there an agent process? Default: yes */
+    bool alarm_mib, notification_log_mib; /* <agentx alarmMib= notificationLogMib=> */
     struct config_owner *owners; /* "admin" is always there */
     size_t nowners;
     struct config_source *sources;

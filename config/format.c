@@ -37,6 +37,14 @@ static const struct property agentx_attributes[] = {
      .help =
          "no: there is no agent process, since snmpd serves the MIB itself by the module that it "
          "loads, see snmpalertd(8)."},
+    {.name = "alarmMib",
+     .type = PROPERTY_BOOLEAN,
+     .def = "yes",
+     .help = "Whether to serve ALARM-MIB and ITU-ALARM-MIB."},
+    {.name = "notificationLogMib",
+     .type = PROPERTY_BOOLEAN,
+     .def = "yes",
+     .help = "Whether to serve NOTIFICATION-LOG-MIB, in front of snmpd's own."},
 };
 
 static const struct property owner_attributes[] = {

@@ -51,7 +51,7 @@ static const char good[] =
     "    <groupTarget group=\"g\" target=\"ops\"/>\n"
     "  </rows>\n"
     "  <owners><owner name=\"bob\"/><owner name=\"alice\" maxDefinitions=\"1000\"/></owners>\n"
-    "  <agentx socket=\"tcp:localhost:705\" enabled=\"no\"/>\n"
+    "  <agentx socket=\"tcp:localhost:705\" enabled=\"no\" alarmMib=\"no\"/>\n"
     "  <store path=\"/var/lib/snmpalertd\" mapSize=\"1GiB\" group=\"snmpalert-store\"/>\n"
     "</c:snmpalertd>\n";
 
@@ -87,6 +87,7 @@ static void everything_has_a_default(void **state)
     assert_null(c->store_group);
     assert_string_equal(c->agentx_address, "/var/agentx/master");
     assert_true(c->agentx_enabled);
+    assert_true(c->alarm_mib && c->notification_log_mib);
     assert_int_equal(c->nowners, 1);
     assert_string_equal(c->owners[0].name, "admin");
     assert_int_equal(c->nsources + c->nhandlers + c->nrows, 0);
@@ -104,6 +105,7 @@ static void sections(void **state)
     assert_string_equal(c->store_group, "snmpalert-store");
     assert_string_equal(c->agentx_address, "tcp:localhost:705");
     assert_false(c->agentx_enabled);
+    assert_true(!c->alarm_mib && c->notification_log_mib);
     assert_int_equal(c->nowners, 3);
     assert_string_equal(c->owners[0].name, "admin");
     assert_string_equal(c->owners[1].name, "alice");
