@@ -276,6 +276,8 @@ void core_agent_greet(struct core *c)
     buf_str(&b, c->config->store_path);
     buf_u64(&b, c->config->store_map_bytes);
     buf_str(&b, c->config->agentx_address);
+    buf_u8(&b, c->config->alarm_mib);
+    buf_u8(&b, c->config->notification_log_mib);
     if (b.err || chan_send(c->agent, CORE_AGENT_CONFIG, b.data, b.len))
         log_error("agent", "cannot be given its configuration");
     buf_release(&b);

@@ -32,7 +32,8 @@ static int check_store(const struct config *now, const struct config *f, struct 
 static void swap(struct core *c, struct config *f, struct core_parts *parts)
 {
     struct config *old = c->config;
-    bool moved = strcmp(old->agentx_address, f->agentx_address);
+    bool moved = strcmp(old->agentx_address, f->agentx_address) || old->alarm_mib != f->alarm_mib ||
+                 old->notification_log_mib != f->notification_log_mib;
     bool wanted = old->agentx_enabled != f->agentx_enabled;
 
     c->config = f;

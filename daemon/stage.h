@@ -97,7 +97,8 @@ int stage_process_read(struct stage_process *ret, struct rd *r);
 
 /* Frames between core and agent (their own link), beside those of dispatch/dispatch.h. */
 enum {
-    CORE_AGENT_CONFIG = 64, /* core → agent: str store path, u64 map bytes, str AgentX address */
+    CORE_AGENT_CONFIG = 64, /* core → agent: str store path, u64 map bytes, str AgentX address,
+                             * u8 serve ALARM-MIB, u8 serve NOTIFICATION-LOG-MIB (0 or 1) */
     CORE_AGENT_SET = 80,    /* agent → core: a SET was committed, look at the changes ring */
     CORE_AGENT_MASTER = 81, /* agent → core: u8: is there a master agent (1) that takes notices? */
 };

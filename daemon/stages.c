@@ -148,6 +148,7 @@ struct agent_side {
     struct agent *agent;
     char *store_path, *address;
     struct compiler compiler;
+    bool standard_off[STD_MODULES];
 };
 
 static int compile(void *arg, const void *text, size_t len, struct err *e)
@@ -189,6 +190,7 @@ static int open_agent(struct agent_side *s, uint64_t map_bytes, struct err *e)
                               .arg = s};
     int err = store_open(&s->store, &store, e);
 
+    memcpy(o.standard_off, s->standard_off, sizeof o.standard_off);
     if (!err)
         repair_watch(s->store);
     if (!err)
@@ -205,6 +207,7 @@ static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len
 {
     char *path, *address;
     struct err e = {.text = ""};
+    bool off[STD_MODULES];
     uint64_t map;
     struct rd r;
     int err = 0;
@@ -213,12 +216,15 @@ static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len
     path = rd_strdup(&r, 4096);
     map = rd_u64(&r);
     address = rd_strdup(&r, 4096);
+    off[STD_ALARM_MIB] = off[STD_ITU_ALARM_MIB] = !rd_u8(&r);
+    off[STD_NOTIFICATION_LOG_MIB] = !rd_u8(&r);
     if (rd_end(&r)) {
         free(path);
         free(address);
         return ERR_PROTOCOL;
     }
-    if (s->agent && !strcmp(path, s->store_path) && !strcmp(address, s->address)) {
+    if (s->agent && !strcmp(path, s->store_path) && !strcmp(address, s->address) &&
+        !memcmp(off, s->standard_off, sizeof off)) {
         free(path); /* the core was restarted; we serve on */
         free(address);
         return 0;
@@ -231,6 +237,7 @@ static int agent_config(struct agent_side *s, const uint8_t *payload, size_t len
     }
     s->store_path = path;
     s->address = address;
+    memcpy(s->standard_off, off, sizeof off);
     err = open_agent(s, map, &e);
     if (err) {
         log_error(NULL, "cannot serve: %s", e.text[0] ? e.text : err_name(err));

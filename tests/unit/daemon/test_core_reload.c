@@ -167,6 +167,8 @@ static int to_agent(void *arg, uint16_t type, const uint8_t *payload, size_t len
     rd_str(&r, path, sizeof path);
     rd_u64(&r);
     rd_str(&r, address, sizeof address);
+    assert_int_equal(rd_u8(&r), true);
+    assert_int_equal(rd_u8(&r), true);
     assert_int_equal(rd_end(&r), 0);
     note(arg, AGENT, "master %s;", address);
     return 0;
