@@ -11,12 +11,13 @@ STAGES = ("core", "agent", "poller", "dispatcher", "evaluator", "compiler")
 BUSY = "_topic['cluster.metrics'].numAppsRunning > 5"
 
 
-def configuration(rows, handlers="", mail="", traps="", owners="", http=""):
+def configuration(rows, handlers="", mail="", traps="", owners="", http="",
+                  agentx=""):
     """What configures a site: ROWS, OWNERS, more HANDLERS, more attributes of the handlers mail and
-    traps and of the source."""
+    traps, of the source and of <agentx>."""
     return lambda s: f"""<snmpalertd xmlns="urn:snmpalertd:config">
   <store path="{s.path("store")}" mapSize="256MiB"/>
-  <agentx socket="{s.snmpd.agentx}"/>
+  <agentx socket="{s.snmpd.agentx}" {agentx}/>
   <owners>{owners}</owners>
   <sources>
     <snmp name="localhost" host="127.0.0.1" port="{s.snmpd.port}" community="public" interval="1s">
