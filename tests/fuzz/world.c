@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "alerts/alarms.h"
 #include "alerts/checks.h"
 #include "daemon/kinds.h"
 
@@ -36,6 +37,20 @@ static void put_int(struct txn *t, unsigned table, const struct key *k, unsigned
     REQUIRE(row_put(&d, &e) == 0);
 }
 
+/* One that is active, and one that is over. */
+static void put_alarm(struct txn *t, const char *owner)
+{
+    struct key alert = key_of_id(owner, 9), past = key_of_id(owner, 8);
+
+    put_int(t, SA_ALERT, &alert, ALERT_LEVEL, LEVEL_CRITICAL);
+    put_text(t, SA_ALERT, &alert, ALERT_DEFINITION, "hot");
+    put_int(t, SA_ALERT, &alert, ALERT_SINCE, 1000000000000);
+    put_int(t, SA_HISTORY, &past, HISTORY_ALERT, 7);
+    put_text(t, SA_HISTORY, &past, HISTORY_DEFINITION, "hot");
+    put_int(t, SA_HISTORY, &past, HISTORY_FROM, LEVEL_WARNING);
+    put_int(t, SA_HISTORY, &past, HISTORY_AT, 1000000000000);
+}
+
 void world_fill(struct store *s)
 {
     static const char *const owners[] = {"a", "admin", "b", "zz"};
@@ -50,6 +65,7 @@ void world_fill(struct store *s)
         put_text(t, SA_DEFINITION, &d, DEFINITION_CONDITION, "true");
         put_int(t, SA_DEFINITION, &d, DEFINITION_STATUS, ROW_ACTIVE);
         put_int(t, SA_ALERT, &alert, ALERT_LEVEL, LEVEL_OK);
+        put_alarm(t, owners[i]);
         put_text(t, SA_HANDLER, &d, HANDLER_KIND, "smtp");
         put_int(t, SA_GROUP, &d, GROUP_STATUS, ROW_ACTIVE);
         put_text(t, SA_TARGET, &d, TARGET_HANDLER, "hot");
@@ -57,6 +73,7 @@ void world_fill(struct store *s)
         d = key_of_names(owners[i], "i");
         put_text(t, SA_DEFINITION, &d, DEFINITION_DESCRIPTION, "not ready");
     }
+    REQUIRE(alarms_rebuild(t) == 0);
     REQUIRE(txn_commit(t, &e) == 0);
 }
 
