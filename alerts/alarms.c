@@ -223,12 +223,16 @@ static int history_row(struct txn *t, const struct row *r, const char *owner, ui
     return clear(t, owner, (uint32_t)row_int(r, HISTORY_ALERT), id, row_int(r, HISTORY_AT));
 }
 
+/* Behind the key of any owner. */
+static const uint8_t fill_octets[4] = {0xff, 0xff, 0xff, 0xff};
+static const struct slice fill_key = {fill_octets, sizeof fill_octets};
+
 /* Nothing is active; totals stay. What cannot be read is forgotten. */
 static int reset_counts(struct txn *t)
 {
     struct key at = {.len = 0};
     struct slice k, v;
-    int err = 0;
+    int err = gone(kv_del(t, ALARMS_COUNTS, fill_key));
 
     while (!err && !kv_seek(t, ALARMS_COUNTS, key_slice(&at), at.len > 0, &k, &v)) {
         struct alarm_counts c = {.n = {0}};
@@ -243,7 +247,8 @@ static int reset_counts(struct txn *t)
     return err ? err : txn_error(t);
 }
 
-int alarms_rebuild(struct txn *t)
+/* All but what is cleared. */
+static int rebuild_active(struct txn *t)
 {
     static const char *const lists[] = {ALARMS_ACTIVE, ALARMS_BY_ID, ALARMS_CLEAR};
     const struct alarm_counts none = {.n = {0}};
@@ -255,9 +260,52 @@ int alarms_rebuild(struct txn *t)
         err = reset_counts(t);
     if (!err)
         err = count(t, "", &none); /* alarms_prepare() finds it */
-    if (!err)
-        err = each(t, SA_ALERT, alert_row);
+    return err ? err : each(t, SA_ALERT, alert_row);
+}
+
+int alarms_rebuild(struct txn *t)
+{
+    int err = rebuild_active(t);
+
     return err ? err : each(t, SA_HISTORY, history_row);
+}
+
+/* ---- a store of an earlier version ---- */
+
+bool alarms_incomplete(struct txn *t)
+{
+    struct slice v;
+
+    return !kv_get(t, ALARMS_COUNTS, fill_key, &v);
+}
+
+int alarms_fill(struct txn *t, unsigned most)
+{
+    struct slice v;
+    struct key at;
+    struct cursor c;
+    struct row r;
+    unsigned n = 0;
+    int err = kv_get(t, ALARMS_COUNTS, fill_key, &v);
+
+    if (err)
+        return gone(err);
+    at = key_copy(v);
+    for (cursor_seek(&c, t, sa_table_by_id(SA_HISTORY), NULL, &at, at.len > 0);
+         n < most && !err && cursor_row(&c, &r); cursor_next(&c)) {
+        char owner[33];
+        uint32_t id;
+
+        at = key_copy(r.key);
+        if (read_id(&r, owner, &id))
+            err = history_row(t, &r, owner, id);
+        n++;
+    }
+    cursor_close(&c);
+    if (!err)
+        err = n ? kv_put(t, ALARMS_COUNTS, fill_key, key_slice(&at))
+                : kv_del(t, ALARMS_COUNTS, fill_key);
+    return err ? err : (int)n;
 }
 
 static bool prepared(struct store *s)
@@ -280,7 +328,9 @@ int alarms_prepare(struct store *s, struct err *e)
         return 0;
     t = txn_begin(s, TXN_WRITE);
     txn_allow_growth(t);
-    err = alarms_rebuild(t);
+    err = rebuild_active(t);
+    if (!err && table_count(t, sa_table_by_id(SA_HISTORY)))
+        err = kv_put(t, ALARMS_COUNTS, fill_key, nothing);
     if (err)
         txn_fail(t, err);
     return txn_commit(t, e);

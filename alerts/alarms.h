@@ -8,7 +8,8 @@
  *   alarmById    owner, alert -> u64 wall ms of that date
  *   alarmClear   owner, date, alert -> u32 history; for each row of history that ends in OK (of two
  *                in one tenth of a second the later)
- *   alarmCounts  owner -> STD_COUNTERS times u64; "" of all owners together */
+ *   alarmCounts  owner -> STD_COUNTERS times u64; "" of all owners together; and behind all of
+ *                these, while cleared ones are filled in, the key of the last row that was */
 #ifndef ALERTS_ALARMS_H
 #define ALERTS_ALARMS_H
 
@@ -41,8 +42,13 @@ int alarms_forget(struct txn *t, const struct row *r, bool bumped);
 
 /* Makes all but the totals anew, from the rows. */
 int alarms_rebuild(struct txn *t);
-/* Does that, once, for a store that an earlier version made. Costs one read else. */
+/* For a store that an earlier version made, once: the active ones now, and a note that the cleared
+ * ones are to be filled in, which takes as long as there is history. Costs one read else. */
 int alarms_prepare(struct store *s, struct err *e);
+/* Is that note there? Then fill them in by steps of MOST rows: how many were looked at, 0 at the
+ * end, or an error. How far it has come is part of the transaction. */
+bool alarms_incomplete(struct txn *t);
+int alarms_fill(struct txn *t, unsigned most);
 
 /* owner, date of AT_MS, alert: the index of an active or cleared alarm. */
 struct key alarms_key(const char *owner, int64_t at_ms, uint32_t alert);

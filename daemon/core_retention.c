@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "alerts/alarms.h"
 #include "alerts/retention.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,6 +25,7 @@ struct core_retention {
     int64_t doubt_until_mono; /* rows are not purged by age before */
     unsigned filling;         /* enum retained; RETAINED_KINDS: nothing is missing */
     struct key filled;        /* up to there */
+    bool listing;             /* cleared alarms are not all listed */
 };
 
 /* A clock that jumped ahead would make everything old at once, and may be put right soon. */
@@ -74,6 +76,26 @@ static int fill(struct core_retention *x)
     return n;
 }
 
+/* The same for the list of cleared alarms. */
+static int list(struct core_retention *x)
+{
+    struct txn *t = txn_begin(x->core->store, TXN_WRITE);
+    struct err e;
+    int err, n;
+
+    txn_allow_growth(t);
+    n = alarms_fill(t, STEP_ROWS);
+    if (n < 0)
+        txn_fail(t, n);
+    err = txn_commit(t, &e);
+    if (err) {
+        log_error("store", "cannot list cleared alarms: %s", e.text);
+        return err;
+    }
+    x->listing = n > 0;
+    return n;
+}
+
 /* How many rows went. */
 static int purge(struct core_retention *x, bool by_age)
 {
@@ -101,9 +123,18 @@ static void step(void *arg)
 {
     struct core_retention *x = arg;
     bool by_age = ages_are_good(x);
-    int n = x->filling < RETAINED_KINDS ? fill(x) : purge(x, by_age);
+    int n = x->filling < RETAINED_KINDS ? fill(x) : x->listing ? list(x) : purge(x, by_age);
 
     loop_timer_set(x->timer, n < 0 ? REFUSED_MS : n > 0 ? STEP_PAUSE_MS : LOOK_MS);
+}
+
+static bool unlisted(struct core *c)
+{
+    struct txn *t = txn_begin(c->store, TXN_READ);
+    bool yes = alarms_incomplete(t);
+
+    txn_abort(t);
+    return yes;
 }
 
 int core_retention_start(struct core *c)
@@ -116,6 +147,7 @@ int core_retention_start(struct core *c)
     x->core = c;
     x->wall_offset = clock_wall_ms() - clock_mono_ms();
     x->filling = incomplete(c, 0);
+    x->listing = unlisted(c);
     key_init(&x->filled);
     x->timer = loop_timer_new(c->loop, step, x);
     if (!x->timer)
