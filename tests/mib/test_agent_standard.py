@@ -3,6 +3,8 @@ array of instances in the order of OIDs, as in test_agent_get.py."""
 
 import bisect
 import contextlib
+import pathlib
+import re
 import signal
 import struct
 import time
@@ -11,7 +13,7 @@ import pytest
 
 from conftest import World, arcs, program
 from lib.process import Process
-from lib.snmp import SetRefused
+from lib.snmp import SetRefused, Tools
 from lib.wait import wait_for
 
 MIB2 = (1, 3, 6, 1, 2, 1)
@@ -393,3 +395,29 @@ def test_snmpds_own_log_comes_back(make_world):
     assert w.agent.stop() == 0
     assert w.tools.get(LOG + (3, 1, 1, 3) + arcs("bob", 10))[0].type is None
     assert w.tools.get(LOG + (1, 1, 0))[0].type == GAUGE  # snmpd's
+
+
+# ---- owners
+
+def manual_views():
+    """The lines that the manual gives for alice."""
+    page = (pathlib.Path(__file__).parents[2] / "man/snmpalertd.8.in").read_text()
+    lines = re.findall(r"^    (view alice included \.1\.3\.6\.1\.2\.1\.\S+ \S+)$", page, re.M)
+    assert len(lines) == 3
+    return "\n".join(lines) + "\n"
+
+
+def test_a_view_shows_what_is_the_owners(make_world):
+    w = make_world(rows(), start_snmpd=False)
+    with open(w.snmpd.conf, "a") as f:
+        f.write("com2sec s-alice 127.0.0.1 secret-alice\ngroup g-alice v2c s-alice\n"
+                + manual_views() +
+                'access g-alice "" v2c noauth exact alice none none\n')
+    w.snmpd.start()
+    w.wait_served()
+    alice = Tools(w.snmpd, community="secret-alice")
+    want = [(oid, c) for oid, c in expected(w.root) if oid[12:18] == arcs("alice")]
+    assert len(want) > 100
+    for module in (ALARM, ITU, LOG):
+        assert [(v.oid, cell(v)) for v in alice.walk(module)] == \
+            [(oid, c) for oid, c in want if oid[:8] == module]
