@@ -421,3 +421,24 @@ def test_a_view_shows_what_is_the_owners(make_world):
     for module in (ALARM, ITU, LOG):
         assert [(v.oid, cell(v)) for v in alice.walk(module)] == \
             [(oid, c) for oid, c in want if oid[:8] == module]
+
+
+def test_a_context_has_one_owner(make_world):
+    """Its scalars count this owner's."""
+    w = make_world(rows(), start_snmpd=False, agent_args=["alice"])
+    with open(w.snmpd.conf, "a") as f:
+        f.write("com2sec -Cn alice s-alice 127.0.0.1 in-context\ngroup g-alice v2c s-alice\n"
+                "view everything included .1\n"
+                'access g-alice alice v2c noauth exact everything everything none\n')
+    w.snmpd.start()
+    w.wait_served()
+    alice = Tools(w.snmpd, community="in-context")
+    want = [(oid, c) for oid, c in expected(w.root)
+            if oid[12:18] == arcs("alice") or len(oid) < 12]
+    for module in (ALARM, ITU, LOG):
+        assert [(v.oid, cell(v)) for v in alice.walk(module)] == \
+            [(oid, c) for oid, c in want if oid[:8] == module]
+    assert alice.get(ALARM + (2, 4, 1, 1) + arcs("bob"))[0].type is None
+    with pytest.raises(SetRefused) as refused:
+        alice.set((LIMIT, "u", 1))
+    assert refused.value.error == "notWritable"
