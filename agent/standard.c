@@ -113,8 +113,9 @@ static void get_one(struct txn *x, const struct standard_scope *scope,
         netsnmp_set_request_error(info, r, SNMP_ERR_GENERR);
 }
 
-/* What was asked is in front of the registration, or in it; at its end the varbind stays as it is,
- * which tells net-snmp to look on behind. */
+/* What was asked is in front of the registration, or in it; where net-snmp goes on from another
+ * one, it is the registration itself, inclusive: that may be an instance. At the end the varbind
+ * stays as it is, which tells net-snmp to look on behind. */
 static void next_one(const struct subtree *tree, struct txn *x, const struct standard_scope *scope,
                      netsnmp_agent_request_info *info, netsnmp_request_info *r)
 {
@@ -124,9 +125,9 @@ static void next_one(const struct subtree *tree, struct txn *x, const struct sta
     oid name[MAX_OID_LEN];
     struct standard_cell c;
     size_t n = 0, nto = 0;
-    int err;
+    int side = snmp_oid_compare(vb->name, vb->name_length, reg->rootoid, reg->rootoid_len), err;
 
-    if (snmp_oid_compare(vb->name, vb->name_length, reg->rootoid, reg->rootoid_len) >= 0) {
+    if (side > 0 || (!side && !r->inclusive)) {
         n = below_mib2(vb, from);
     } else {
         for (; n < tree->what->noid; n++)
@@ -223,6 +224,8 @@ void agent_standard_session_lost(struct agent_standard *s)
 {
     while (s->pending)
         pending_end(s->pending);
+    for (size_t i = 0; i < std_nsubtrees; i++) /* the next master may take them */
+        s->subtrees[i].refused = s->subtrees[i].said = false;
 }
 
 /* ---- the phases ----------------------------------------------------------------------------- */
@@ -428,6 +431,21 @@ static const char *oid_text(const struct std_subtree *what, char dst[64])
     return dst;
 }
 
+static void say_refused(struct subtree *tree)
+{
+    const struct std_subtree *what = tree->what;
+    char oid[64];
+
+    if (!tree->said)
+        log_error("agentx",
+                  "the master agent does not take %s of %s%s%s: another one serves it at our "
+                  "priority (%u); end that, or switch the module off in <agentx>",
+                  oid_text(what, oid), std_module_names[what->module],
+                  tree->of->owner ? " in context " : "", tree->of->owner ? tree->of->owner : "",
+                  what->priority);
+    tree->said = true;
+}
+
 int agent_standard_register(struct agent_standard *s, struct err *e)
 {
     for (size_t i = 0; i < std_nsubtrees; i++) {
@@ -435,10 +453,13 @@ int agent_standard_register(struct agent_standard *s, struct err *e)
         char oid[64];
         int err = register_one(tree);
 
-        if (err)
-            return err_set(e, err, "%s: %s cannot be registered%s",
-                           std_module_names[tree->what->module], oid_text(tree->what, oid),
-                           err == ERR_EXISTS ? ": it is registered already" : "");
+        if (err == ERR_EXISTS) { /* inside snmpd, another module's */
+            tree->refused = true;
+            say_refused(tree);
+        } else if (err) {
+            return err_set(e, err, "%s: %s cannot be registered",
+                           std_module_names[tree->what->module], oid_text(tree->what, oid));
+        }
     }
     return 0;
 }
@@ -459,21 +480,6 @@ static bool is_of(const struct subtree *tree, const char *context, const uint32_
         if (reg->rootoid[i] != oid[i])
             return false;
     return true;
-}
-
-static void say_refused(struct subtree *tree)
-{
-    const struct std_subtree *what = tree->what;
-    char oid[64];
-
-    if (!tree->said)
-        log_error("agentx",
-                  "the master agent does not take %s of %s%s%s: another subagent has it at our "
-                  "priority (%u); end that one, or switch the module off in <agentx>",
-                  oid_text(what, oid), std_module_names[what->module],
-                  tree->of->owner ? " in context " : "", tree->of->owner ? tree->of->owner : "",
-                  what->priority);
-    tree->said = true;
 }
 
 bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,

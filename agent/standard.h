@@ -29,12 +29,13 @@ int agent_standard_new(struct agent_standard **ret, const struct agent_standard_
                        struct err *e);
 void agent_standard_free(struct agent_standard *s); /* NULL is fine */
 
-/* As agent_table_register() and its mirror. */
+/* As agent_table_register() and its mirror. What another one in this process has at our priority is
+ * said in the log and left out. */
 int agent_standard_register(struct agent_standard *s, struct err *e);
 void agent_standard_unregister(struct agent_standard *s);
 
 /* The master did not take what begins with OID (agent/session.h). False: that is none of ours in
- * CONTEXT. Said in the log, with what to do about it, once until it is taken. */
+ * CONTEXT. Said in the log, with what to do about it, once for each session. */
 bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,
                             size_t n);
 /* Registers again what was refused. False: nothing was. */

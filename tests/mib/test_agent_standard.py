@@ -375,8 +375,8 @@ def test_what_the_master_refuses_is_said_and_taken_later(make_world):
         w.snmpd.start()
         with another(w, ".".join(map(str, ALARM))):
             w.agent.send(signal.SIGCONT)
-            w.agent.expect(r"does not take 1\.3\.6\.1\.2\.1\.118\.1 of ALARM-MIB: another subagent "
-                           r".*end that one, or switch the module off")
+            w.agent.expect(r"does not take 1\.3\.6\.1\.2\.1\.118\.1 of ALARM-MIB: another one serves it "
+                           r".*end that, or switch the module off")
             w.wait_served()
             assert value(w, LIMIT) == 100000
             assert value(w, ITU + (2, 2, 1, 2) + arcs("alice")) == 1
