@@ -9,8 +9,8 @@
 #include "base/array.h"
 #include "base/text.h"
 
-/* Formats: alerts/acknowledge.h, alerts/index.h, alerts/instance.c, alerts/notice.h,
- * alerts/retention.h, daemon/core_changes.c. */
+/* Formats: alerts/acknowledge.h, alerts/alarms.h, alerts/index.h, alerts/instance.c,
+ * alerts/notice.h, alerts/retention.h, daemon/core_changes.c. */
 enum {
     LINE_LEN = 8,
     PENDING_LEN = 12,
