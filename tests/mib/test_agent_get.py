@@ -17,7 +17,8 @@ SYSTEM = [(1, TEXT, b""), (2, TEXT, NEVER), (3, TEXT, b""), (4, TEXT, NEVER), (5
           (11, COUNTER, 0), (12, GAUGE, 0), (13, COUNTER, 0), (14, COUNTER, 0),
           (17, INT, 0)]
 SYSTEM += [(18, GAUGE, 90 * 24 * 3600), (19, GAUGE, 100000), (20, COUNTER, 0), (21, TEXT, NEVER),
-           (22, GAUGE, 90 * 24 * 3600), (23, GAUGE, 100000), (24, COUNTER, 0), (25, TEXT, NEVER)]
+           (22, GAUGE, 90 * 24 * 3600), (23, GAUGE, 100000), (24, COUNTER, 0), (25, TEXT, NEVER),
+           (26, COUNTER, 0), (27, COUNTER, 0)]
 PROCESS = [(2, TEXT, b""), (3, INT, 0), (4, INT, 1), (5, COUNTER, 0), (6, TEXT, b""),
            (7, COUNTER, 0), (8, GAUGE, 0)]
 METRIC = [(2, TEXT, b""), (3, INT, 1), (4, TEXT, b""), (5, INT, 0), (6, WIDE, 0)]
