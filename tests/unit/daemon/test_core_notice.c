@@ -2,6 +2,7 @@
 #include "tests/unit/alerts/fixture.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "daemon/core.h"
@@ -37,6 +38,16 @@ static uint64_t begin_core(struct core *c, struct world *w)
     return id;
 }
 
+/* The job, if there is one of this id, or the end. */
+static struct core_job **job_of(struct core *c, uint64_t id)
+{
+    struct core_job **p = &c->jobs[id % CORE_JOB_BUCKETS];
+
+    while (*p && (*p)->id != id)
+        p = &(*p)->next;
+    return p;
+}
+
 static void end_core(struct core *c)
 {
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
@@ -44,7 +55,8 @@ static void end_core(struct core *c)
     free(c->outcomes);
 }
 
-static void put_notice(struct world *w)
+/* Notices of one alert are sent one after the other. */
+static void put_notice(struct world *w, uint32_t alert)
 {
     struct notice_text n = {.kind = KIND_TEST,
                             .notification = SA_TEST,
@@ -54,6 +66,7 @@ static void put_notice(struct world *w)
                             .instance = "",
                             .value = "",
                             .message = "This is a test.",
+                            .alert = alert,
                             .level = LEVEL_OK,
                             .previous_level = LEVEL_OK};
     struct txn *t = begin(w);
@@ -105,7 +118,7 @@ static void test_answers_for_the_last_core_are_nobodys(void **state)
     clock_fake(&wall_ms, &mono_ms);
     assert_non_null(c);
     IN(w, put_target(t, "alice", "ops"));
-    put_notice(w);
+    put_notice(w, 0);
     last = begin_core(c, w);
     end_core(c);
     mono_ms++;
@@ -131,7 +144,7 @@ static void test_each_answers_for_its_own_jobs_only(void **state)
 
     assert_non_null(c);
     IN(w, put_target(t, "alice", "ops"));
-    put_notice(w);
+    put_notice(w, 1);
     o.job = begin_core(c, w);
     buf_init(&b, 4096);
     outcome_write(&o, &b);
@@ -177,6 +190,93 @@ static void test_what_an_agent_may_say(void **state)
     free(c);
 }
 
+/* ---- calling back ---- */
+
+/* What the dispatcher is asked for. */
+struct asked {
+    uint64_t jobs[8];
+    size_t n;
+};
+
+static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                    int nfds)
+{
+    struct asked *a = arg;
+
+    (void)fds, (void)nfds;
+    assert_int_equal(type, DISPATCH_CANCEL);
+    assert_int_equal(len, 8);
+    assert_true(a->n < COUNT(a->jobs));
+    a->jobs[a->n++] = get_u64(payload);
+    return 0;
+}
+
+static void on_close(void *arg, int code)
+{
+    (void)arg, (void)code;
+}
+
+/* Marks alice's notice as a manager's cancel does, and has the core look for it. */
+static void call_back(struct core *c, struct world *w, uint32_t id)
+{
+    struct notice_ref ref = {"alice", id};
+    struct txn *t = begin(w);
+    bool wanted = false;
+
+    PUT(t, SA_NOTICE, key_of_id("alice", id), {NOTICE_ACTION, ACTION_CANCEL, NULL});
+    assert_int_equal(notice_act(t, &ref, clock_wall_ms(), &wanted), 0);
+    assert_true(wanted);
+    done(t);
+    core_jobs_call_back(c, &ref, 1);
+}
+
+/* What DIGEST_MS makes of three notices: as many messages, or one. */
+static void check_called_back(struct world *w, int64_t digest_ms, size_t messages)
+{
+    struct core *c = calloc(1, sizeof *c);
+    struct loop *loop = loop_new();
+    struct asked asked = {.n = 0};
+    struct chan_options here = {.on_close = on_close},
+                        there = {.on_frame = on_frame, .on_close = on_close, .arg = &asked};
+    struct chan *dispatcher;
+    int fds[2];
+
+    assert_true(c && loop);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    IN(w, put_target(t, "alice", "ops"));
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        put_notice(w, alert);
+    IN(w, PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_DIGEST, digest_ms, NULL}));
+    begin_core(c, w);
+    assert_int_equal(c->in_flight[WAY_DISPATCHER], messages);
+    c->dispatcher = chan_new(loop, fds[0], &here);
+    dispatcher = chan_new(loop, fds[1], &there);
+    for (uint32_t id = 1; id <= 3; id++) {
+        call_back(c, w, id);
+        for (int turns = 0; turns < 3; turns++)
+            assert_int_equal(loop_turn(loop, 0), 0);
+        /* A digest is asked for when nobody waits for any of its notices. */
+        assert_int_equal(asked.n, messages == 3 ? id : id == 3);
+    }
+    for (size_t i = 0; i < asked.n; i++)
+        assert_non_null(*job_of(c, asked.jobs[i]));
+    chan_free(dispatcher);
+    chan_free(c->dispatcher);
+    loop_free(loop);
+    end_core(c);
+    free(c);
+}
+
+static void test_messages_are_called_back(void **state)
+{
+    check_called_back(*state, 0, 3);
+}
+
+static void test_a_digest_is_called_back_as_a_whole(void **state)
+{
+    check_called_back(*state, 1000, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +285,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_each_answers_for_its_own_jobs_only, world_setup,
                                         world_teardown),
         cmocka_unit_test(test_what_an_agent_may_say),
+        cmocka_unit_test_setup_teardown(test_messages_are_called_back, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_a_digest_is_called_back_as_a_whole, world_setup,
+                                        world_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
