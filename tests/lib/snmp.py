@@ -63,6 +63,7 @@ class Snmpd(_Daemon):
 
     def __init__(self, folder, config="", port=None, read_write=("public",), agentx=""):
         super().__init__(folder, port)
+        self.prefix = []  # a program that runs it
         self.agentx = agentx or "unix:" + os.path.join(folder, "agentx")
         self.conf = os.path.join(folder, "snmpd.conf")
         with open(self.conf, "w") as f:
@@ -75,7 +76,7 @@ class Snmpd(_Daemon):
             f.write(config)
 
     def _spawn(self):
-        return Process([find_program("snmpd"), "-f", "-Lo", "-C", "-c", self.conf, "-I", "-smux",
+        return Process([*self.prefix, find_program("snmpd"), "-f", "-Lo", "-C", "-c", self.conf, "-I", "-smux",
                         f"udp:127.0.0.1:{self.port}"], env=environment(self.folder))
 
     def _up(self):

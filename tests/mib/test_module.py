@@ -4,6 +4,7 @@ becomes of it, and leaves snmpd as it was."""
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from conftest import BUILD, children, evaluator_of, module_lines, needs_module, program
 from lib.process import Process
-from lib.snmp import SYS_UPTIME
+from lib.snmp import SYS_UPTIME, SetRefused
 from lib.storefile import of_version
 from lib.wait import wait_for
 
@@ -320,6 +321,36 @@ def test_an_evaluator_that_dies_is_reaped_and_replaced(world):
     wait_for(lambda: evaluator_of(world.snmpd.process.pid) != first, "the next one")
     wait_for(lambda: first not in children(world.snmpd.process.pid), "the first one to be reaped")
     define(world, "two")
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_its_use_of_memory(make_world, tmp_path):
+    """All that is done in snmpd under valgrind: what snmpd itself loses is not ours, whatever has our
+    file in its way is."""
+    report = tmp_path / "report"
+    world = make_world(ROWS, server="module", start_snmpd=False)
+    world.snmpd.prefix = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite,indirect",
+                          "--num-callers=40", f"--log-file={report}"]
+    world.snmpd.start()
+    wait_for(lambda: served(world), "the MIB to be served", 60)
+    for n, repetitions in enumerate((1, 7, 50)):
+        world.tools.walk(world.root, repetitions)
+        define(world, f"row{n}")
+        with pytest.raises(SetRefused):
+            world.tools.set((world.oid(DEFINITION, 1, CONDITION, "alice", f"row{n}"), "s", "1 >"))
+        mark = world.snmpd.process.mark()
+        world.snmpd.process.send(signal.SIGHUP)
+        world.snmpd.process.expect("serves the store", since=mark, timeout=60)
+    world.agent.kill()
+    wait_for(lambda: gone(world), "the MIB to be gone", 30)
+    world.start_agent()
+    wait_for(lambda: served(world), "the MIB to come back", 30)
+    world.snmpd.process.stop(timeout=60)
+    text = re.sub(r"(?m)^==\d+== ?", "", report.read_text())
+    assert "ERROR SUMMARY" in text
+    ours = [part for part in text.split("\n\n") if "snmpalert.so" in part or "liblmdb" in part]
+    assert not ours, "\n\n".join(ours)
+    assert "Invalid " not in text and "uninitialised" not in text, text
 
 
 def test_it_shows_nothing_but_its_two_functions():
