@@ -440,6 +440,8 @@ static int share_store(struct core *c, struct err *e)
 {
     const char *name = c->config->store_group;
     const struct group *g;
+    struct err why;
+    int err;
 
     if (!name)
         return 0;
@@ -449,7 +451,12 @@ static int share_store(struct core *c, struct err *e)
     if (g->gr_gid == getegid())
         log_warning("store",
                     "the group %s, which may open it, is that of the network processes, too", name);
-    return store_share(c->store, g->gr_gid, e);
+    err = store_share(c->store, g->gr_gid, &why);
+    if (err)
+        err_set(e, err, "%s%s%s", why.text,
+                err == ERR_DENIED ? ": its user must be a member of " : "",
+                err == ERR_DENIED ? name : "");
+    return err;
 }
 
 static int open_store(struct core *c, struct err *e)

@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import pwd
 import re
+import shutil
 import signal
 
 import pytest
@@ -100,6 +102,40 @@ def test_a_damaged_store_is_let_go_and_repaired(site):
     apps_run(site, 7)
     define(site, "mine")
     wait_alert(site, "mine", "critical", "active", 30)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"),
+                    reason="only root can run snmpd as another user")
+def test_snmpd_runs_as_another_user(site):
+    """It opens the database by the group that <store> names, and by nothing else; that it may not is
+    told with where to read what it takes."""
+    programs = pathlib.Path(site.path("programs"))
+    (programs / "agent").mkdir(parents=True)
+    for name in ("agent/snmpalert.so", "snmpalertd-evaluator"):
+        shutil.copy(build_folder() / name, programs / name)
+    conf = pathlib.Path(site.snmpd.conf)
+    conf.write_text(conf.read_text().replace(str(build_folder()), str(programs)))
+    for path in (site.folder, site.snmpd.folder):
+        os.chmod(path, 0o755)
+    shutil.rmtree(os.path.join(site.snmpd.folder, "persistent"), ignore_errors=True)
+    os.chown(site.snmpd.folder, pwd.getpwnam("nobody").pw_uid, -1)
+    site.snmpd.stop()
+    site.snmpd.prefix = ["setpriv", "--reuid=nobody", "--regid=daemon", "--clear-groups"]
+    site.snmpd.start()
+    site.snmpd.process.expect(r"core.lock as user \d+: Permission denied .*SNMPD MODULE")
+    site.daemon.stop()
+    text = without_agent(site, definition("busy"))
+    site.daemon.configure(text.replace("<store ", '<store group="daemon" '))
+    refused = site.daemon.launch()
+    refused.expect("Operation not permitted: its user must be a member of daemon")
+    refused.wait()
+    site.daemon.prefix = ["setpriv", "--groups=daemon"]
+    site.daemon.start()
+    assert names(site) == OTHERS
+    apps_run(site, 7)
+    define(site, "mine")
+    wait_alert(site, "mine", "critical", "active")
+    assert "is open to others" not in log(site)
 
 
 def test_a_reload_starts_and_stops_the_agent_process(site):
