@@ -12,6 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -109,15 +112,16 @@ static void send_handler(const char *context)
     values_release(&h.values);
 }
 
-static uint64_t send_job(size_t nevents, uint8_t notification)
+static uint8_t full[] = "it is full";
+static const struct job_varbind small = {.subids = {1, 12, 1, 17, 5, 'a', 'l', 'i', 'c', 'e', 4},
+                                         .nsubids = 11,
+                                         .syntax = SA_TEXT,
+                                         .bytes = full,
+                                         .len = sizeof full - 1};
+
+static uint64_t send_events(size_t nevents, const struct job_event *like)
 {
     static struct job_event events[JOB_EVENTS_MAX];
-    uint8_t text[] = "it is full";
-    struct job_varbind vb = {.subids = {1, 12, 1, 17, 5, 'a', 'l', 'i', 'c', 'e', 4},
-                             .nsubids = 11,
-                             .syntax = SA_TEXT,
-                             .bytes = text,
-                             .len = sizeof text - 1};
     struct job j = {.id = ++w.job,
                     .handler = HANDLER,
                     .target_owner = "alice",
@@ -128,14 +132,8 @@ static uint64_t send_job(size_t nevents, uint8_t notification)
     struct buf b;
 
     for (size_t i = 0; i < nevents; i++) {
-        events[i] = (struct job_event){.notice_id = (uint32_t)i + 1,
-                                       .kind = KIND_RAISE,
-                                       .notification = notification,
-                                       .level = LEVEL_CRITICAL,
-                                       .previous_level = LEVEL_OK,
-                                       .owner = "alice",
-                                       .varbinds = &vb,
-                                       .nvarbinds = 1};
+        events[i] = *like;
+        events[i].notice_id = (uint32_t)i + 1;
         memcpy(events[i].uuid, j.uuid, sizeof j.uuid);
     }
     buf_init(&b, 4 << 20);
@@ -143,6 +141,40 @@ static uint64_t send_job(size_t nevents, uint8_t notification)
     tell(DISPATCH_JOB, &b);
     buf_release(&b);
     return j.id;
+}
+
+static struct job_event event(uint8_t notification, struct job_varbind *varbinds, size_t n)
+{
+    return (struct job_event){.kind = KIND_RAISE,
+                              .notification = notification,
+                              .level = LEVEL_CRITICAL,
+                              .previous_level = LEVEL_OK,
+                              .owner = "alice",
+                              .varbinds = varbinds,
+                              .nvarbinds = n};
+}
+
+static uint64_t send_job(size_t nevents, uint8_t notification)
+{
+    struct job_varbind vb = small;
+    struct job_event like = event(notification, &vb, 1);
+
+    return send_events(nevents, &like);
+}
+
+/* With the longest names that there are: each part takes four octets (RFC 2741 section 5.1). */
+static uint64_t send_large_job(void)
+{
+    enum { PARTS = 100, N = 10 };
+    struct job_varbind many[N];
+    struct job_event like = event(SA_ALERT_RAISED, many, N);
+
+    for (size_t i = 0; i < N; i++) {
+        many[i] = small;
+        while (many[i].nsubids < PARTS)
+            many[i].subids[many[i].nsubids++] = 'x';
+    }
+    return send_events(1, &like);
 }
 
 static void cancel_job(uint64_t id)
@@ -276,6 +308,57 @@ static void test_so_many_are_without_an_answer(void **state)
     assert_int_equal(w.delivered, w.outcomes);
     assert_int_equal(w.master->notifies, 4 * AGENT_NOTIFY_WINDOW);
     assert_int_equal(w.master->most, AGENT_NOTIFY_WINDOW);
+}
+
+static void turn_for(int64_t ms)
+{
+    for (int64_t until = clock_mono_ms() + ms; clock_mono_ms() < until;)
+        turn();
+}
+
+/* Large ones count by their octets, for a master that does not answer, ... */
+static void test_so_many_octets_are_without_an_answer(void **state)
+{
+    enum { N = 3 * AGENT_NOTIFY_WINDOW };
+    size_t most;
+
+    (void)state;
+    w.master->hold = true;
+    for (int i = 0; i < N; i++)
+        send_large_job();
+    turn_for(300);
+    most = w.master->unanswered;
+    assert_in_range(w.master->last_len, 4000, 5000);
+    assert_in_range(most * w.master->last_len, AGENT_NOTIFY_WINDOW_BYTES / 2,
+                    AGENT_NOTIFY_WINDOW_BYTES + w.master->last_len);
+    w.master->hold = false;
+    WAIT(w.outcomes == N);
+    assert_int_equal(w.delivered, N);
+    assert_int_equal(w.master->most, most);
+}
+
+/* ... and none is written when the socket of one that does not read has no room. */
+static void test_a_socket_without_room(void **state)
+{
+    enum { N = 3 * AGENT_NOTIFY_WINDOW, ROOM = 8 << 10 };
+    netsnmp_session *session = agent_session_master(w.session);
+    int fd = snmp_sess_transport(snmp_sess_pointer(session))->sock, status, room = ROOM;
+
+    (void)state;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+    assert_int_equal(kill(w.master->pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(w.master->pid, &status, WUNTRACED), w.master->pid);
+    for (int i = 0; i < N; i++)
+        send_large_job();
+    turn_for(300);
+    assert_int_equal(w.outcomes, 0);
+    assert_in_range(w.longest_turn_ms, 0, TURN_MS);
+    assert_int_equal(kill(w.master->pid, SIGCONT), 0);
+    WAIT(w.outcomes == N);
+    assert_int_equal(w.delivered, N);
+    assert_in_range(w.master->most, 1, 2 * ROOM / w.master->last_len + 1);
+    room = 208 << 10;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
 }
 
 static void test_a_cancelled_job_is_not_sent(void **state)
@@ -491,6 +574,8 @@ int main(void)
         TEST(test_what_no_notification_tells_fails),
         TEST(test_an_error_is_told_in_words),
         TEST(test_so_many_are_without_an_answer),
+        TEST(test_so_many_octets_are_without_an_answer),
+        TEST(test_a_socket_without_room),
         TEST(test_a_cancelled_job_is_not_sent),
         TEST(test_jobs_go_with_their_core),
         TEST(test_a_flood_and_a_stopped_master),
