@@ -32,10 +32,11 @@ static struct agent_context *context_new(const struct agent_contexts *c, struct 
     if (!x)
         return NULL;
     x->arg = c->options.arg;
-    x->key = key_copy(key);
     x->wanted = true;
-    if (key.len)
+    if (key.len) {
+        x->key = key_copy(key);
         key_read_name(&key, &pos, x->owner);
+    }
     return x;
 }
 
