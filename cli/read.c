@@ -58,7 +58,25 @@ static int walk(struct rows *r, const struct options *o, struct client *c, struc
     return rows_walk(r, c, &prefix, e);
 }
 
-/* A table without any row may be no table of this agent at all: does it serve the scalars? */
+/* An owner who sees the own rows only sees the own one of saOwnerTable. */
+static int owner_seen(struct client *c, struct err *e)
+{
+    static const uint8_t definitions[] = {OWNER_DEFINITIONS};
+    struct objid all = {0};
+    struct rows r;
+    int err;
+
+    rows_init(&r, sa_table_by_id(SA_OWNER));
+    rows_choose(&r, definitions, 1);
+    err = rows_walk(&r, c, &all, e);
+    if (!err && r.n == 0)
+        err = ERR_NOTFOUND;
+    rows_release(&r);
+    return err;
+}
+
+/* A table without any row may be no table of this agent at all: does it serve the scalars, or an
+ * owner's part of the MIB? */
 static int served(struct client *c, struct err *e)
 {
     static const uint8_t version[] = {SYSTEM_VERSION};
@@ -70,6 +88,8 @@ static int served(struct client *c, struct err *e)
     rows_choose(&r, version, 1);
     err = rows_get(&r, c, &index, e);
     rows_release(&r);
+    if (err == ERR_NOTFOUND)
+        err = owner_seen(c, e);
     return err == ERR_NOTFOUND
                ? err_set(e, ERR_CLOSED,
                          "the agent answers, but it does not serve SNMPALERT-MIB: is "
@@ -152,7 +172,7 @@ static int status_read(struct status *s, const struct options *o, struct client 
     int err = rows_get(&s->system, c, &scalar, e);
 
     if (err == ERR_NOTFOUND)
-        return served(c, e);
+        err = served(c, e);
     if (!err)
         err = walk(&s->sources, o, c, e);
     if (!err)
@@ -197,7 +217,8 @@ static int status_json(const struct status *s)
         jv_free(top);
         return err;
     }
-    err = jv_set(top, "system", row_json(&s->system, 0)); /* each call takes its value over */
+    if (s->system.n) /* an owner's view does not hold it; each call takes its value over */
+        err = jv_set(top, "system", row_json(&s->system, 0));
     err = jv_set(top, "failingSources", failing) | err;
     err = jv_set(top, "alerts", levels) | err;
     return print_json(top, stdout) | err;
@@ -227,6 +248,8 @@ static int status_text(struct status *s, const struct print_options *p)
         if (err)
             return err;
     }
+    if (!s->system.n)
+        return 0;
     printf("\n");
     return print_row(&s->system, 0, p, stdout);
 }

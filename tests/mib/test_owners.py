@@ -3,6 +3,7 @@ admin have a row in each table, by the lines that the manual page has for snmpd.
 of the owner's name, and in the default context by a view of the owner."""
 
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -215,6 +216,21 @@ def test_a_community_stands_for_a_context(world, manual):
     with pytest.raises(SetRefused) as caught:
         by_community.set((world.oid(GROUP, 1, GROUP_DESCRIPTION, "bob", "common"), "s", "stolen"))
     assert caught.value.error == "noCreation"
+
+
+def test_the_command_line_shows_an_owner_what_is_the_owners(world, manual):
+    def run(community, *words):
+        return subprocess.run([str(BUILD / "snmpalert"), "-a", world.snmpd.address(), "-c", community,
+                               *words], capture_output=True, text=True, timeout=60)
+    status = run("alices-community", "status")
+    assert status.returncode in (0, 1, 2) and re.search(r"^alerts .* 1 ok", status.stdout), status
+    told = json.loads(run("alices-community", "--json", "status").stdout)
+    assert sum(told["alerts"].values()) == 1 and "system" not in told
+    assert "system" in json.loads(run("public", "--json", "status").stdout)
+    listed = run("alices-community", "--json", "list", "groups")
+    assert [row["owner"] for row in json.loads(listed.stdout)] == ["alice"]
+    assert run("alices-community", "list", "scripts").returncode == 0
+    assert run("nobodys-community", "-t", "1", "-r", "0", "status").returncode == 3
 
 
 @pytest.mark.parametrize("user,other", USERS)
