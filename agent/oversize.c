@@ -137,8 +137,10 @@ static int guarded_recv(netsnmp_transport *t, void *buf, int size, void **opaque
         return n;
     guard.have = 0;
     out = sift(t, buf, had + (size_t)n);
-    if (!out)
+    if (!out) {
         t->flags |= NETSNMP_TRANSPORT_FLAG_EMPTY_PKT; /* 0 is not the end */
+        SNMP_FREE(*opaque);                           /* net-snmp would lose it */
+    }
     return (int)out;
 }
 
