@@ -349,7 +349,7 @@ def test_a_message_as_large_as_agentx_takes(world, client, name, size):
     _, varbinds, _ = large_rows(world, name, size, count + 1)
     mark = world.agent.mark()
     with pytest.raises(SetRefused) as caught:
-        client.set(*varbinds, timeout=3)
+        client.set(*varbinds, timeout=30)
     assert caught.value.error == TOO_BIG
     assert world.tools.walk(world.oid(DEFINITION, 1, STATUS[DEFINITION], "bob")) == []
     assert "lost the master" not in world.agent.output()[mark:]
@@ -359,12 +359,12 @@ def test_questions_and_answers_that_are_too_large(world, client):
     """A GET of more objects than AgentX carries, and one whose answer it does not carry."""
     status = world.oid(DEFINITION, 1, STATUS[DEFINITION], "alice", "permanent-1")
     for n in (400, 1000):
-        answer = client.send(*client.request(GET, [(status, NULL)] * n), timeout=3)
+        answer = client.send(*client.request(GET, [(status, NULL)] * n), timeout=30)
         assert (ERRORS[answer.status], len(answer.values) if n == 400 else None) == \
             (("noError", 400) if n == 400 else (TOO_BIG, None))
     large = Row(world, DEFINITION, "bob", "large")
     large.set((large.oid(CONDITION), "s", "1".ljust(1000)), large.to(CREATE_AND_GO))
-    answer = client.send(*client.request(GET, [(large.oid(CONDITION), NULL)] * 62), timeout=3)
+    answer = client.send(*client.request(GET, [(large.oid(CONDITION), NULL)] * 62), timeout=30)
     assert ERRORS[answer.status] == TOO_BIG
     assert large.cell(CONDITION) == b"1".ljust(1000)
     large.set(large.to(DESTROY))
