@@ -4,6 +4,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+/* clang-format off */
 #define OID(...) .oid = {__VA_ARGS__}, .noid = sizeof((uint8_t[]){__VA_ARGS__})
 #define COLUMN(table, column) .source = STD_COLUMN, .arg = (table) << 8 | (column)
 
@@ -180,6 +181,7 @@ const struct std_object std_objects[] = {
     {.name = "ituAlarmActiveStatsWarnings", OID(121, 1, 2, 2, 1, 10), .rows = STD_OWNERS,
      .syntax = STD_COUNTER32, .source = STD_COUNT, .arg = STD_RAISED_AT + LEVEL_INFO},
 };
+/* clang-format on */
 const size_t std_nobjects = COUNT(std_objects);
 
 const uint32_t std_mib2[] = {1, 3, 6, 1, 2, 1};

@@ -1,5 +1,5 @@
-/* refuser AGENTX-ADDRESS [OID]: another subagent, written for the tests. It serves one Integer32, at
- * OID (if that is told: with all that is below it), and takes part in SETs as badly as the value
+/* refuser AGENTX-ADDRESS [OID]: another subagent, written for the tests. It serves one Integer32,
+ * at OID (if that is told: with all that is below it), and takes part in SETs as badly as the value
  * tells it to:
  *   OID.1.0 = 1 refused in the test phase, 2 refused in the commit phase, else taken.
  * Prints "ready", and each phase that it hears of. */
