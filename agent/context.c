@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <net-snmp/agent/agent_callbacks.h>
-
+#include "agent/registration.h"
 #include "base/log.h"
 
 struct agent_contexts {
@@ -121,48 +120,40 @@ static int add(struct agent_contexts *c, struct agent_context *x, struct err *e)
     return 0;
 }
 
-static const char *name_of(const struct agent_context *x)
+static struct registration_place place_of(const struct agent_contexts *c,
+                                          const struct agent_context *x)
 {
-    return x->owner[0] ? x->owner : NULL;
+    return (struct registration_place){
+        .name = c->options.root,
+        .len = c->options.root_len,
+        .priority = DEFAULT_MIB_PRIORITY,
+        .context = x->owner,
+        .myvoid = x,
+    };
 }
 
 /* Is it registered, and does net-snmp have it still? */
 static bool is_known(const struct agent_contexts *c, const struct agent_context *x)
 {
-    const netsnmp_subtree *s = NULL;
+    struct registration_place p = place_of(c, x);
 
-    if (x->registration)
-        s = netsnmp_subtree_find(c->options.root, c->options.root_len, NULL, x->owner);
-    while (s && !(s->reginfo && s->reginfo->handler->myvoid == x))
-        s = s->children;
-    return s;
+    return x->registration && registration_known(&p);
 }
 
 static void ask_again(const struct agent_contexts *c, struct agent_context *x)
 {
-    oid root[MAX_OID_LEN];
-    struct register_parameters p = {
-        .name = root,
-        .namelen = c->options.root_len,
-        .priority = DEFAULT_MIB_PRIORITY,
-        .contextName = name_of(x),
-    };
+    struct registration_place p = place_of(c, x);
 
-    memcpy(root, c->options.root, c->options.root_len * sizeof(*root));
     x->renew = false;
-    snmp_call_callbacks(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID, &p);
+    registration_ask_again(&p);
 }
 
-/* netsnmp_unregister_handler() would hand on the registration's own names, which net-snmp 5.9.3
- * reads after it has freed them with the registration. */
 static void take_back(const struct agent_contexts *c, struct agent_context *x)
 {
-    oid root[MAX_OID_LEN];
+    struct registration_place p = place_of(c, x);
 
-    memcpy(root, c->options.root, c->options.root_len * sizeof(*root));
-    if (is_known(c, x))
-        unregister_mib_context(root, c->options.root_len, x->registration->priority, 0, 0,
-                               x->owner[0] ? x->owner : NULL);
+    if (x->registration)
+        registration_take_back(&p);
     x->registration = NULL;
     x->renew = false;
 }

@@ -16,6 +16,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/standard.h"
 #include "agent/table.h"
 #include "alerts/checks.h"
 #include "alerts/computed.h"
@@ -28,6 +29,7 @@
 enum {
     TICK_MS = 1000,
     FIRST_TICK_MS = 10,
+    CONTEXTS_A_TICK = 64,
     REAP_MS = 500, /* at the end, for one that was killed */
     PATH_MAX_LEN = 1024,
     WORDS_MAX = 2 * ERR_TEXT_MAX,
@@ -40,6 +42,8 @@ static struct guest {
     char store_path[PATH_MAX_LEN + 1], evaluator[PATH_MAX_LEN + 1]; /* "": the default */
     unsigned alarm;                                                 /* 0: not loaded */
     struct agent_table *table;
+    struct agent_standard *standard; /* NULL: not served */
+    bool no_standard;                /* snmpalertStandard no */
     struct checks checks;
     struct store *store; /* NULL: not open */
     pid_t core;          /* who had it then */
@@ -120,6 +124,19 @@ static void parse_evaluator(const char *token, char *line)
     parse_path(token, line, m.evaluator);
 }
 
+static void parse_standard(const char *token, char *line)
+{
+    if (!strcmp(line, "yes") || !strcmp(line, "no"))
+        m.no_standard = !strcmp(line, "no");
+    else
+        netsnmp_config_error("%s: yes or no is expected, not '%s'", token, line);
+}
+
+static void forget_standard(void)
+{
+    m.no_standard = false;
+}
+
 static void forget_store(void)
 {
     m.store_path[0] = '\0';
@@ -131,12 +148,13 @@ static void forget_evaluator(void)
 }
 
 static const struct {
-    const char *token;
+    const char *token, *help;
     void (*parse)(const char *token, char *line);
     void (*forget)(void); /* before snmpd reads its configuration anew */
 } tokens[] = {
-    {"snmpalertStore", parse_store, forget_store},
-    {"snmpalertEvaluator", parse_evaluator, forget_evaluator},
+    {"snmpalertStore", "PATH", parse_store, forget_store},
+    {"snmpalertEvaluator", "PATH", parse_evaluator, forget_evaluator},
+    {"snmpalertStandard", "yes|no", parse_standard, forget_standard},
 };
 
 /* ---- the compiler --------------------------------------------------------------------------- */
@@ -198,6 +216,8 @@ static void on_damage(void *arg, int code, const char *words)
 
 static void close_store(void)
 {
+    agent_standard_free(m.standard);
+    m.standard = NULL;
     agent_table_unregister(m.table);
     agent_table_set_store(m.table, NULL);
     store_close(m.store);
@@ -234,6 +254,25 @@ static bool is_taken(void)
         root[i] = sa_root[i];
     t = netsnmp_subtree_find(root, sa_root_len, NULL, "");
     return t && !snmp_oid_compare(t->name_a, t->namelen, root, sa_root_len);
+}
+
+/* What another one serves is left to it: it is said, and asked for again with the next core. */
+static void register_standard(void)
+{
+    const struct agent_standard_options o = {.store = m.store};
+    struct err e;
+
+    if (m.standard || m.no_standard)
+        return;
+    if (agent_standard_new(&m.standard, &o, &e) || agent_standard_register(m.standard, &e))
+        log_error(NULL, "%s", e.text);
+}
+
+/* Contexts of owners: inside snmpd each is a call, and no wait for anybody. */
+static void follow_owners(void)
+{
+    for (int n = 0; n < CONTEXTS_A_TICK && agent_table_follow(m.table) == 0; n++)
+        ;
 }
 
 static void register_table(void)
@@ -285,6 +324,10 @@ static void follow_store(void)
         cannot(err, &e);
     else if (!agent_table_registered(m.table))
         register_table();
+    if (m.store && m.served) {
+        register_standard();
+        follow_owners();
+    }
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -328,7 +371,8 @@ __attribute__((visibility("default"))) void init_snmpalert(void)
         return;
     }
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
-        snmpd_register_config_handler(tokens[i].token, tokens[i].parse, tokens[i].forget, "PATH");
+        snmpd_register_config_handler(tokens[i].token, tokens[i].parse, tokens[i].forget,
+                                      tokens[i].help);
     tick_in(FIRST_TICK_MS);
 }
 

@@ -4,6 +4,7 @@
  *     dlmod snmpalert /usr/local/lib/snmpalertd/snmpalert.so
  *     snmpalertStore /var/lib/snmpalertd                             the default
  *     snmpalertEvaluator /usr/local/libexec/snmpalertd-evaluator     the default
+ *     snmpalertStandard yes    the default; no: ALARM-MIB, NOTIFICATION-LOG-MIB are left to others
  *
  * and <agentx enabled="no"/> in snmpalertd.xml: of two that serve the same OIDs the second is
  * refused, and says so in its log, until the first is gone.

@@ -10,6 +10,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/registration.h"
 #include "alerts/standard.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -384,19 +385,32 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
 
 /* ---- registrations -------------------------------------------------------------------------- */
 
-static int register_one(struct subtree *tree)
+static struct registration_place place_of(const struct subtree *tree, oid name[MAX_OID_LEN])
 {
     const struct std_subtree *what = tree->what;
     uint32_t subids[STD_OID_MAX];
+
+    for (size_t i = 0; i < what->noid; i++)
+        subids[i] = what->oid[i];
+    return (struct registration_place){
+        .name = name,
+        .len = full_name(subids, what->noid, name),
+        .priority = what->priority,
+        .context = tree->of->owner ? tree->of->owner : "",
+        .myvoid = tree,
+    };
+}
+
+static int register_one(struct subtree *tree)
+{
+    const struct std_subtree *what = tree->what;
     oid name[MAX_OID_LEN];
+    struct registration_place p = place_of(tree, name);
     netsnmp_handler_registration *reg;
 
     if (tree->registration || tree->of->options.off[what->module])
         return 0;
-    for (size_t i = 0; i < what->noid; i++)
-        subids[i] = what->oid[i];
-    reg = netsnmp_create_handler_registration(std_module_names[what->module], handle, name,
-                                              full_name(subids, what->noid, name),
+    reg = netsnmp_create_handler_registration(std_module_names[what->module], handle, name, p.len,
                                               HANDLER_CAN_RWRITE);
     if (!reg)
         return ERR_NOMEM;
@@ -414,11 +428,26 @@ static int register_one(struct subtree *tree)
     return 0;
 }
 
+/* To unregister what the master has not taken from us would take it from who serves. */
 static void unregister_one(struct subtree *tree)
 {
-    if (tree->registration)
-        netsnmp_unregister_handler(tree->registration);
+    oid name[MAX_OID_LEN];
+    struct registration_place p = place_of(tree, name);
+
+    if (tree->registration && !tree->refused)
+        registration_take_back(&p);
     tree->registration = NULL;
+}
+
+static bool ask_again(struct subtree *tree)
+{
+    oid name[MAX_OID_LEN];
+    struct registration_place p = place_of(tree, name);
+
+    if (!tree->registration)
+        return !register_one(tree);
+    registration_ask_again(&p);
+    return true;
 }
 
 /* "1.3.6.1.2.1.92.1.3.1" */
@@ -507,10 +536,7 @@ bool agent_standard_again(struct agent_standard *s)
         if (!tree->refused)
             continue;
         any = true;
-        tree->refused = false;
-        unregister_one(tree);
-        if (register_one(tree))
-            tree->refused = true;
+        tree->refused = !ask_again(tree);
     }
     return any;
 }

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import BUILD, children, evaluator_of, module_lines, needs_module, program
 from lib.process import Process
-from lib.snmp import SYS_UPTIME, SetRefused
+from lib.snmp import SYS_UPTIME, SetRefused, Tools
 from lib.storefile import of_version
 from lib.wait import wait_for
 
@@ -361,3 +361,53 @@ def test_it_shows_nothing_but_its_two_functions():
     out = subprocess.run(["nm", "-D", "--defined-only", BUILD / "agent/snmpalert.so"],
                          capture_output=True, text=True, check=True).stdout
     assert {line.split()[-1] for line in out.splitlines()} == {"init_snmpalert", "deinit_snmpalert"}
+
+
+# ---- what else it serves ----
+
+def contexts_of(*owners):
+    """Lines of snmpd.conf: a community of each owner's name leads into the owner's context."""
+    lines = ["view all included .1"]
+    for owner in owners:
+        lines += [f"com2sec -Cn {owner} {owner} default {owner}", f"group {owner} v2c {owner}",
+                  f"access {owner} {owner} any noauth exact all all none"]
+    return "\n".join(lines) + "\n"
+
+
+def test_a_context_for_each_owner(make_world):
+    rows = ROWS + [("saOwnerTable", "bob", "3=0"), ("saGroupTable", "bob", "db", "3=bob's", "5=1")]
+    w = make_world(rows, server="module", config=contexts_of("alice", "bob"))
+    w.wait_served()
+    for owner, names in (("alice", ["ops", "web"]), ("bob", ["db"])):
+        tools = Tools(w.snmpd, community=owner)
+        wait_for(lambda: tools.get(w.oid(GROUP, 1, DESCRIPTION, owner, names[0]))[0].type,
+                 f"the context of {owner}")
+        found = tools.walk(w.oid(GROUP, 1, DESCRIPTION))
+        assert [v.oid for v in found] == [w.oid(GROUP, 1, DESCRIPTION, owner, n) for n in names]
+        assert tools.walk(w.oid(1)) == []  # nobody's
+
+
+ALARM_MIB, LOG_LIMIT = (1, 3, 6, 1, 2, 1, 118), (1, 3, 6, 1, 2, 1, 92, 1, 1, 1, 0)
+
+
+def test_standard_modules(make_world):
+    w = make_world(ROWS + [("saSystem", "19=77")], server="module")
+    w.wait_served()
+    wait_for(lambda: w.tools.get(LOG_LIMIT)[0].value == 77, "the log's limit to be ours")
+    oids = [v.oid for v in w.tools.walk(ALARM_MIB)]
+    assert oids and oids == sorted(oids)
+    w.tools.set((LOG_LIMIT, "u", 78))
+    assert w.tools.get(LOG_LIMIT)[0].value == 78
+    w.agent.stop()  # who kept the store
+    wait_for(lambda: w.tools.get(LOG_LIMIT)[0].value != 78, "snmpd's own log")
+    assert w.tools.walk(ALARM_MIB) == []
+
+
+def test_standard_modules_can_be_left_to_others(make_world):
+    w = make_world(ROWS, server="module", config="")
+    with open(w.snmpd.conf, "a") as f:
+        f.write("snmpalertStandard no\n")
+    w.snmpd.stop()
+    w.snmpd.start()
+    w.wait_served()
+    assert w.tools.walk(ALARM_MIB) == []
