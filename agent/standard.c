@@ -10,6 +10,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/pending.h"
 #include "agent/registration.h"
 #include "alerts/standard.h"
 #include "base/clock.h"
@@ -32,13 +33,6 @@ struct agent_standard {
     char *owner; /* or NULL */
     struct subtree subtrees[SUBTREES_MAX];
     struct pending *pending;
-};
-
-/* One SET between its phases. */
-struct pending {
-    struct set *set; /* NULL: over, or the session died */
-    bool checked, committed;
-    struct pending *next, **link;
 };
 
 /* ---- names and values ----------------------------------------------------------------------- */
@@ -169,62 +163,17 @@ static void on_read(struct subtree *tree, netsnmp_agent_request_info *info,
 
 /* ---- a SET between its phases --------------------------------------------------------------- */
 
-static void pending_end(struct pending *p)
+/* All registrations that a PDU touches share one. */
+static struct pending *begin_set(struct agent_standard *s, netsnmp_agent_request_info *info)
 {
-    set_free(p->set);
-    p->set = NULL;
-    if (!p->link)
-        return;
-    *p->link = p->next;
-    if (p->next)
-        p->next->link = p->link;
-    p->link = NULL;
-}
+    struct pending *p = pending_of(info, pending_name);
 
-static void pending_free(void *arg)
-{
-    struct pending *p = arg;
-
-    pending_end(p);
-    free(p);
-}
-
-static struct pending *pending_of(netsnmp_agent_request_info *info)
-{
-    struct pending *p = netsnmp_agent_get_list_data(info, pending_name);
-
-    return p && p->set ? p : NULL;
-}
-
-static struct pending *pending_new(struct agent_standard *s, netsnmp_agent_request_info *info)
-{
-    struct pending *p = pending_of(info);
-    netsnmp_data_list *node;
-
-    if (p)
-        return p;
-    p = calloc(1, sizeof(*p));
-    if (!p)
-        return NULL;
-    p->set = set_new(s->options.store, SET_SNMP);
-    node = p->set ? netsnmp_create_data_list(pending_name, p, pending_free) : NULL;
-    if (!node) {
-        pending_free(p);
-        return NULL;
-    }
-    p->next = s->pending;
-    p->link = &s->pending;
-    if (p->next)
-        p->next->link = &p->next;
-    s->pending = p;
-    netsnmp_agent_add_list_data(info, node);
-    return p;
+    return p ? p : pending_new(&s->pending, s->options.store, pending_name, info);
 }
 
 void agent_standard_session_lost(struct agent_standard *s)
 {
-    while (s->pending)
-        pending_end(s->pending);
+    pending_end_all(&s->pending);
     for (size_t i = 0; i < std_nsubtrees; i++) /* the next master may take them */
         s->subtrees[i].refused = s->subtrees[i].said = false;
 }
@@ -250,15 +199,6 @@ static const struct std_object *writable(const struct agent_standard *s,
     return NULL;
 }
 
-/* SNMP's error, for what the store says no to before it is committed. */
-static int error_of(int code)
-{
-    return code == ERR_WRONG_LENGTH                ? SNMP_ERR_WRONGLENGTH
-           : code == ERR_WRONG_VALUE               ? SNMP_ERR_WRONGVALUE
-           : code == ERR_NOMEM || code == ERR_FULL ? SNMP_ERR_RESOURCEUNAVAILABLE
-                                                   : SNMP_ERR_GENERR;
-}
-
 static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_info *r)
 {
     const struct std_object *o = writable(s, r);
@@ -276,13 +216,13 @@ static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_
     err = v.number > UINT32_MAX
               ? ERR_WRONG_VALUE
               : set_add(set, r->index, (const uint32_t[]){SA_SYSTEM, o->writable, 0}, 3, &v, &e);
-    return err ? error_of(err) : SNMP_ERR_NOERROR;
+    return err ? pending_snmp_error(err) : SNMP_ERR_NOERROR;
 }
 
 static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
-    struct pending *p = pending_new(tree->of, info);
+    struct pending *p = begin_set(tree->of, info);
 
     for (netsnmp_request_info *r = requests; r; r = r->next) {
         int err = p ? stage_one(tree->of, p->set, r) : SNMP_ERR_RESOURCEUNAVAILABLE;
@@ -297,7 +237,7 @@ static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
 static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e;
     int tag, err;
 
@@ -306,7 +246,7 @@ static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
         return;
     err = p ? set_check(p->set, &tag, &e) : ERR_NOMEM;
     if (err)
-        netsnmp_set_request_error(info, requests, error_of(err));
+        netsnmp_set_request_error(info, requests, pending_snmp_error(err));
     else
         p->checked = true;
 }
@@ -314,7 +254,7 @@ static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
 static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
                       netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e;
     int tag;
 
@@ -330,7 +270,7 @@ static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
 static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e;
 
     (void)tree;
@@ -346,7 +286,7 @@ static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
 static void on_cleanup(struct subtree *tree, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     const struct agent_standard_options *o = &tree->of->options;
     bool committed = p && p->committed;
 

@@ -11,6 +11,7 @@
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
 #include "agent/context.h"
+#include "agent/pending.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/set.h"
@@ -27,13 +28,6 @@ struct agent_table {
     struct pending *pending;
     oid base[MAX_OID_LEN]; /* ROOT.1, below which the view begins */
     size_t base_len;
-};
-
-/* One SET between its phases. */
-struct pending {
-    struct set *set; /* NULL: over, or the session died */
-    bool committed;
-    struct pending *next, **link;
 };
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -275,91 +269,22 @@ static void on_read(const struct agent_context *at, netsnmp_agent_request_info *
 
 /* ---- a SET between its phases --------------------------------------------------------------- */
 
-static void pending_end(struct pending *p)
-{
-    set_free(p->set);
-    p->set = NULL;
-    if (!p->link)
-        return;
-    *p->link = p->next;
-    if (p->next)
-        p->next->link = p->link;
-    p->link = NULL;
-}
-
-static void pending_free(void *arg)
-{
-    struct pending *p = arg;
-
-    pending_end(p);
-    free(p);
-}
-
-static struct pending *pending_new(const struct agent_context *at, netsnmp_agent_request_info *info)
+static struct pending *begin_set(const struct agent_context *at, netsnmp_agent_request_info *info)
 {
     struct agent_table *t = at->arg;
-    struct pending *p = calloc(1, sizeof(*p));
-    netsnmp_data_list *node;
+    struct pending *p = pending_new(&t->pending, t->options.store, pending_name, info);
 
-    if (!p)
-        return NULL;
-    p->set = set_new(t->options.store, SET_SNMP);
-    node = p->set ? netsnmp_create_data_list(pending_name, p, pending_free) : NULL;
-    if (!node) {
-        pending_free(p);
-        return NULL;
-    }
-    if (at->owner[0])
+    if (p && at->owner[0])
         set_only_of(p->set, at->owner);
-    p->next = t->pending;
-    p->link = &t->pending;
-    if (p->next)
-        p->next->link = &p->next;
-    t->pending = p;
-    netsnmp_agent_add_list_data(info, node);
     return p;
-}
-
-/* NULL when there is none, or when its session died (net-snmp then has only a husk of it). */
-static struct pending *pending_of(netsnmp_agent_request_info *info)
-{
-    struct pending *p = netsnmp_agent_get_list_data(info, pending_name);
-
-    return p && p->set ? p : NULL;
 }
 
 void agent_table_session_lost(struct agent_table *t)
 {
-    while (t->pending)
-        pending_end(t->pending);
+    pending_end_all(&t->pending);
 }
 
 /* ---- refusing ------------------------------------------------------------------------------- */
-
-static const struct {
-    int code, snmp;
-} snmp_errors[] = {
-    {ERR_WRONG_TYPE, SNMP_ERR_WRONGTYPE},
-    {ERR_WRONG_LENGTH, SNMP_ERR_WRONGLENGTH},
-    {ERR_WRONG_VALUE, SNMP_ERR_WRONGVALUE},
-    {ERR_NO_CREATION, SNMP_ERR_NOCREATION},
-    {ERR_INCONSISTENT_VALUE, SNMP_ERR_INCONSISTENTVALUE},
-    {ERR_INCONSISTENT_NAME, SNMP_ERR_INCONSISTENTNAME},
-    {ERR_NOT_WRITABLE, SNMP_ERR_NOTWRITABLE},
-    {ERR_RESOURCE_UNAVAILABLE, SNMP_ERR_RESOURCEUNAVAILABLE},
-    {ERR_COMMIT_FAILED, SNMP_ERR_COMMITFAILED},
-    {ERR_NOMEM, SNMP_ERR_RESOURCEUNAVAILABLE},
-    {ERR_FULL, SNMP_ERR_RESOURCEUNAVAILABLE},
-    {ERR_TIMEOUT, SNMP_ERR_RESOURCEUNAVAILABLE},
-};
-
-static int snmp_error_of(int code)
-{
-    for (size_t i = 0; i < sizeof(snmp_errors) / sizeof(*snmp_errors); i++)
-        if (snmp_errors[i].code == code)
-            return snmp_errors[i].snmp;
-    return SNMP_ERR_GENERR;
-}
 
 /* The owner in a varbind's index; false when it has none (no such table, cut short). What has no
  * owner is everyone's, and so admin's. */
@@ -412,7 +337,7 @@ static void refuse(const struct agent_context *at, netsnmp_agent_request_info *i
                    netsnmp_request_info *r, int snmp_error, const struct err *e)
 {
     struct agent_table *t = at->arg;
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct suffix s;
     char named[33];
     const char *owner = at->owner;
@@ -440,7 +365,7 @@ static netsnmp_request_info *tagged(netsnmp_request_info *requests, int tag)
 static void on_reserve1(const struct agent_context *at, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
-    struct pending *p = pending_new(at, info);
+    struct pending *p = begin_set(at, info);
     struct err e = {.code = ERR_OK};
 
     if (!p) {
@@ -455,7 +380,7 @@ static void on_reserve1(const struct agent_context *at, netsnmp_agent_request_in
         e.code = s.side ? err_set(&e, ERR_NOT_WRITABLE, "there is no such object")
                         : set_add(p->set, r->index, s.subids, s.n, &v, &e);
         if (e.code) {
-            refuse(at, info, r, snmp_error_of(e.code), &e);
+            refuse(at, info, r, pending_snmp_error(e.code), &e);
             return;
         }
     }
@@ -465,7 +390,7 @@ static void on_reserve1(const struct agent_context *at, netsnmp_agent_request_in
 static void on_reserve2(const struct agent_context *at, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e = {.code = ERR_OK};
     int tag = -1;
 
@@ -475,14 +400,14 @@ static void on_reserve2(const struct agent_context *at, netsnmp_agent_request_in
     }
     e.code = set_check(p->set, &tag, &e);
     if (e.code)
-        refuse(at, info, tagged(requests, tag), snmp_error_of(e.code), &e);
+        refuse(at, info, tagged(requests, tag), pending_snmp_error(e.code), &e);
 }
 
 /* RFC 2741 section 7.2.4.2: a CommitSet fails by commitFailed and nothing else. */
 static void on_action(const struct agent_context *at, netsnmp_agent_request_info *info,
                       netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e = {.code = ERR_OK};
     int tag = -1;
 
@@ -505,7 +430,7 @@ static void changed(struct agent_table *t)
 static void on_undo(const struct agent_context *at, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     struct err e = {.code = ERR_OK};
 
     if (!p || !p->committed)
@@ -521,7 +446,7 @@ static void on_undo(const struct agent_context *at, netsnmp_agent_request_info *
 static void on_cleanup(const struct agent_context *at, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info);
+    struct pending *p = pending_of(info, pending_name);
     bool committed = p && p->committed;
 
     (void)requests;

@@ -48,14 +48,14 @@ void agent_table_set_store(struct agent_table *t, struct store *s);
  * Unregister: that and the contexts of owners. Both idempotent. */
 int agent_table_register(struct agent_table *t, struct err *e);
 void agent_table_unregister(struct agent_table *t);
-/* Does net-snmp know the root in the default context? A master agent takes an Unregister from any of
- * its subagents, whoever has registered: in snmpd it can be gone, and freed. */
+/* Does net-snmp know the root in the default context? A master agent takes an Unregister from any
+ * of its subagents, whoever has registered: in snmpd it can be gone, and freed. */
 bool agent_table_registered(const struct agent_table *t);
 /* Registers the contexts of the owners in saOwnerTable and takes back those of others, at most one
  * a call. Returns in how many ms to call it again: 0 while there is more to do. */
 int agent_table_follow(struct agent_table *t);
-/* The master did not take a registration: agent_table_follow() asks for all of them again, one after
- * the other. (To unregister what it has not taken from us would take it from who serves.) */
+/* The master did not take a registration: agent_table_follow() asks for all of them again, one
+ * after the other. (To unregister what it has not taken from us would take it from who serves.) */
 void agent_table_register_anew(struct agent_table *t);
 /* Net-snmp is to be shut down, which frees the registrations: nothing is unregistered any more. */
 void agent_table_forget(struct agent_table *t);
