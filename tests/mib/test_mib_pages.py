@@ -107,6 +107,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag, self.getpos()
+        self.text += " " if tag == "p" else ""
 
     def handle_data(self, data):
         self.text += data

@@ -184,7 +184,7 @@ def test_no_foreign_object_is_set(world, schema, manual, way, user, other):
                 refused += 1
             assert len(answers) == 1, (table["name"], column["name"], answers)
             assert answers <= {("noAccess", 1), ("noCreation", 1), ("wrongType", 1),
-                               ("wrongValue", 1)}
+                               ("wrongLength", 1), ("wrongValue", 1)}
     assert refused > 100
     assert without_reasons(world, everything(world)) == before
 
