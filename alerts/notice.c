@@ -10,7 +10,8 @@
  *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt:
  *     unsorted, or set aside for a way; what is set aside was due then
  *   another one of the line may have one only while it is DISPATCHED: an older one was put before
- * it by a resend saTargetPending is the number of a target's notices in `pending` */
+ *     it by a resend
+ *   saTargetPending is the number of a target's notices in `pending` */
 
 #define DB_PENDING "pending"
 #define DB_DUE     "due"

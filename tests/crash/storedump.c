@@ -77,7 +77,9 @@ static void put_row(const struct sa_table *table, const struct row *r)
             continue;
         printf("%s\"%u\": ", comma, (unsigned)c->number);
         comma = ", ";
-        if (value_is_text(c->syntax))
+        if (c->syntax == SA_OCTETS)
+            put_hex(row_text(r, c->number));
+        else if (value_is_text(c->syntax))
             put_string(row_text(r, c->number));
         else
             printf("%" PRId64, row_int(r, c->number));

@@ -526,6 +526,28 @@ def test_index_that_is_lost(told, name):
     told.finds(words.get(name, name))
 
 
+def of_way(way, keep):
+    """What is due set aside for WAY: moved there, or there as well (KEEP)."""
+    def spoil(lines):
+        moved = [x | {"key": f"{way:02x}{x['key'][2:]}"} for x in lines if x.get("db") == "due"]
+        return [x for x in lines if keep or x.get("db") != "due"] + moved
+    return spoil
+
+
+def test_due_and_set_aside_for_a_way(told):
+    told.made.transition(OK)
+    told.look(spoil=of_way(1, False))
+    assert not told.checks.problems
+    told.look(spoil=of_way(2, True))
+    told.finds("too much")
+
+
+def test_due_and_set_aside_for_a_way_that_is_not(told):
+    told.made.transition(OK)
+    told.look(spoil=of_way(3, False))
+    told.finds("way 3")
+
+
 @pytest.mark.parametrize("cell", ("pending", "delivered", "failed", "sequence"))
 def test_target_that_counts_wrong(told, cell):
     def spoil(lines):
