@@ -21,8 +21,7 @@ OTHERS = {"core", "poller", "dispatcher", "evaluator"}
 
 
 def without_agent(site, rows=""):
-    text = configuration(TRAPS + rows)(site)
-    return text.replace(f'<agentx socket="{site.snmpd.agentx}"/>', '<agentx enabled="no"/>')
+    return configuration(TRAPS + rows, agentx='enabled="no"')(site)
 
 
 def load_module(site):
