@@ -193,11 +193,11 @@ def _parts(index):
 class Site:
     """XML: a function that gets the site, with everything but the daemon running, and says what
     the configuration is. SNMPD: more lines of snmpd.conf, which may name TRAP_PORT, where snmptrapd
-    will be; AGENTX: its AgentX address. Ports and the store stay the same when parts are stopped and
+    will be; MASTER: its AgentX address. Ports and the store stay the same when parts are stopped and
     started."""
 
     def __init__(self, xml, prefix="snmpalert-live-", trap_options=("-OQ",), mail=None,
-                 snmpd="", agentx="", trap_port=None):
+                 snmpd="", master="", trap_port=None):
         self.folder = tempfile.mkdtemp(prefix=prefix)
         self.snmpd = self.snmptrapd = self.mail = self.web = self.daemon = None
         try:
@@ -205,7 +205,7 @@ class Site:
             os.mkdir(self.documents)
             self.snmpd = Snmpd(self._subfolder("snmpd"),
                                config="sysName demo.example.net\nsysLocation On this machine\n"
-                                      + snmpd, agentx=agentx)
+                                      + snmpd, agentx=master)
             self.snmpd.start()
             self.snmptrapd = Snmptrapd(self._subfolder("snmptrapd"), port=trap_port, options=(
                 "-m", MIBS, "-M", mib_folders(), "-Lf", self.path("traps.log"), *trap_options))

@@ -46,7 +46,7 @@ def beside(make_site, transport):
     def make(**options):
         options["snmpd"] = DEFAULTS
         if transport == "tcp":
-            options["agentx"] = f"tcp:localhost:{free_port()}"
+            options["master"] = f"tcp:localhost:{free_port()}"
         site = make_site(definition("busy") + TRAPS, apps=7, **options)
         if options.get("start", True):
             wait_trap(site, "saAlertRaised", saDefinitionName="busy")
