@@ -90,13 +90,15 @@ def wait_alert(site, name, level, phase, timeout=15):
 
 
 def notices(site, **wanted):
-    """The notices whose columns are as WANTED, each as {column: value}; columns without saNotice."""
+    """The notices whose columns are as WANTED, each as {column: value}; columns without saNotice.
+    One that comes while the columns are walked is not among them."""
     columns = ("Uuid", "Target", "Kind", "State", "Attempts", "Confirmation", "LastError", "Digest",
                "Definition", "Level", "TargetSequence")
-    rows = {}
+    rows = {index: {"id": index[-1]} for index in site.manager.column("saNoticeUuid")}
     for c in columns:
         for index, value in site.manager.column("saNotice" + c).items():
-            rows.setdefault(index, {"id": index[-1]})[c] = value
+            if index in rows:
+                rows[index][c] = value
     return [r for r in rows.values() if all(r.get(k) == v for k, v in wanted.items())]
 
 
