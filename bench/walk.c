@@ -28,7 +28,7 @@ enum {
     MODULE_SLICE_ROWS = 20000,
     REPETITIONS = 25,
     PEER_ROWS = 1000,
-    FILL_CHUNK = 20000,     /* rows per transaction */
+    FILL_CHUNK = 20000, /* rows per transaction */
     SERVED_DEADLINE_MS = 120000,
     COLUMN = HISTORY_VALUE, /* not the last one, so that a column's end is alike for all */
 };
