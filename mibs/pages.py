@@ -103,7 +103,7 @@ class Compliance(Thing):
 
     @staticmethod
     def terms(refinement):
-        for tag, before in (("syntax", "it holds"), ("writesyntax", "It is set to")):
+        for tag, before in (("syntax", "it holds"), ("writesyntax", "It may be set to")):
             found = refinement.find(tag)
             if found is not None:
                 yield f"{before} {Type(found[0])}."
@@ -259,7 +259,7 @@ class Manual:
         self.heading("SYNOPSIS")
         self.listing("", ["export MIBDIRS=@mibdir@:@shimdir@ MIBS=" + self.module.name,
                           f"snmptranslate -Tp {ROOT}",
-                          "snmptranslate -Td -OS saAlertLevel",
+                          "snmptranslate -Td -OS -IR saAlertLevel",
                           "snmptable -v2c -c public -OU -Ci -Cb -Cw 110 localhost saAlertTable"])
         self.heading("DESCRIPTION")
         for p in self.module.said:

@@ -76,6 +76,17 @@ def test_examples_work_in_their_order(world):
         assert re.search(SEEN.get(asked, r"sa\w+\.\S+ = "), done.stdout), (command, done.stdout)
 
 
+def test_synopsis_works_as_it_stands(world):
+    synopsis = re.search(r"^\.SH SYNOPSIS$(.*?)^\.SH", MANUAL.read_text(), re.M | re.S).group(1)
+    commands = [line.replace("\\-", "-") for line in synopsis.splitlines()
+                if line.startswith("snmp")]
+    assert len(commands) == 3
+    for command in commands:
+        done = type_command(world, command)
+        assert done.returncode == 0 and not done.stderr, f"{command}\n{done.stdout}{done.stderr}"
+        assert "saAlert" in done.stdout, command
+
+
 def test_every_table_can_be_shown_as_one(world, schema):
     for table in (t for t in schema["tables"] if not t["scalars"]):
         done = type_command(
