@@ -33,17 +33,17 @@ static const struct property agentx_attributes[] = {
      .help = "Where snmpd listens for AgentX subagents: /path, unix:/path or tcp:host:port."},
     {.name = "enabled",
      .type = PROPERTY_BOOLEAN,
-     .def = "yes",
+     .def = "true",
      .help =
          "no: there is no agent process, since snmpd serves the MIB itself by the module that it "
          "loads, see snmpalertd(8)."},
     {.name = "alarmMib",
      .type = PROPERTY_BOOLEAN,
-     .def = "yes",
+     .def = "true",
      .help = "Whether to serve ALARM-MIB and ITU-ALARM-MIB."},
     {.name = "notificationLogMib",
      .type = PROPERTY_BOOLEAN,
-     .def = "yes",
+     .def = "true",
      .help = "Whether to serve NOTIFICATION-LOG-MIB, in front of snmpd's own."},
 };
 
