@@ -62,6 +62,7 @@ usage: ./autogen.sh [command]
   check               install what is missing, build without a warning, run all tests
   check --sanitizers  the same, and the unit and MIB tests with the address and undefined
                       behaviour sanitizers
+  check --fuzz        the same, and each fuzz target for a minute beside the tests (with clang)
   packages            print the Debian packages that demo and check install
   help                this text
 
