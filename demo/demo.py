@@ -16,7 +16,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
 
-from lib.site import Site, adopt_orphans, children  # noqa: E402
+from lib.site import Site, adopt_orphans, build_folder, children  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
 
 HOLD_SECONDS = 4
@@ -271,7 +271,9 @@ class Demo:
             tail -f $DEMO/traps.log
             ls $DEMO/mail"""), "    "))
         say()
-        tell("README.md goes on from here; the MIB explains every object.")
+        tell(f"""README.md goes on from here. Every object is explained by
+             {build_folder()}/mibs/SNMPALERT-MIB.html, and by man -l
+             {build_folder()}/man/SNMPALERT-MIB.5.""")
 
     def run(self):
         """The titles of the steps that were not seen, and why the first of them was not."""
