@@ -12,7 +12,8 @@
 struct agent_contexts {
     struct agent_contexts_options options;
     struct agent_context *first;
-    uint64_t commits; /* of the store, when the owners were last looked at */
+    struct agent_context **at; /* where the next step goes on: what is before it is settled */
+    uint64_t commits;          /* of the store, when the owners were last looked at */
     bool looked;
 };
 
@@ -95,6 +96,7 @@ static void look(struct agent_contexts *c)
         for (struct agent_context *x = c->first; x; x = x->next)
             x->wanted = true;
     c->commits = commits;
+    c->at = &c->first;
     txn_abort(t);
 }
 
@@ -190,9 +192,10 @@ static bool settle(struct agent_contexts *c, struct agent_context **at)
 bool agent_contexts_step(struct agent_contexts *c)
 {
     look(c);
-    for (struct agent_context **at = &c->first; *at; at = &(*at)->next)
-        if (settle(c, at))
+    for (; *c->at; c->at = &(*c->at)->next)
+        if (settle(c, c->at))
             return true;
+    c->at = &c->first;
     return false;
 }
 
@@ -202,6 +205,7 @@ void agent_contexts_renew(struct agent_contexts *c)
         x->renew = true;
         x->failed = false;
     }
+    c->at = &c->first;
 }
 
 int agent_contexts_open(struct agent_contexts *c, struct err *e)
@@ -224,6 +228,7 @@ void agent_contexts_close(struct agent_contexts *c)
 {
     for (struct agent_context *x = c->first; x; x = x->next)
         take_back(c, x);
+    c->at = &c->first;
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -239,6 +244,7 @@ int agent_contexts_new(struct agent_contexts **ret, const struct agent_contexts_
         free(c);
         return err_set(e, ERR_NOMEM, "cannot set up the contexts");
     }
+    c->at = &c->first;
     *ret = c;
     return 0;
 }
