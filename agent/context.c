@@ -102,28 +102,7 @@ static void look(struct agent_contexts *c)
 
 /* ---- with net-snmp -------------------------------------------------------------------------- */
 
-/* It keeps its own copy of the context's name, and frees REG when it does not take it. */
-static int add(struct agent_contexts *c, struct agent_context *x, struct err *e)
-{
-    netsnmp_handler_registration *reg = netsnmp_create_handler_registration(
-        "snmpalert", c->options.handler, c->options.root, c->options.root_len,
-        HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
-
-    if (reg && x->owner[0] && !(reg->contextName = strdup(x->owner))) {
-        netsnmp_handler_registration_free(reg);
-        reg = NULL;
-    }
-    if (!reg)
-        return err_set(e, ERR_NOMEM, "cannot register the root OID");
-    reg->handler->myvoid = x;
-    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK)
-        return err_set(e, ERR_EXISTS, "the root OID is registered already");
-    x->registration = reg;
-    return 0;
-}
-
-static struct registration_place place_of(const struct agent_contexts *c,
-                                          const struct agent_context *x)
+static struct registration_place place_of(const struct agent_contexts *c, struct agent_context *x)
 {
     return (struct registration_place){
         .name = c->options.root,
@@ -134,8 +113,22 @@ static struct registration_place place_of(const struct agent_contexts *c,
     };
 }
 
+static int add(const struct agent_contexts *c, struct agent_context *x, struct err *e)
+{
+    struct registration_place p = place_of(c, x);
+    netsnmp_handler_registration *reg = registration_new(&p, "snmpalert", c->options.handler,
+                                                         HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
+
+    if (!reg)
+        return err_set(e, ERR_NOMEM, "cannot register the root OID");
+    if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK)
+        return err_set(e, ERR_EXISTS, "the root OID is registered already");
+    x->registration = reg;
+    return 0;
+}
+
 /* Is it registered, and does net-snmp have it still? */
-static bool is_known(const struct agent_contexts *c, const struct agent_context *x)
+static bool is_known(const struct agent_contexts *c, struct agent_context *x)
 {
     struct registration_place p = place_of(c, x);
 

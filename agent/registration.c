@@ -2,13 +2,30 @@
 
 #include <string.h>
 
-#include <net-snmp/agent/net-snmp-agent-includes.h>
 #include <net-snmp/agent/agent_callbacks.h>
 
 /* net-snmp wants NULL for the default context in some calls. */
 static const char *context_of(const struct registration_place *p)
 {
     return *p->context ? p->context : NULL;
+}
+
+/* Its names are copies of its own. */
+netsnmp_handler_registration *registration_new(const struct registration_place *p, const char *name,
+                                               Netsnmp_Node_Handler *handler, int modes)
+{
+    netsnmp_handler_registration *reg =
+        netsnmp_create_handler_registration(name, handler, p->name, p->len, modes);
+
+    if (reg && *p->context && !(reg->contextName = strdup(p->context))) {
+        netsnmp_handler_registration_free(reg);
+        reg = NULL;
+    }
+    if (!reg)
+        return NULL;
+    reg->priority = p->priority;
+    reg->handler->myvoid = p->myvoid;
+    return reg;
 }
 
 /* Helpers of net-snmp (bulk_to_next) may stand in front of our handler. */

@@ -9,15 +9,21 @@
 
 #include <net-snmp/net-snmp-config.h>
 #include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/agent/net-snmp-agent-includes.h>
 
-/* One that we made, and net-snmp has (or had). */
+/* One that we make, and net-snmp has (or had). */
 struct registration_place {
     const oid *name;
     size_t len;
     int priority;
     const char *context; /* "": the default one */
-    const void *myvoid;  /* of its handler: tells it from others */
+    void *myvoid;        /* of its handler: tells it from others */
 };
+
+/* For netsnmp_register_handler(), which frees it when it does not take it. NAME: of the handler;
+ * MODES: HANDLER_CAN_... NULL: out of memory. */
+netsnmp_handler_registration *registration_new(const struct registration_place *p, const char *name,
+                                               Netsnmp_Node_Handler *handler, int modes);
 
 /* Does net-snmp have it still? */
 bool registration_known(const struct registration_place *p);

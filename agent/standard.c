@@ -325,7 +325,7 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
 
 /* ---- registrations -------------------------------------------------------------------------- */
 
-static struct registration_place place_of(const struct subtree *tree, oid name[MAX_OID_LEN])
+static struct registration_place place_of(struct subtree *tree, oid name[MAX_OID_LEN])
 {
     const struct std_subtree *what = tree->what;
     uint32_t subids[STD_OID_MAX];
@@ -350,16 +350,9 @@ static int register_one(struct subtree *tree)
 
     if (tree->registration || tree->of->options.off[what->module])
         return 0;
-    reg = netsnmp_create_handler_registration(std_module_names[what->module], handle, name, p.len,
-                                              HANDLER_CAN_RWRITE);
+    reg = registration_new(&p, std_module_names[what->module], handle, HANDLER_CAN_RWRITE);
     if (!reg)
         return ERR_NOMEM;
-    reg->handler->myvoid = tree;
-    reg->priority = what->priority;
-    if (tree->of->owner && !(reg->contextName = strdup(tree->of->owner))) {
-        netsnmp_handler_registration_free(reg);
-        return ERR_NOMEM;
-    }
     tree->registration = reg; /* the master may refuse it from within the call */
     if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK) { /* it has freed reg */
         tree->registration = NULL;
