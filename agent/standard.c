@@ -267,13 +267,18 @@ static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
         p->committed = true;
 }
 
+static void changed(struct agent_standard *s)
+{
+    if (s->options.on_set)
+        s->options.on_set(s->options.arg);
+}
+
 static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info, pending_name);
     struct err e;
 
-    (void)tree;
     if (!p || !p->committed)
         return;
     if (set_undo(p->set, &e)) {
@@ -281,20 +286,20 @@ static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
         netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
     }
     pending_end(p);
+    changed(tree->of);
 }
 
 static void on_cleanup(struct subtree *tree, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info, pending_name);
-    const struct agent_standard_options *o = &tree->of->options;
     bool committed = p && p->committed;
 
     (void)requests;
     if (p)
         pending_end(p);
-    if (committed && o->on_set)
-        o->on_set(o->arg);
+    if (committed)
+        changed(tree->of);
 }
 
 /* ---- the handler ---------------------------------------------------------------------------- */

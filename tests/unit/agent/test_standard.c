@@ -210,6 +210,7 @@ static void refusals_are_known_by_their_names(void **state)
 static void undo_puts_back(void **state)
 {
     struct call c;
+    int heard = sets_heard;
 
     (void)state;
     call_init(&c, age_out, OID_LENGTH(age_out), ASN_UNSIGNED, 5);
@@ -220,6 +221,7 @@ static void undo_puts_back(void **state)
     assert_int_equal(system_cell(SYSTEM_HISTORY_MAX_AGE), 300);
     assert_int_equal(call_run(&c, MODE_SET_UNDO), 0);
     assert_int_equal(system_cell(SYSTEM_HISTORY_MAX_AGE), 90 * 24 * 3600);
+    assert_int_equal(sets_heard, heard + 1);
     call_release(&c);
 }
 
