@@ -36,6 +36,8 @@
     NUMBER(n, s, SA_BITS, a, k, 0, (1 << (COUNT(list) - 1)) - 1), .names = (list)
 #define TRUTH(n, s, a, k)                                                                          \
     NUMBER(n, s, SA_TRUTH, a, k, TRUTH_TRUE, TRUTH_FALSE), .names = truth_names
+#define TRIGGER(n, s, a)                                                                           \
+    ENUM(n, s, a, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN, trigger_names), .def = TRIGGER_IDLE
 #define TEXT(n, s, a, k, longest) NUMBER(n, s, SA_TEXT, a, k, 0, longest)
 #define NAME(n, s, a, k)          NUMBER(n, s, SA_NAME, a, k, 1, 32)
 #define NAME_OR_EMPTY(n, s, a, k) NUMBER(n, s, SA_NAME_OR_EMPTY, a, k, 0, 32)
@@ -59,8 +61,7 @@
 /* The trigger and what it goes back to. */
 #define REVERT(n, s)                                                                               \
     {                                                                                              \
-        ENUM(n, s, SA_READ_CREATE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN, trigger_names),         \
-            .def = TRIGGER_IDLE, .help = revert_help                                               \
+        TRIGGER(n, s, SA_READ_CREATE), .help = revert_help                                         \
     }
 #define FILE_CELLS(n, s)                                                                           \
     {                                                                                              \
@@ -400,9 +401,7 @@ static const struct sa_column handler_columns[] = {
      .help = "Notices that the handler is delivering now."},
     {TRUTH(HANDLER_ENABLED, "saHandlerEnabled", SA_READ_WRITE, SA_DURABLE), .def = TRUTH_TRUE,
      .help = "Whether the handler delivers; while it does not, its notices wait."},
-    {ENUM(HANDLER_REVERT, "saHandlerRevert", SA_READ_WRITE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN,
-          trigger_names),
-     .def = TRIGGER_IDLE,
+    {TRIGGER(HANDLER_REVERT, "saHandlerRevert", SA_READ_WRITE),
      .help = "Setting run enables the handler and takes all its properties back to what the "
              "configuration file says."},
 };
@@ -435,9 +434,8 @@ static const struct sa_column handler_property_columns[] = {
      .def = TRUTH_FALSE,
      .help = "Whether the value in force was set by a manager, other than the configuration file "
              "says."},
-    {ENUM(HANDLER_PROPERTY_REVERT, "saHandlerPropertyRevert", SA_READ_WRITE, SA_COMPUTED,
-          TRIGGER_IDLE, TRIGGER_RUN, trigger_names),
-     .def = TRIGGER_IDLE, .help = revert_help},
+    {TRIGGER(HANDLER_PROPERTY_REVERT, "saHandlerPropertyRevert", SA_READ_WRITE),
+     .help = revert_help},
     FILE_CELLS(HANDLER_PROPERTY_FILE, "saHandlerPropertyFile"),
 };
 static const struct sa_table handler_property_table = {
@@ -481,9 +479,8 @@ static const struct sa_column source_columns[] = {
      .help = "Why the last poll failed, in words; empty when it did not."},
     {TRUTH(SOURCE_ENABLED, "saSourceEnabled", SA_READ_WRITE, SA_DURABLE), .def = TRUTH_TRUE,
      .help = "Whether the source is polled."},
-    {ENUM(SOURCE_POLL_NOW, "saSourcePollNow", SA_READ_WRITE, SA_COMPUTED, TRIGGER_IDLE, TRIGGER_RUN,
-          trigger_names),
-     .def = TRIGGER_IDLE, .help = "Setting run polls the source at once."},
+    {TRIGGER(SOURCE_POLL_NOW, "saSourcePollNow", SA_READ_WRITE),
+     .help = "Setting run polls the source at once."},
 };
 static const struct sa_table source_table = {
     .id = SA_SOURCE,
@@ -827,7 +824,7 @@ static const struct sa_column target_columns[] = {
              "is usual for the kind of handler."},
     {TEXT(TARGET_DESCRIPTION, "saTargetDescription", SA_READ_CREATE, SA_DURABLE, 255),
      .xml = "description", .help = "Who or what the target is."},
-    {ENUM(TARGET_TEST, "saTargetTest", SA_READ_CREATE, SA_COMPUTED, 1, 2, trigger_names), .def = 1,
+    {TRIGGER(TARGET_TEST, "saTargetTest", SA_READ_CREATE),
      .help = "Setting run sends the target one test notice."},
     STORAGE(TARGET_STORAGE, "saTargetStorage"),
     STATUS(TARGET_STATUS, "saTargetStatus"),
