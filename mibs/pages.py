@@ -127,7 +127,7 @@ class Module:
         self.types = []
         for t in tree.iter("typedef"):
             if t.get("name"):
-                self.types.append((Thing(t, base), named_type(t), t.findtext("format", "")))
+                self.types.append((Thing(t, base), str(Type(t)), t.findtext("format", "")))
         self.parts = [self.scalars(nodes, base)] + [Table(t, base) for t in nodes.iter("table")]
         self.notifications = [(Thing(n, base), [o.get("name") for o in n.iter("object")])
                               for n in tree.find("notifications")]
@@ -148,15 +148,6 @@ class Module:
             yield part.name
             yield from (c.name for c in part.columns)
         yield from (n.name for n, _ in self.notifications)
-
-
-def named_type(definition):
-    """A textual convention in terms of what it stands for."""
-    plain = Type(definition)
-    parent = definition.find("parent")
-    kind = definition.get("basetype")
-    plain.name = parent.get("name") if parent is not None else LABELLED.get(kind, kind)
-    return str(plain)
 
 
 def read_examples(lines):
