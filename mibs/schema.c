@@ -15,7 +15,7 @@
 #define KEEP_SECONDS     (90 * 24 * 60 * 60)
 #define KEEP_SECONDS_MAX (36500LL * 24 * 60 * 60)
 #define KEEP_ROWS        100000
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)         (sizeof(a) / sizeof((a)[0]))
 
 /* ---- shapes of columns, to be completed by .xml, .def, .help, ... ------------------------ */
 
@@ -126,8 +126,9 @@ static const struct sa_name handler_status_names[] = {
     {NULL, 0},
 };
 static const struct sa_name source_status_names[] = {
-    {"unknown", STATUS_UNKNOWN},     {"up", STATUS_UP}, {"failing", STATUS_FAILING},
-    {"malformed", STATUS_MALFORMED}, {"disabled", STATUS_DISABLED}, {NULL, 0},
+    {"unknown", STATUS_UNKNOWN},   {"up", STATUS_UP},
+    {"failing", STATUS_FAILING},   {"malformed", STATUS_MALFORMED},
+    {"disabled", STATUS_DISABLED}, {NULL, 0},
 };
 static const struct sa_name property_type_names[] = {
     {"text", 1},   {"number", 2},   {"boolean", 3}, {"enumeration", 4}, {"file", 5},
@@ -155,7 +156,9 @@ static const struct sa_name policy_names[] = {
     {"unknown", POLICY_UNKNOWN},    {NULL, 0},
 };
 static const struct sa_name trigger_names[] = {
-    {"idle", TRIGGER_IDLE}, {"run", TRIGGER_RUN}, {NULL, 0},
+    {"idle", TRIGGER_IDLE},
+    {"run", TRIGGER_RUN},
+    {NULL, 0},
 };
 static const struct sa_name phase_names[] = {
     {"inactive", PHASE_INACTIVE},
@@ -165,16 +168,11 @@ static const struct sa_name phase_names[] = {
     {NULL, 0},
 };
 static const struct sa_name flag_bits[] = {
-    {"noData", 0},
-    {"error", 1},
-    {"disabled", 2},
-    {"acknowledged", 3},
-    {"suppressed", 4},
-    {NULL, 0},
+    {"noData", 0}, {"error", 1}, {"disabled", 2}, {"acknowledged", 3}, {"suppressed", 4}, {NULL, 0},
 };
 static const struct sa_name acknowledge_names[] = {
-    {"none", ACK_NONE},   {"normal", ACK_NORMAL}, {"sticky", ACK_STICKY},
-    {"until", ACK_UNTIL}, {NULL, 0},
+    {"none", ACK_NONE}, {"normal", ACK_NORMAL}, {"sticky", ACK_STICKY}, {"until", ACK_UNTIL},
+    {NULL, 0},
 };
 static const struct sa_name reason_names[] = {
     {"condition", REASON_CONDITION}, {"noData", REASON_NO_DATA},  {"error", REASON_ERROR},
@@ -278,8 +276,7 @@ static const struct sa_column system_columns[] = {
          "file again, as SIGHUP does."},
     {UNSIGNED(SYSTEM_HISTORY_MAX_AGE, "saSystemHistoryMaxAge", SA_READ_WRITE, SA_DURABLE, 0,
               KEEP_SECONDS_MAX),
-     .def = KEEP_SECONDS,
-     .help = "How long rows of saHistoryTable are kept; 0 is no limit."},
+     .def = KEEP_SECONDS, .help = "How long rows of saHistoryTable are kept; 0 is no limit."},
     {UNSIGNED(SYSTEM_HISTORY_MAX_ROWS, "saSystemHistoryMaxRows", SA_READ_WRITE, SA_DURABLE, 0,
               U32_MAX),
      .def = KEEP_ROWS,
