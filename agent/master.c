@@ -16,14 +16,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/agentx.h"
 #include "base/log.h"
 
-enum { HEADER_LEN = 20, RESPONSE = 18, VERSION = 1, TEXT_MAX = 400 };
+enum { TEXT_MAX = 400 };
 enum { HANGS_UP = -1, SILENT = -2, NO_HOST = -3 }; /* reasons beside those of errno(3) */
 
-/* RFC 2741 section 6.1: version, type 13 (Ping), flags (network byte order), reserved; then
- * session, transaction, packet and length of what follows. */
-static const uint8_t ping[HEADER_LEN] = {VERSION, 13, 0x10, 0, [15] = 1};
+/* Version, type, flags, reserved; then session, transaction, packet and length of what follows. */
+static const uint8_t ping[AGENTX_HEADER] = {AGENTX_VERSION, AGENTX_PING, AGENTX_NETWORK_BYTE_ORDER,
+                                            0, [15] = 1};
 
 struct master_search {
     struct loop *loop;
@@ -35,7 +36,7 @@ struct master_search {
     int fd;
     bool asked;
     int told; /* the reason that was logged last, 0: none */
-    uint8_t answer[HEADER_LEN];
+    uint8_t answer[AGENTX_HEADER];
     size_t answered; /* octets of it */
 };
 
@@ -254,7 +255,8 @@ static void hear(struct master_search *m)
         return;
     }
     m->answered += n > 0 ? (size_t)n : 0;
-    if (n <= 0 || m->answer[0] != VERSION || (m->answered > 1 && m->answer[1] != RESPONSE))
+    if (n <= 0 || m->answer[0] != AGENTX_VERSION ||
+        (m->answered > 1 && m->answer[1] != AGENTX_RESPONSE))
         failed(m, HANGS_UP);
     else if (m->answered == sizeof(m->answer))
         found(m);

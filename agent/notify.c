@@ -17,14 +17,10 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/agentx.h"
 #include "base/clock.h"
 #include "dispatch/agentx_kind.h"
 #include "dispatch/notification.h"
-
-enum { /* RFC 2741 section 6.1; net-snmp installs no header with them */
-       AGENTX_NOTIFY = 12,
-       AGENTX_RESPONSE = 18,
-};
 
 enum {
     BUSY_MS = 20,                  /* the socket has no room: looked at again after */

@@ -2,33 +2,28 @@
 
 #include <string.h>
 
+#include "agent/agentx.h"
 #include "base/log.h"
 
 /* RFC 2741 section 6.1: the header is u8 version, type, flags, reserved; u32 session, transaction,
  * packet, length of the rest. */
 enum {
-    HEADER = 20,
     TYPE = 1,
     FLAGS = 2,
     SESSION = 4,
     TRANSACTION = 8,
     LENGTH = 16,
-    NETWORK_BYTE_ORDER = 0x10,
-    GET = 5,
-    TEST_SET = 8,
-    CLEANUP_SET = 11,
-    RESPONSE = 18,
-    REFUSAL = HEADER + 8, /* u32 time, u16 error, u16 index */
+    REFUSAL = AGENTX_HEADER + 8, /* u32 time, u16 error, u16 index */
     TOO_BIG = 1,
 };
 
 static struct {
     int (*recv)(netsnmp_transport *t, void *buf, int size, void **opaque, int *olength);
     int (*send)(netsnmp_transport *t, const void *buf, int size, void **opaque, int *olength);
-    uint8_t head[HEADER]; /* the beginning of a message whose header is not whole yet */
-    size_t have;          /* octets of it */
-    size_t pass, skip;    /* that are left of the message that is being read */
-    uint8_t refused[4];   /* transaction of the last SET that was refused */
+    uint8_t head[AGENTX_HEADER]; /* the beginning of a message whose header is not whole yet */
+    size_t have;                 /* octets of it */
+    size_t pass, skip;           /* that are left of the message that is being read */
+    uint8_t refused[4];          /* transaction of the last SET that was refused */
     bool has_refused;
 } guard;
 
@@ -36,7 +31,7 @@ static uint32_t number_at(const uint8_t *message, size_t at)
 {
     const uint8_t *p = message + at;
 
-    if (message[FLAGS] & NETWORK_BYTE_ORDER)
+    if (message[FLAGS] & AGENTX_NETWORK_BYTE_ORDER)
         return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
     return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
@@ -44,44 +39,44 @@ static uint32_t number_at(const uint8_t *message, size_t at)
 /* The answer to the request with this header, or in place of a response with it. */
 static void make_refusal(const uint8_t *header, uint8_t ret[REFUSAL])
 {
-    bool big_endian = header[FLAGS] & NETWORK_BYTE_ORDER;
+    bool big_endian = header[FLAGS] & AGENTX_NETWORK_BYTE_ORDER;
     size_t low = big_endian ? 1 : 0; /* of a u16; of a u32 it is three times that */
 
     memset(ret, 0, REFUSAL);
     ret[0] = header[0];
-    ret[TYPE] = RESPONSE;
-    ret[FLAGS] = header[FLAGS] & NETWORK_BYTE_ORDER;
+    ret[TYPE] = AGENTX_RESPONSE;
+    ret[FLAGS] = header[FLAGS] & AGENTX_NETWORK_BYTE_ORDER;
     memcpy(ret + SESSION, header + SESSION, LENGTH - SESSION);
-    ret[LENGTH + 3 * low] = REFUSAL - HEADER;
-    ret[HEADER + 4 + low] = TOO_BIG;
-    ret[HEADER + 6 + low] = 1; /* the first varbind, as good as any */
+    ret[LENGTH + 3 * low] = REFUSAL - AGENTX_HEADER;
+    ret[AGENTX_HEADER + 4 + low] = TOO_BIG;
+    ret[AGENTX_HEADER + 6 + low] = 1; /* the first varbind, as good as any */
 }
 
 static void refuse(netsnmp_transport *t, const uint8_t *header, size_t size)
 {
     uint8_t answer[REFUSAL];
 
-    if (header[TYPE] < GET || header[TYPE] > TEST_SET)
+    if (header[TYPE] < AGENTX_GET || header[TYPE] > AGENTX_TEST_SET)
         return;
     log_warning("agentx", "refused a request that is too large for AgentX: %zu octets of %d", size,
                 AGENTX_MESSAGE_MAX);
     make_refusal(header, answer);
     guard.send(t, answer, REFUSAL, NULL, NULL);
-    guard.has_refused = header[TYPE] == TEST_SET;
+    guard.has_refused = header[TYPE] == AGENTX_TEST_SET;
     memcpy(guard.refused, header + TRANSACTION, sizeof(guard.refused));
 }
 
 /* The master cleans up after a refused SET, too; net-snmp would wonder which. */
 static bool is_its_cleanup(const uint8_t *header)
 {
-    return guard.has_refused && header[TYPE] == CLEANUP_SET &&
+    return guard.has_refused && header[TYPE] == AGENTX_CLEANUP_SET &&
            !memcmp(guard.refused, header + TRANSACTION, sizeof(guard.refused));
 }
 
 /* A message begins: what becomes of it? */
 static void judge(netsnmp_transport *t, const uint8_t *header)
 {
-    size_t size = (size_t)HEADER + number_at(header, LENGTH);
+    size_t size = (size_t)AGENTX_HEADER + number_at(header, LENGTH);
 
     if (size > AGENTX_MESSAGE_MAX) {
         refuse(t, header, size);
@@ -103,7 +98,7 @@ static size_t sift(netsnmp_transport *t, uint8_t *buf, size_t n)
         size_t left = n - in, k;
 
         if (!guard.pass && !guard.skip) {
-            if (left < HEADER) {
+            if (left < AGENTX_HEADER) {
                 memcpy(guard.head, buf + in, left);
                 guard.have = left;
                 break;
@@ -129,7 +124,7 @@ static int guarded_recv(netsnmp_transport *t, void *buf, int size, void **opaque
     size_t had = guard.have, out;
     int n;
 
-    if (size <= HEADER) /* net-snmp reads by many KiB */
+    if (size <= AGENTX_HEADER) /* net-snmp reads by many KiB */
         return -1;
     memcpy(buf, guard.head, had);
     n = guard.recv(t, (uint8_t *)buf + had, size - (int)had, opaque, olength);
@@ -151,7 +146,7 @@ static int guarded_send(netsnmp_transport *t, const void *buf, int size, void **
     const uint8_t *message = buf;
     uint8_t answer[REFUSAL];
 
-    if (size <= AGENTX_MESSAGE_MAX || message[TYPE] != RESPONSE)
+    if (size <= AGENTX_MESSAGE_MAX || message[TYPE] != AGENTX_RESPONSE)
         return guard.send(t, buf, size, opaque, olength);
     log_warning("agentx", "a response is too large for AgentX: %d octets of %d", size,
                 AGENTX_MESSAGE_MAX);

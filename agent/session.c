@@ -18,6 +18,7 @@
 #include <net-snmp/agent/agent_callbacks.h>
 #include <net-snmp/library/large_fd_set.h>
 
+#include "agent/agentx.h"
 #include "agent/master.h"
 #include "agent/oversize.h"
 #include "base/log.h"
@@ -26,8 +27,6 @@ static const char app_name[] = "snmpalertd-agent";
 static const char refused_line[] = "registering pdu failed";
 
 enum {
-    PING = 13,
-    RESPONSE = 18, /* RFC 2741 section 6.1 */
     SEEN_MAX = 64, /* requests that may be open at once and be sent again; SETs are alone */
     NEVER_S = 1000000,
     GOODBYE_MS = 300, /* for each answer of a master at the end */
@@ -97,7 +96,7 @@ static int on_packet(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, vo
 
     if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
         hear(s);
-    if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu->command != RESPONSE &&
+    if (op == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu->command != AGENTX_RESPONSE &&
         is_seen(s, pdu->reqid)) {
         log_debug("agentx", "the master agent sent request %ld again", pdu->reqid);
         return 1;
@@ -251,7 +250,7 @@ static int on_pong(int op, netsnmp_session *from, int id, netsnmp_pdu *pdu, void
 static void on_ping(void *arg)
 {
     struct agent_session *s = arg;
-    netsnmp_pdu *pdu = s->heard ? NULL : snmp_pdu_create(PING);
+    netsnmp_pdu *pdu = s->heard ? NULL : snmp_pdu_create(AGENTX_PING);
 
     s->heard = false;
     if (pdu) {
