@@ -181,7 +181,6 @@ static void start_compiler(void)
     char text[WORDS_MAX];
     int fd, pidfd;
 
-    reap_compiler();
     if (m.compiler_pid)
         return;
     if (eval_spawn(evaluator_path(), false, &fd, &pidfd, &m.compiler_pid, &e)) {
