@@ -18,7 +18,6 @@ struct agent {
     struct agent_session *session;
     struct agent_table *table;
     struct agent_standard *standard;
-    const char *address;
     struct loop_timer *again, *standard_again, *follow;
     bool refused; /* and not asked again since */
     struct checks checks;
@@ -64,7 +63,7 @@ static void on_refused(void *arg, const char *context, const uint32_t *oid, size
         log_error("agentx",
                   "the master agent at %s refused our registration: does another subagent "
                   "serve the same OIDs?",
-                  a->address);
+                  agent_session_address(a->session));
     a->refused = true;
     loop_timer_cancel(a->follow);
     loop_timer_set(a->again, REGISTER_AGAIN_MS);
@@ -126,7 +125,6 @@ int agent_new(struct agent **ret, const struct agent_options *o, struct err *e)
         err = err_set(e, ERR_NOMEM, "cannot set up the agent");
         goto out;
     }
-    a->address = o->address;
     memcpy(standard.off, o->standard_off, sizeof standard.off);
     a->checks = (struct checks){.kinds = o->kinds, .compile = o->compile, .arg = o->arg};
     if (o->kinds && (err = checks_register(o->store, &a->checks))) {
