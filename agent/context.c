@@ -40,23 +40,15 @@ static struct agent_context *context_new(const struct agent_contexts *c, struct 
     return x;
 }
 
-static int compare(const struct agent_context *x, struct slice key)
-{
-    size_t n = x->key.len < key.len ? x->key.len : key.len;
-    int sign = n ? memcmp(x->key.data, key.data, n) : 0;
-
-    return sign ? sign : (x->key.len > key.len) - (x->key.len < key.len);
-}
-
 /* Of an owner that is: AT is where the search goes on, in the list behind the owner before. */
 static struct agent_context **want(struct agent_contexts *c, struct agent_context **at,
                                    struct slice key)
 {
     struct agent_context *x;
 
-    while (*at && compare(*at, key) < 0)
+    while (*at && slice_compare(key_slice(&(*at)->key), key) < 0)
         at = &(*at)->next;
-    if (*at && !compare(*at, key)) {
+    if (*at && !slice_compare(key_slice(&(*at)->key), key)) {
         (*at)->wanted = true;
         return at;
     }

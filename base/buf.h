@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     uint8_t *data;
@@ -19,6 +20,14 @@ struct slice {
     const uint8_t *data;
     size_t len;
 };
+/* < 0: A is before B, 0: they are the same, > 0; by their octets, what is cut short first. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int sign = n ? memcmp(a.data, b.data, n) : 0;
+
+    return sign ? sign : (a.len > b.len) - (a.len < b.len);
+}
 
 void buf_init(struct buf *b, size_t limit);
 void buf_release(struct buf *b);

@@ -425,8 +425,7 @@ static int compare(const struct page_walk *w, struct slice a, struct slice b)
         uint64_t x = get64(a.data), y = get64(b.data);
         return (x > y) - (x < y);
     }
-    int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return c ? c : (a.len > b.len) - (a.len < b.len);
+    return slice_compare(a, b);
 }
 
 static bool within(const struct page_walk *w, struct slice key, const struct bounds *b)

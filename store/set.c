@@ -48,16 +48,10 @@ static bool in_prefix(const struct set_row *r, const struct key *prefix)
            (r->key.len >= prefix->len && !memcmp(r->key.data, prefix->data, prefix->len));
 }
 
-static int compare_keys(struct slice a, struct slice b)
-{
-    int d = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-    return d ? d : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_rows(const void *a, const void *b)
 {
     const struct set_row *const *x = a, *const *y = b;
-    return compare_keys(key_slice(&(*x)->key), key_slice(&(*y)->key));
+    return slice_compare(key_slice(&(*x)->key), key_slice(&(*y)->key));
 }
 
 /* The set's own rows of the table, in key order. malloc'd, NULL when there are none. */
@@ -84,7 +78,7 @@ static int give_own(const struct set_row **own, size_t n, size_t *at, const stru
                     int (*cb)(void *arg, const struct row *r), void *arg)
 {
     int rc = 0;
-    while (!rc && *at < n && (!before || compare_keys(key_slice(&own[*at]->key), *before) < 0)) {
+    while (!rc && *at < n && (!before || slice_compare(key_slice(&own[*at]->key), *before) < 0)) {
         struct row r = set_row_of(own[*at], &own[*at]->after);
         rc = cb(arg, &r);
         ++*at;
