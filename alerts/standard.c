@@ -659,19 +659,13 @@ static bool begins_with(const struct key *k, const struct key *front)
 /* Is K before all that begins with FRONT? */
 static bool is_before(const struct key *k, const struct key *front)
 {
-    size_t n = k->len < front->len ? k->len : front->len;
-    int diff = memcmp(k->data, front->data, n);
-
-    return diff < 0 || (!diff && k->len < front->len);
+    return slice_compare(key_slice(k), key_slice(front)) < 0;
 }
 
 /* How K's octets behind LEN compare with TAIL's. */
 static int compare_rest(const struct key *k, size_t len, const struct key *tail)
 {
-    size_t rest = k->len - len, n = rest < tail->len ? rest : tail->len;
-    int diff = memcmp(k->data + len, tail->data, n);
-
-    return diff ? diff : (rest > tail->len) - (rest < tail->len);
+    return slice_compare((struct slice){k->data + len, k->len - len}, key_slice(tail));
 }
 
 static struct key tail_key(const struct rows *rows, const struct tail *tail)
