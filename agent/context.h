@@ -34,12 +34,12 @@ const struct key *agent_context_owner(const struct agent_context *x);
 struct agent_contexts_options {
     struct store *store;
     Netsnmp_Node_Handler *handler;
-    const oid *root;
+    const oid *root; /* kept, as are the store and ARG */
     size_t root_len;
     void *arg;
 };
 
-/* Registers nothing yet. */
+/* Registers nothing yet. ERR_NOMEM. */
 int agent_contexts_new(struct agent_contexts **ret, const struct agent_contexts_options *o,
                        struct err *e);
 void agent_contexts_free(
@@ -48,7 +48,8 @@ void agent_contexts_free(
 /* Another store than before; NULL: none for now, the contexts stay as they are. */
 void agent_contexts_store(struct agent_contexts *c, struct store *s);
 
-/* Registers the default context, unless it is. */
+/* Registers the default context, unless it is. ERR_NOMEM; ERR_EXISTS: another one in this process
+ * has it. */
 int agent_contexts_open(struct agent_contexts *c, struct err *e);
 /* Takes everything back. */
 void agent_contexts_close(struct agent_contexts *c);

@@ -24,7 +24,7 @@ struct agent_notifier;
 /* Both outlive it; S may be set later, as long as nothing was delivered. ON_TAKES: there is a
  * master now that takes notifications; or none any more, since it went away, or did not answer one
  * in AGENT_NOTIFY_ANSWER_MS: then it is one again when it answers. What is delivered meanwhile is
- * only tried in vain. May be NULL. */
+ * only tried in vain. May be NULL. ERR_NOMEM. */
 int agent_notifier_new(struct agent_notifier **ret, struct loop *l,
                        void (*on_takes)(void *arg, bool takes), void *arg, struct err *e);
 bool agent_notifier_takes(const struct agent_notifier *n);

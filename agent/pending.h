@@ -27,7 +27,7 @@ void pending_end(struct pending *p);
 /* The session died: none of LIST will hear more. What was committed stays. */
 void pending_end_all(struct pending **list);
 
-/* SNMP's error (RFC 3416) for one of the store's. */
+/* SNMP's error (RFC 3416) for one of the store's; genErr for what has none. */
 int pending_snmp_error(int code);
 
 #endif

@@ -29,12 +29,13 @@ struct agent_session_options {
     void *arg;
 };
 
-/* Settings, and init_agent(): register handlers after this and before start. */
+/* Settings, and init_agent(): register handlers after this and before start. ERR_NOMEM. */
 int agent_session_new(struct agent_session **ret, const struct agent_session_options *o,
                       struct err *e);
-/* Joins the loop and tries to connect; that there is no master (yet) is no error. */
+/* Joins the loop and tries to connect; that there is no master (yet) is no error.
+ * ERR_NOMEM. */
 int agent_session_start(struct agent_session *s, struct err *e);
-/* net-snmp's session with the master (a netsnmp_session); NULL: there is none. */
+/* net-snmp's session with the master (a netsnmp_session), until it is lost; NULL: there is none. */
 struct snmp_session;
 struct snmp_session *agent_session_master(const struct agent_session *s);
 const char *agent_session_address(const struct agent_session *s); /* for messages */

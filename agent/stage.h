@@ -37,7 +37,8 @@ struct agent_options {
 };
 
 /* Serves from here on, as the loop runs; the master agent may come later, go and come back. At most
- * one in a process. O is copied, what it points to is kept. */
+ * one in a process. O is copied, what it points to is kept. ERR_NOMEM, ERR_EXISTS (another one in
+ * this process serves the MIB), or as checks_register() and dispatcher_new(). */
 int agent_new(struct agent **ret, const struct agent_options *o, struct err *e);
 /* What the core has delivered: frames of dispatch/dispatch.h, as dispatcher_frame() takes them. */
 int agent_frame(struct agent *a, uint16_t type, const uint8_t *payload, size_t len);

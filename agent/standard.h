@@ -14,7 +14,7 @@
 struct agent_standard;
 
 struct agent_standard_options {
-    struct store *store;
+    struct store *store; /* kept: it outlives this */
     /* NULL: everything, in the default context. Else what is this owner's, read-only, in the
      * context of that name. Copied. */
     const char *owner;
@@ -24,13 +24,13 @@ struct agent_standard_options {
     void *arg;
 };
 
-/* After init_agent(). Does not register yet. */
+/* After init_agent(). Does not register yet. ERR_NOMEM. */
 int agent_standard_new(struct agent_standard **ret, const struct agent_standard_options *o,
                        struct err *e);
 void agent_standard_free(struct agent_standard *s); /* NULL is fine */
 
 /* As agent_table_register() and its mirror. What another one in this process has at our priority is
- * said in the log and left out. */
+ * said in the log and left out. ERR_NOMEM: some may be registered. */
 int agent_standard_register(struct agent_standard *s, struct err *e);
 void agent_standard_unregister(struct agent_standard *s);
 

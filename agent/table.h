@@ -35,7 +35,7 @@ struct agent_table_options {
     void *arg;
 };
 
-/* After init_agent(). Does not register yet. */
+/* After init_agent(). Does not register yet. ERR_NOMEM. The store is kept. */
 int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e);
 void agent_table_free(struct agent_table *t); /* NULL is fine */
 
@@ -45,7 +45,8 @@ void agent_table_set_store(struct agent_table *t, struct store *s);
 
 /* Registers the root, in the default context, with net-snmp, which passes it on to the master agent
  * whenever one is connected (whether the master takes it: agent/session.h, on_refused).
- * Unregister: that and the contexts of owners. Both idempotent. */
+ * Unregister: that and the contexts of owners. Both idempotent. ERR_NOMEM; ERR_EXISTS: another one
+ * in this process has it. */
 int agent_table_register(struct agent_table *t, struct err *e);
 void agent_table_unregister(struct agent_table *t);
 /* Does net-snmp know the root in the default context? A master agent takes an Unregister from any
