@@ -25,7 +25,8 @@ void log_line(enum log_level level, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* From now on lines are TO's to write, not standard error's: for code that is a guest in another
- * program. LEFT_OUT: how many like it were; the message is escaped nowhere. NULL: as before. */
+ * program. LEFT_OUT: how many like it were; the message is escaped nowhere. OBJECT may be NULL;
+ * both are gone after the call. NULL: as before. */
 void log_divert(void (*to)(enum log_level level, const char *object, unsigned left_out,
                            const char *message));
 
