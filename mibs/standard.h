@@ -138,6 +138,6 @@ struct std_state {
 };
 enum { STD_STATES = 5 };
 extern const struct std_state std_states[STD_STATES];
-const struct std_state *std_state_of(enum sa_level level);
+const struct std_state *std_state_of(enum sa_level level); /* ok's for what is none */
 
 #endif
