@@ -345,10 +345,7 @@ static void close_outlet(void *state)
 
 static void answer_at_once(struct service *s, struct job *j, const char *why)
 {
-    struct outcome o = {.job = j->id, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
-
-    snprintf(o.error, sizeof o.error, "%s", why);
-    service_done(s, &o);
+    service_retry(s, j->id, why);
     job_release(j);
     free(j);
 }

@@ -120,6 +120,8 @@ struct loop *service_loop(struct service *s);
 void *service_place(const struct service *s); /* as the stage gave it to dispatcher_new() */
 const struct dispatch_handler *service_handler(const struct service *s);
 void service_done(struct service *s, const struct outcome *o);
+/* The same with OUTCOME_RETRY and WHY, which is UTF-8, and nobody reached. */
+void service_retry(struct service *s, uint64_t job, const char *why);
 /* The value for J: its target's, else the handler's, else the default. A secret (and the file of
  * one) of the handler reads as "" for a target that overrides a transport property. */
 const char *service_text(const struct service *s, const struct job *j, const char *name);

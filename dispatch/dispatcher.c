@@ -236,6 +236,14 @@ void service_done(struct service *s, const struct outcome *o)
         loop_timer_set(s->end, 0); /* not now: the kind is still on the stack */
 }
 
+void service_retry(struct service *s, uint64_t job, const char *why)
+{
+    struct outcome o = {.job = job, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
+
+    snprintf(o.error, sizeof o.error, "%s", why);
+    service_done(s, &o);
+}
+
 /* ---- values of a job ---- */
 
 static bool overrides(const struct values *v, const char *name)

@@ -345,10 +345,7 @@ static void smtp_deliver(void *state, struct job *j)
         mailjob_refuse(it, m->service, &e);
         mailjob_free(it);
     } else {
-        struct outcome o = {.job = j->id, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
-
-        snprintf(o.error, sizeof o.error, "out of memory");
-        service_done(m->service, &o);
+        service_retry(m->service, j->id, "out of memory");
     }
     free(j);
 }

@@ -487,10 +487,7 @@ static void snmp_deliver(void *state, struct job *j)
     struct snmp_job *x = snmp_job_new(m, j);
 
     if (!x) {
-        struct outcome o = {.job = j->id, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
-
-        write_words(o.error, "out of memory");
-        service_done(m->service, &o);
+        service_retry(m->service, j->id, "out of memory");
         job_release(j);
         free(j);
         return;
