@@ -295,7 +295,8 @@ run_check() {
         configure_in "$BUILD_DIR/sanitizers" --enable-sanitizers
         build_in "$BUILD_DIR/sanitizers"
         build_tests_in "$BUILD_DIR/sanitizers"
-        run_tests "$BUILD_DIR/sanitizers" "TESTS=$(unit_tests "$BUILD_DIR/sanitizers")"
+        run_tests "$BUILD_DIR/sanitizers" \
+            "TESTS=tests/mib/run.sh $(unit_tests "$BUILD_DIR/sanitizers")"
         all_status=$status
     fi
     run_tests "$BUILD_DIR"
