@@ -8,9 +8,9 @@
  * trigger: nothing is stored, but a SET to another value than its default is told by the changes
  * ring. A table's `revert` trigger is done by the set itself: the row's cells are what the
  * configuration file says, and it is active, but for what else the set names. The ring is told by
- * every origin; a row that a SET leaves as it was is not in it. A column that goes `with` another one
- * is refused without it (inconsistentValue), and gets its default back from managers who set that
- * one alone. */
+ * every origin; a row that a SET leaves as it was is not in it. A column that goes `with` another
+ * one is refused without it (inconsistentValue), and gets its default back from managers who set
+ * that one alone. */
 #ifndef STORE_SET_H
 #define STORE_SET_H
 
@@ -65,10 +65,10 @@ void set_free(struct set *x); /* NULL is fine; undoes nothing */
 void set_storage(struct set *x, enum sa_storage storage);
 
 /* For XML: a row that this set names gets its defaults back in columns of the file (those with an
- * `xml` name) that the set does not name, so that what was taken out of the file goes. In a row that
- * was permanent and stays it, a cell in which a manager had another word than the file keeps it, and
- * so does its RowStatus when the set does not name it. What the file says of a permanent row is kept
- * in the table's `file` column, for its `revert` trigger. */
+ * `xml` name) that the set does not name, so that what was taken out of the file goes. In a row
+ * that was permanent and stays it, a cell in which a manager had another word than the file keeps
+ * it, and so does its RowStatus when the set does not name it. What the file says of a permanent
+ * row is kept in the table's `file` column, for its `revert` trigger. */
 void set_whole_rows(struct set *x);
 
 /* Before the first set_add: X takes rows of OWNER (a valid name) and nothing else. Another's row is

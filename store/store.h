@@ -45,8 +45,8 @@ struct store_options {
  * (LMDB's locks want it so) and opens it anew after fork(). Clears stale readers. ERR_VERSION: made
  * by a newer version (nothing is touched); ERR_CORRUPT, ERR_DENIED, ERR_IO with words. */
 int store_open(struct store **ret, const struct store_options *o, struct err *e);
-/* Which process has the store in the folder PATH open as its core? ERR_NOTFOUND: none; ERR_DENIED, ...
- * Costs some system calls. */
+/* Which process has the store in the folder PATH open as its core? ERR_NOTFOUND: none; ERR_DENIED,
+ * ... Costs some system calls. */
 int store_core(const char *path, pid_t *ret, struct err *e);
 void store_close(struct store *s); /* NULL is fine */
 /* Members of GROUP (the caller must be one) may open it, too: what it consists of is theirs to read
@@ -147,8 +147,8 @@ int64_t row_int(const struct row *r, unsigned column);
 struct slice row_text(const struct row *r, unsigned column); /* not terminated */
 /* Copy, terminated, cut at CAP - 1 at a UTF-8 boundary; returns DST. */
 char *row_str(const struct row *r, unsigned column, char *dst, size_t cap);
-/* What the configuration file says of the cell, in a row of a table with a `file` column; false when
- * it says nothing. Borrowed like other cells. */
+/* What the configuration file says of the cell, in a row of a table with a `file` column; false
+ * when it says nothing. Borrowed like other cells. */
 bool row_file_text(const struct row *r, unsigned column, struct slice *ret);
 /* Is the row in force: no RowStatus column, or RowStatus active? */
 bool row_active(const struct row *r);
@@ -202,7 +202,8 @@ void edit_text(struct edit *d, unsigned column, const void *p, size_t n);
 void edit_str(struct edit *d, unsigned column,
               const char *s); /* cut to the column's max at a boundary */
 void edit_clear(struct edit *d, unsigned column);
-/* What the configuration file says of a row of which it says one text: kept in the `file` column. */
+/* What the configuration file says of a row of which it says one text: kept in the `file` column.
+ */
 void edit_file_text(struct edit *d, unsigned column, const void *p, size_t n);
 void edit_add(struct edit *d, unsigned column, int64_t delta); /* counters: wraps; gauges: clamps */
 /* Writes and ends the edit. ERR_WRONG_TYPE/_LENGTH/_VALUE with words naming table and column. A
