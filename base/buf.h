@@ -29,6 +29,11 @@ static inline int slice_compare(struct slice a, struct slice b)
     return sign ? sign : (a.len > b.len) - (a.len < b.len);
 }
 
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
 void buf_init(struct buf *b, size_t limit);
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* len = 0, err = 0; keeps the memory */

@@ -54,9 +54,5 @@ static inline bool bits_any(const uint32_t bits[8])
         all |= bits[i];
     return all != 0;
 }
-static inline bool slice_equal(struct slice a, struct slice b)
-{
-    return a.len == b.len && (!a.len || !__builtin_memcmp(a.data, b.data, a.len));
-}
 
 #endif

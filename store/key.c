@@ -60,6 +60,14 @@ struct key key_of_id(const char *owner, uint32_t id)
     return k;
 }
 
+struct key key_of_scalars(void)
+{
+    struct key k;
+    key_init(&k);
+    key_u32(&k, 0);
+    return k;
+}
+
 struct key key_copy(struct slice k)
 {
     struct key copy;
@@ -103,6 +111,17 @@ bool key_read_names(const struct slice *k, char (*names)[33], size_t n)
         if (!key_read_name(k, &pos, names[i]))
             return false;
     return pos == k->len;
+}
+
+bool key_read_id(const struct slice *k, char owner[33], uint32_t *ret)
+{
+    size_t pos = 0;
+    return key_read_name(k, &pos, owner) && key_read_u32(k, &pos, ret);
+}
+
+bool key_begins(struct slice k, const struct key *front)
+{
+    return k.len >= front->len && !memcmp(k.data, front->data, front->len);
 }
 
 bool key_from_subids(struct key *k, const uint32_t *subids, size_t n)

@@ -388,6 +388,11 @@ int changes_append(struct txn *t, unsigned table, int op, struct slice key,
     return txn_lmdb(t, sealed_put(x, s->changes, s->changes_seed, k, v, MDB_APPEND), "changes");
 }
 
+bool change_has(const struct change *c, unsigned column)
+{
+    return bits_has(c->columns, column);
+}
+
 int changes_next(struct txn *t, uint64_t after, struct change *ret)
 {
     uint8_t from[8];

@@ -44,8 +44,7 @@ int set_look_row(struct set_look *l, const struct sa_table *table, const struct 
 
 static bool in_prefix(const struct set_row *r, const struct key *prefix)
 {
-    return !prefix ||
-           (r->key.len >= prefix->len && !memcmp(r->key.data, prefix->data, prefix->len));
+    return !prefix || key_begins(key_slice(&r->key), prefix);
 }
 
 static int compare_rows(const void *a, const void *b)

@@ -349,7 +349,7 @@ int set_add(struct set *x, int tag, const uint32_t *subids, size_t n, const stru
     }
     if (!fits || !key_valid(slot->table, &key))
         return err_set(e, ERR_NO_CREATION, "%s: no row can have this index", name);
-    if (key.len < x->only.len || memcmp(key.data, x->only.data, x->only.len))
+    if (!key_begins(key, &x->only))
         return err_set(e, ERR_NO_CREATION, "%s: not a row of owner '%s'", name, x->owner);
     return join(x, tag, slot, &k, c, number, v, name, e);
 }

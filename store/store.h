@@ -105,10 +105,11 @@ void key_init(struct key *k);
 bool key_name(struct key *k, const void *name, size_t len);
 bool key_str(struct key *k, const char *name);
 bool key_u32(struct key *k, uint32_t v);
-/* The common shapes: an owner; an owner and a name; an owner and an id. */
+/* The common shapes: an owner; an owner and a name; an owner and an id; a row of scalars. */
 struct key key_of_name(const char *owner);
 struct key key_of_names(const char *owner, const char *name);
 struct key key_of_id(const char *owner, uint32_t id);
+struct key key_of_scalars(void);
 /* A key that outlives what K borrows; empty, which no row has, when K is longer than SA_KEY_MAX. */
 struct key key_copy(struct slice k);
 /* Read parts back in order; *pos starts at 0. false when the bytes are not such a part. NAME_BUF
@@ -117,6 +118,9 @@ bool key_read_name(const struct slice *k, size_t *pos, char name_buf[33]);
 bool key_read_u32(const struct slice *k, size_t *pos, uint32_t *ret);
 /* Is K N names and nothing else? They are in NAMES then. */
 bool key_read_names(const struct slice *k, char (*names)[33], size_t n);
+/* Does K begin with an owner and an id? They are in OWNER and RET then. */
+bool key_read_id(const struct slice *k, char owner[33], uint32_t *ret);
+bool key_begins(struct slice k, const struct key *front);
 /* From and to sub-identifiers. key_from_subids: any OID suffix, also partial and over-long (cut at
  * SA_KEY_MAX); each sub-identifier must fit 32 bits. */
 bool key_from_subids(struct key *k, const uint32_t *subids, size_t n);
@@ -254,6 +258,7 @@ struct change {
     struct slice key;
     uint32_t columns[8]; /* bit per column number that was set */
 };
+bool change_has(const struct change *c, unsigned column);
 int changes_append(struct txn *t, unsigned table, int op, struct slice key,
                    const uint32_t columns[8]);
 /* The first change with seq > AFTER; ERR_NOTFOUND when there is none. */

@@ -146,11 +146,6 @@ static bool shown(const struct slot *slot, const struct key *owner)
     return slot && (!owner || view_owned(slot->table));
 }
 
-static bool begins_with(struct slice key, const struct key *owner)
-{
-    return key.len >= owner->len && !memcmp(key.data, owner->data, owner->len);
-}
-
 int view_get_of(struct txn *t, const struct key *owner, const uint32_t *subids, size_t n,
                 struct cell *ret)
 {
@@ -168,7 +163,7 @@ int view_get_of(struct txn *t, const struct key *owner, const uint32_t *subids, 
         return ERR_UNSUPPORTED;
     if (!key_from_subids(&k, subids + arcs, n - arcs))
         return ERR_NOTFOUND;
-    if (owner && !begins_with(key_slice(&k), owner))
+    if (owner && !key_begins(key_slice(&k), owner))
         return ERR_NOTFOUND;
     if (slot->table->scalars && slice_equal(key_slice(&k), (struct slice){scalar_key, 4}))
         return scalar_cell(t, slot, c, ret);
@@ -246,7 +241,7 @@ size_t view_oid(const struct sa_table *table, unsigned column, const struct slic
 /* Before the owner's rows: to their start. 0; ERR_NOTFOUND: it is behind them. */
 static int place_within(struct place *p, const struct key *owner)
 {
-    if (begins_with(key_slice(&p->k), owner))
+    if (key_begins(key_slice(&p->k), owner))
         return 0;
     size_t n = p->k.len < owner->len ? p->k.len : owner->len;
     if (memcmp(p->k.data, owner->data, n) > 0)
@@ -297,11 +292,11 @@ static int next_in_column(struct txn *t, const struct slot *slot, const struct k
     MDB_val k, v;
     int rc = first_row(t, c, p, &k, &v);
     *ret_empty =
-        from_start && (rc == MDB_NOTFOUND || (!rc && owner && !begins_with(slice_of(k), owner)));
+        from_start && (rc == MDB_NOTFOUND || (!rc && owner && !key_begins(slice_of(k), owner)));
     for (; !rc; rc = mdb_cursor_get(c->mdb, &k, &v, MDB_NEXT)) {
         *ret_key = slice_of(k);
         c->walked = 0; /* the cursor has moved on */
-        if (owner && !begins_with(*ret_key, owner))
+        if (owner && !key_begins(*ret_key, owner))
             return ERR_NOTFOUND;
         c->k = k;
         c->writes = t->writes;
