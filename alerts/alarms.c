@@ -162,13 +162,6 @@ static int forget_clear(struct txn *t, const char *owner, uint32_t history, cons
     return kv_del(t, ALARMS_CLEAR, key_slice(&k));
 }
 
-static bool read_id(const struct row *r, char owner[33], uint32_t *ret)
-{
-    size_t pos = 0;
-
-    return key_read_name(&r->key, &pos, owner) && key_read_u32(&r->key, &pos, ret);
-}
-
 int alarms_forget(struct txn *t, const struct row *r, bool bumped)
 {
     const struct alarm_counts add = {.n = {[STD_BUMPED] = 1}};
@@ -176,7 +169,7 @@ int alarms_forget(struct txn *t, const struct row *r, bool bumped)
     uint32_t id;
     int err = 0;
 
-    if (!read_id(r, owner, &id))
+    if (!key_read_id(&r->key, owner, &id))
         return txn_fail(t, ERR_CORRUPT);
     if (is_clear(r))
         err = forget_clear(t, owner, id, r);
@@ -197,7 +190,7 @@ static int each(struct txn *t, unsigned table,
 
     for (cursor_first(&c, t, sa_table_by_id(table), NULL); !err && cursor_row(&c, &r);
          cursor_next(&c))
-        if (read_id(&r, owner, &id))
+        if (key_read_id(&r.key, owner, &id))
             err = cb(t, &r, owner, id);
     cursor_close(&c);
     return err ? err : txn_error(t);
@@ -297,7 +290,7 @@ int alarms_fill(struct txn *t, unsigned most)
         uint32_t id;
 
         at = key_copy(r.key);
-        if (read_id(&r, owner, &id))
+        if (key_read_id(&r.key, owner, &id))
             err = history_row(t, &r, owner, id);
         n++;
     }

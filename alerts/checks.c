@@ -490,8 +490,7 @@ static bool as_the_file_says(const struct row *property)
 {
     struct slice now = row_text(property, HANDLER_PROPERTY_VALUE), file;
 
-    return row_file_text(property, HANDLER_PROPERTY_VALUE, &file) && now.len == file.len &&
-           (!now.len || !memcmp(now.data, file.data, now.len));
+    return row_file_text(property, HANDLER_PROPERTY_VALUE, &file) && slice_equal(now, file);
 }
 
 static int check_handler_property(void *arg, const struct set_check_context *c,

@@ -130,9 +130,7 @@ static void property_overridden(void *arg, struct txn *t, const struct row *r, s
     (void)arg;
     (void)t;
     row_file_text(r, HANDLER_PROPERTY_VALUE, &file);
-    ret->number = now.len == file.len && (!now.len || !memcmp(now.data, file.data, now.len))
-                      ? TRUTH_FALSE
-                      : TRUTH_TRUE;
+    ret->number = slice_equal(now, file) ? TRUTH_FALSE : TRUTH_TRUE;
 }
 
 static void script_size(void *arg, struct txn *t, const struct row *r, struct cell *ret)

@@ -30,16 +30,11 @@ static int drop_mark(struct txn *t, const char *db, const struct key *k)
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
-static bool starts_with(struct slice key, const struct key *prefix)
-{
-    return key.len >= prefix->len && !memcmp(key.data, prefix->data, prefix->len);
-}
-
 static bool any_below(struct txn *t, const char *db, const struct key *prefix)
 {
     struct slice k, v;
 
-    return !kv_seek(t, db, key_slice(prefix), false, &k, &v) && starts_with(k, prefix);
+    return !kv_seek(t, db, key_slice(prefix), false, &k, &v) && key_begins(k, prefix);
 }
 
 /* ---- default groups ---- */
@@ -96,7 +91,7 @@ static int drop_links(struct txn *t, const char *db, unsigned table, const struc
     struct slice k, v;
     char n[3][33];
 
-    while (!kv_seek(t, db, key_slice(prefix), false, &k, &v) && starts_with(k, prefix)) {
+    while (!kv_seek(t, db, key_slice(prefix), false, &k, &v) && key_begins(k, prefix)) {
         struct key mark = key_copy(k), row_key;
 
         if (key_read_names(&k, n, 3)) {
@@ -400,7 +395,7 @@ static void route_globals(struct txn *t, struct route *ret, const char *owner)
     char n[2][33];
     bool after = false;
 
-    while (!kv_seek(t, INDEX_GLOBALS, key_slice(&at), after, &k, &v) && starts_with(k, &prefix)) {
+    while (!kv_seek(t, INDEX_GLOBALS, key_slice(&at), after, &k, &v) && key_begins(k, &prefix)) {
         at = key_copy(k);
         after = true;
         if (key_read_names(&k, n, 2))
@@ -430,8 +425,7 @@ int route_find(struct txn *t, const char *owner, const char *definition, struct 
         service[v.len] = 0;
         route_group(t, ret, owner, service);
     }
-    while (!kv_seek(t, INDEX_DEF_GROUPS, key_slice(&at), after, &k, &v) &&
-           starts_with(k, &prefix)) {
+    while (!kv_seek(t, INDEX_DEF_GROUPS, key_slice(&at), after, &k, &v) && key_begins(k, &prefix)) {
         at = key_copy(k);
         after = true;
         if (key_read_names(&k, n, 3) && is_member(t, owner, n[2], definition))

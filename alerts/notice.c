@@ -413,11 +413,9 @@ static uint64_t still_to_reach(struct txn *t, const struct notice_ref *n)
 /* One more in a counter of saSystem. */
 static int count(struct txn *t, unsigned column)
 {
+    struct key k = key_of_scalars();
     struct edit d;
-    struct key k;
 
-    key_init(&k);
-    key_u32(&k, 0);
     edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
     edit_add(&d, column, 1);
     return row_put(&d, NULL);

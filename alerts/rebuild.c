@@ -258,11 +258,10 @@ static void alert_row(struct rebuild *b, const struct row *r, const struct key *
     char owner[33], definition[33], instance[256];
     struct slice s = key_slice(key);
     uint8_t octets[4];
-    size_t pos = 0;
     uint32_t id;
     bool held = row_int(r, ALERT_PENDING_LEVEL) || row_int(r, ALERT_DATA_SINCE);
 
-    if (!key_read_name(&s, &pos, owner) || !key_read_u32(&s, &pos, &id))
+    if (!key_read_id(&s, owner, &id))
         return;
     row_str(r, ALERT_DEFINITION, definition, sizeof definition);
     row_str(r, ALERT_INSTANCE, instance, sizeof instance);
@@ -353,10 +352,9 @@ static void notice_row(struct rebuild *b, const struct row *r, const struct key 
     struct slice s = key_slice(key);
     int64_t state = row_int(r, NOTICE_STATE);
     bool open = state == NOTICE_PENDING || state == NOTICE_DISPATCHED;
-    size_t pos = 0;
     uint32_t id;
 
-    if (!key_read_name(&s, &pos, owner) || !key_read_u32(&s, &pos, &id))
+    if (!key_read_id(&s, owner, &id))
         return;
     at_least(&b->most_notice, id);
     at_least(&b->most_alert, row_int(r, NOTICE_ALERT));

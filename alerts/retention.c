@@ -84,10 +84,9 @@ int retention_drop(struct txn *t, enum retained what, uint32_t id, int64_t at_ms
 int retention_add_row(struct txn *t, enum retained what, const struct row *r)
 {
     char owner[NAME_MAX_LEN + 1];
-    size_t pos = 0;
     uint32_t id;
 
-    if (!key_read_name(&r->key, &pos, owner) || !key_read_u32(&r->key, &pos, &id))
+    if (!key_read_id(&r->key, owner, &id))
         return txn_fail(t, ERR_CORRUPT);
     if (what == RETAINED_NOTICES && (row_int(r, NOTICE_STATE) == NOTICE_PENDING ||
                                      row_int(r, NOTICE_STATE) == NOTICE_DISPATCHED))
@@ -109,19 +108,10 @@ struct limits {
     uint64_t rows;
 };
 
-static struct key system_key(void)
-{
-    struct key k;
-
-    key_init(&k);
-    key_u32(&k, 0);
-    return k;
-}
-
 /* Defaults when there is no row yet. */
 static struct limits limits_of(struct txn *t, const struct kind *kind, int64_t now_ms, bool by_age)
 {
-    struct key k = system_key();
+    struct key k = key_of_scalars();
     struct row r = {.table = sa_table_by_id(SA_SYSTEM), .key = key_slice(&k)};
     int64_t age, rows;
 
@@ -210,7 +200,7 @@ static int purge_kind(struct txn *t, const struct kind *kind, int64_t now_ms, bo
                       unsigned most)
 {
     struct limits l = limits_of(t, kind, now_ms, by_age);
-    struct key k = system_key();
+    struct key k = key_of_scalars();
     unsigned n = 0;
     struct entry e;
     struct edit d;

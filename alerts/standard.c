@@ -287,10 +287,8 @@ static int get_column(struct instance *i, struct standard_cell *c)
 static int64_t system_cell(struct txn *t, unsigned column)
 {
     struct row r = {.table = sa_table_by_id(SA_SYSTEM)};
-    struct key k;
+    struct key k = key_of_scalars();
 
-    key_init(&k);
-    key_u32(&k, 0);
     row_get(t, r.table, &k, &r);
     return row_int(&r, column);
 }
@@ -642,20 +640,6 @@ static int side_of(const struct std_object *o, const uint32_t *subids, size_t n)
     return 0;
 }
 
-static struct key scalar_key(void)
-{
-    struct key k;
-
-    key_init(&k);
-    key_u32(&k, 0);
-    return k;
-}
-
-static bool begins_with(const struct key *k, const struct key *front)
-{
-    return k->len >= front->len && !memcmp(k->data, front->data, front->len);
-}
-
 /* Is K before all that begins with FRONT? */
 static bool is_before(const struct key *k, const struct key *front)
 {
@@ -714,12 +698,12 @@ static int get_row(struct txn *t, const struct standard_scope *s, const struct s
     if (compare_rest(k, len, &found))
         return ERR_NOTFOUND;
     front = key_of_name(s->owner ? s->owner : "");
-    if (s->owner && !begins_with(&base, &front))
+    if (s->owner && !key_begins(key_slice(&base), &front))
         return ERR_NOTFOUND;
     err = seek_base(t, rows, &base, false, &found, &value);
     if (err)
         return err;
-    if (found.len != base.len || !begins_with(&found, &base))
+    if (!slice_equal(key_slice(&found), key_slice(&base)))
         return ERR_NOTFOUND;
     return value_of(t, s, o, &base, value, tail, ret);
 }
@@ -729,7 +713,7 @@ int standard_get(struct txn *t, const struct standard_scope *s, const uint32_t *
 {
     for (size_t i = 0; i < std_nobjects; i++) {
         const struct std_object *o = &std_objects[i];
-        struct key k, zero = scalar_key();
+        struct key k, zero;
 
         if (side_of(o, subids, n))
             continue;
@@ -737,7 +721,8 @@ int standard_get(struct txn *t, const struct standard_scope *s, const uint32_t *
             return ERR_NOTFOUND;
         if (o->rows != STD_SCALAR)
             return get_row(t, s, o, &k, ret);
-        if (k.len != zero.len || !begins_with(&k, &zero))
+        zero = key_of_scalars();
+        if (!slice_equal(key_slice(&k), key_slice(&zero)))
             return ERR_NOTFOUND;
         return value_of(t, s, o, NULL, (struct slice){NULL, 0}, &none[0], ret);
     }
@@ -768,12 +753,12 @@ static int next_row(struct txn *t, const struct standard_scope *s, const struct 
             from.len = (uint16_t)len;
         err = seek_base(t, rows, &from, false, &base, &value);
         tail = NULL;
-        if (!err && len && base.len == from.len && begins_with(&base, &from)) {
+        if (!err && len && slice_equal(key_slice(&base), key_slice(&from))) {
             tail = next_tail(o, k, len, after);
             if (!tail)
                 err = seek_base(t, rows, &from, true, &base, &value);
         }
-        if (err || (s->owner && !begins_with(&base, &front)))
+        if (err || (s->owner && !key_begins(key_slice(&base), &front)))
             return err ? err : ERR_NOTFOUND;
         if (!tail)
             tail = next_tail(o, &empty, 0, false);
@@ -797,7 +782,7 @@ static int next_in(struct txn *t, const struct standard_scope *s, const struct s
         return next_row(t, s, o, ret_key, from && from->len, ret);
     if (from && from->len)
         return ERR_NOTFOUND;
-    *ret_key = scalar_key();
+    *ret_key = key_of_scalars();
     return value_of(t, s, o, NULL, (struct slice){NULL, 0}, &none[0], ret);
 }
 

@@ -709,10 +709,9 @@ int topics_load(struct topics *x, struct txn *t)
          cursor_next(&c)) {
         char owner[33], name[256];
         struct key k = key_copy(r.key);
-        size_t pos = 0;
         uint32_t row;
 
-        if (!key_read_name(&r.key, &pos, owner) || !key_read_u32(&r.key, &pos, &row))
+        if (!key_read_id(&r.key, owner, &row))
             continue;
         row_str(&r, TOPIC_NAME, name, sizeof name);
         err = remember(x, name, row);
