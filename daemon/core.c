@@ -149,18 +149,9 @@ static void turn_hook(void *arg)
 
 /* ---- volatile cells, once a second ---- */
 
-static struct key system_key(void)
-{
-    struct key k;
-
-    key_init(&k);
-    key_u32(&k, 0);
-    return k;
-}
-
 static int flush_system(struct core *c, struct txn *t)
 {
-    struct key k = system_key();
+    struct key k = key_of_scalars();
     struct eval_stats s;
     struct edit d;
     int err;
@@ -400,7 +391,7 @@ static void core_due(void *arg)
 static int resume(struct core *c, struct err *e)
 {
     struct txn *t = txn_begin(c->store, TXN_WRITE);
-    struct key k = system_key();
+    struct key k = key_of_scalars();
     int64_t now = clock_mono_ms(), alive = 0;
     struct row r;
     int err;

@@ -14,11 +14,6 @@
 
 enum { CHANGES_PER_TURN = 10000 };
 
-static bool has_column(const struct change *ch, unsigned column)
-{
-    return ch->columns[column / 32] >> column % 32 & 1;
-}
-
 static bool two_names(const struct slice *key, char owner[33], char name[33])
 {
     size_t pos = 0;
@@ -109,7 +104,7 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
         return err;
     if (!row_active(&r))
         return instances_close(t, owner, name, REASON_DISABLED, now, &closed);
-    if (has_column(ch, DEFINITION_CONDITION) || has_column(ch, DEFINITION_SCRIPT)) {
+    if (change_has(ch, DEFINITION_CONDITION) || change_has(ch, DEFINITION_SCRIPT)) {
         err = instances_edited(t, owner, name);
         if (err)
             return err;
@@ -187,9 +182,8 @@ static int apply_numbered(struct core *c, struct txn *t, const struct change *ch
                           const struct judge_now *now, struct core_touched *touched)
 {
     struct notice_ref ref;
-    size_t pos = 0;
 
-    if (!key_read_name(&ch->key, &pos, ref.owner) || !key_read_u32(&ch->key, &pos, &ref.id))
+    if (!key_read_id(&ch->key, ref.owner, &ref.id))
         return 0;
     if (ch->table == SA_ALERT)
         return ack_take_in(t, ref.owner, ref.id, now->wall_ms, core_digest_ms, c);
@@ -235,14 +229,14 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     } else if (ch->table == SA_SOURCE || ch->table == SA_HANDLER ||
                ch->table == SA_HANDLER_PROPERTY) {
         err = core_parts_mark(c, t, ch, now->wall_ms);
-    } else if (ch->table == SA_SYSTEM && has_column(ch, SYSTEM_RELOAD)) {
+    } else if (ch->table == SA_SYSTEM && change_has(ch, SYSTEM_RELOAD)) {
         touched->reload = ch->seq;
     }
     if (!err)
         err = index_apply(t, ch);
     if (!err && ch->table == SA_TARGET && !target_in_force(t, &ch->key))
         c->unsort_wanted = true; /* what waits for it is cancelled, wherever it waits */
-    if (!err && ch->table == SA_TARGET && has_column(ch, TARGET_TEST))
+    if (!err && ch->table == SA_TARGET && change_has(ch, TARGET_TEST))
         err = apply_test(c, t, owner, name, now);
     return err;
 }

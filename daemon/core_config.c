@@ -254,7 +254,7 @@ static int check_dangling(struct apply *a, struct err *e)
 
 static int put_system(const struct apply *a)
 {
-    struct key k;
+    struct key k = key_of_scalars();
     struct edit d;
     int64_t now = clock_wall_ms();
     /* Of a core that was started again: the file was refused since, that is still so. */
@@ -266,8 +266,6 @@ static int put_system(const struct apply *a)
     if (s)
         utf8_clean(refused, sizeof refused, s->config.error, strlen(s->config.error), false);
 
-    key_init(&k);
-    key_u32(&k, 0);
     edit_begin(&d, a->txn, sa_table_by_id(SA_SYSTEM), &k);
     if (!a->core->started) {
         edit_str(&d, SYSTEM_VERSION, PACKAGE_VERSION);

@@ -539,11 +539,6 @@ void core_parts_install(struct core *c, struct core_parts *x)
 
 /* ---- what managers change ---- */
 
-static bool set_column(const struct change *ch, unsigned column)
-{
-    return ch->columns[column / 32] >> column % 32 & 1;
-}
-
 /* All properties as the file has them; core_properties_put() does the rest. */
 static int revert_properties(struct txn *t, const char *owner, const char *name)
 {
@@ -585,7 +580,7 @@ static int mark_handler(struct core *c, struct txn *t, const struct change *ch, 
                         const char *name, int64_t now_ms)
 {
     struct core_handler *h = core_handler_at(c, core_handler_id(c, owner, name));
-    bool reverts = ch->table == SA_HANDLER && set_column(ch, HANDLER_REVERT);
+    bool reverts = ch->table == SA_HANDLER && change_has(ch, HANDLER_REVERT);
     int err = 0;
 
     if (!h)
@@ -620,7 +615,7 @@ int core_parts_mark(struct core *c, struct txn *t, const struct change *ch, int6
     if (!s)
         return 0;
     s->follow = c->parts_follow = true;
-    s->poll_now |= set_column(ch, SOURCE_POLL_NOW);
+    s->poll_now |= change_has(ch, SOURCE_POLL_NOW);
     return 0;
 }
 

@@ -78,13 +78,11 @@ int core_reload(struct core *c, struct config *f, struct err *e)
 static void show_refusal(struct core *c, const char *why)
 {
     struct txn *t = txn_begin(c->store, TXN_WRITE);
-    struct key k;
+    struct key k = key_of_scalars();
     struct edit d;
     struct err e;
 
     txn_allow_growth(t);
-    key_init(&k);
-    key_u32(&k, 0);
     edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
     edit_int(&d, SYSTEM_CONFIG_STATUS, 2);
     edit_str(&d, SYSTEM_CONFIG_ERROR, why);
