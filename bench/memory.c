@@ -117,12 +117,10 @@ static bool has_evaluated(struct site *s, void *arg)
     const struct evaluations *x = arg;
     struct txn *t = txn_begin(x->store, TXN_READ);
     struct row r;
-    struct key k;
+    struct key k = key_of_scalars();
     int64_t n = 0;
 
     (void)s;
-    key_init(&k);
-    key_u32(&k, 0);
     if (!row_get(t, sa_table_by_id(SA_SYSTEM), &k, &r))
         n = row_int(&r, SYSTEM_EVALUATIONS);
     txn_abort(t);
@@ -209,12 +207,10 @@ static void fill_history_row(struct txn *t, uint32_t id, int64_t now_ms)
 static void keep_all(struct store *x)
 {
     struct txn *t = txn_begin(x, TXN_WRITE);
-    struct key k;
+    struct key k = key_of_scalars();
     struct edit d;
     struct err e;
 
-    key_init(&k);
-    key_u32(&k, 0);
     edit_begin(&d, t, sa_table_by_id(SA_SYSTEM), &k);
     edit_int(&d, SYSTEM_HISTORY_MAX_ROWS, HISTORY);
     if (row_put(&d, &e) || txn_commit(t, &e))
