@@ -51,8 +51,8 @@ struct config_handler {
 /* One row of a table, cells in text checked for syntax and range against the schema. */
 struct config_cell {
     const struct sa_column *column;
-    int64_t number;   /* numbers, enums, bits */
-    char *text;       /* texts */
+    int64_t number; /* numbers, enums, bits */
+    char *text;     /* texts */
     size_t len;
 };
 struct config_row {
@@ -67,14 +67,14 @@ struct config_row {
 
 struct config {
     char *file;
-    char *store_path;     /* <store path=>, required */
+    char *store_path;         /* <store path=>, required */
     uint64_t store_map_bytes; /* <store mapSize="16GiB"> in octets, 0: default */
-    char *store_group;    /* <store group=>, NULL: none */
-    char *agentx_address; /* <agentx socket=>: "/path", "unix:/path", "tcp:host:port"; default
-                           * "/var/agentx/master" */
-    bool agentx_enabled;  /* <agentx enabled=>: is there an agent process? Default: yes */
+    char *store_group;        /* <store group=>, NULL: none */
+    char *agentx_address;     /* <agentx socket=>: "/path", "unix:/path", "tcp:host:port"; default
+                               * "/var/agentx/master" */
+    bool agentx_enabled;      /* <agentx enabled=>: is there an agent process? Default: yes */
     bool alarm_mib, notification_log_mib; /* <agentx alarmMib= notificationLogMib=> */
-    struct config_owner *owners; /* "admin" is always there */
+    struct config_owner *owners;          /* "admin" is always there */
     size_t nowners;
     struct config_source *sources;
     size_t nsources;

@@ -12,15 +12,16 @@
 #include "base/err.h"
 #include "base/json.h"
 
-enum property_type { /* as in saHandlerPropertyType */
-    PROPERTY_TEXT = 1,    /* min..max octets of UTF-8 */
-    PROPERTY_NUMBER = 2,  /* min..max */
-    PROPERTY_BOOLEAN = 3, /* "true" or "false" ("yes", "no", "1", "0" are read too) */
-    PROPERTY_ENUM = 4,    /* one of names */
-    PROPERTY_FILE = 5,    /* absolute path; from XML only */
-    PROPERTY_SECRET = 6,  /* never shown, never logged */
+/* As in saHandlerPropertyType. */
+enum property_type {
+    PROPERTY_TEXT = 1,     /* min..max octets of UTF-8 */
+    PROPERTY_NUMBER = 2,   /* min..max */
+    PROPERTY_BOOLEAN = 3,  /* "true" or "false" ("yes", "no", "1", "0" are read too) */
+    PROPERTY_ENUM = 4,     /* one of names */
+    PROPERTY_FILE = 5,     /* absolute path; from XML only */
+    PROPERTY_SECRET = 6,   /* never shown, never logged */
     PROPERTY_DURATION = 7, /* "500ms", "10s", "5m", "1h"; kept in ms; min..max in ms */
-    PROPERTY_OID = 8,     /* dotted numbers */
+    PROPERTY_OID = 8,      /* dotted numbers */
     /* only for the parts of the file that no kind describes */
     PROPERTY_NAME = 9,     /* as the MIB allows it: 1..32 octets */
     PROPERTY_NAMES = 10,   /* names divided by blanks, "*" for all */
@@ -79,8 +80,7 @@ bool property_overridable(const struct property *p);
 int values_override(struct values *v, const struct values *over);
 /* Does it say anything of where and how to connect? */
 bool values_touch_transport(const struct values *v);
-const struct property *property_find(const struct property *props, size_t nprops,
-                                     const char *name);
+const struct property *property_find(const struct property *props, size_t nprops, const char *name);
 /* "did you mean 'port'?" helper: the nearest name, or NULL when none is near. */
 const char *name_suggest(const char *wrong, const char *const *names, size_t n);
 /* To and from a frame (u16 count, then name and text each as str). Reading checks every value. */
