@@ -85,18 +85,19 @@ static struct slice str_slice(const char *s)
     return (struct slice){(const uint8_t *)s, strlen(s)};
 }
 
-/* The oldest notice of the line that FROM is in, at or behind FROM->id. */
-static int line_head(struct txn *t, const struct place *from, struct place *ret, char owner[33])
+/* The oldest notice of the line that OF is in, or would be. */
+static int line_head(struct txn *t, const struct place *of, struct place *ret, char owner[33])
 {
+    const struct place line = {of->incarnation, of->alert, 0};
     uint8_t k[PENDING_LEN];
     struct slice key, v;
-    int err = kv_seek(t, DB_PENDING, pending_key(k, from), false, &key, &v);
+    int err = kv_seek(t, DB_PENDING, pending_key(k, &line), false, &key, &v);
 
     if (err)
         return err;
     if (!place_read(key, ret) || !owner_read(v, owner))
         return txn_fail(t, ERR_CORRUPT);
-    return ret->incarnation == from->incarnation && ret->alert == from->alert ? 0 : ERR_NOTFOUND;
+    return ret->incarnation == line.incarnation && ret->alert == line.alert ? 0 : ERR_NOTFOUND;
 }
 
 static int due_put(struct txn *t, int64_t due_ms, const struct place *p, const char *owner)
@@ -156,10 +157,10 @@ static int due_move(struct txn *t, const struct due *d, unsigned way)
 /* Would P be the head of its line? Lines of alert 0 and of others alike. */
 static bool line_empty(struct txn *t, const struct place *p)
 {
-    struct place line = {p->incarnation, p->alert, 0}, head;
+    struct place head;
     char owner[33];
 
-    return line_head(t, &line, &head, owner) == ERR_NOTFOUND;
+    return line_head(t, p, &head, owner) == ERR_NOTFOUND;
 }
 
 /* ---- told ---- */
@@ -794,13 +795,13 @@ static int told_after(struct txn *t, const struct ending *x, bool reached, bool 
 /* The next of the line moves up. */
 static int advance(struct txn *t, const struct place *done, int64_t now_ms)
 {
-    struct place line = {done->incarnation, done->alert, 0}, head;
+    struct place head;
     char owner[33];
     struct key k;
     struct row r;
     struct edit d;
     int64_t due, ready;
-    int err = line_head(t, &line, &head, owner);
+    int err = line_head(t, done, &head, owner);
 
     if (err)
         return err == ERR_NOTFOUND ? 0 : err;
@@ -826,11 +827,11 @@ static int advance(struct txn *t, const struct place *done, int64_t now_ms)
 static bool is_sequel(struct txn *t, const struct place *done, struct notice_ref *ret,
                       enum sa_notice_kind *ret_kind)
 {
-    struct place line = {done->incarnation, done->alert, 0}, head;
+    struct place head;
     struct key k;
     struct row r;
 
-    if (line_head(t, &line, &head, ret->owner))
+    if (line_head(t, done, &head, ret->owner))
         return false;
     ret->id = head.id;
     k = key_of_id(ret->owner, ret->id);
@@ -933,10 +934,10 @@ int64_t notice_retry_ms(uint32_t attempts, uint32_t random)
 /* Is P the oldest of its line? */
 static bool is_first(struct txn *t, const struct place *p)
 {
-    struct place line = {p->incarnation, p->alert, 0}, head;
+    struct place head;
     char owner[33];
 
-    return !line_head(t, &line, &head, owner) && head.id == p->id;
+    return !line_head(t, p, &head, owner) && head.id == p->id;
 }
 
 /* PENDING again, from WHEN on. Only the head of a line has a due time; one that an older one was
@@ -1335,9 +1336,9 @@ static int stand_back(struct txn *t, const struct place *head, const char *owner
 static int rejoin(struct txn *t, const struct place *p, const char *owner, int64_t now_ms,
                   int64_t *ret_next)
 {
-    struct place line = {p->incarnation, p->alert, 0}, head;
+    struct place head;
     char head_owner[33];
-    int err = line_head(t, &line, &head, head_owner);
+    int err = line_head(t, p, &head, head_owner);
     bool first = err || head.id > p->id;
 
     if (err && err != ERR_NOTFOUND)
