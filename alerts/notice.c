@@ -283,7 +283,7 @@ int notice_alert_gone(struct txn *t, uint32_t alert)
 
 /* ---- the target's row ---- */
 
-static struct key target_key_of(const struct row *notice)
+struct key notice_target_key(const struct row *notice)
 {
     char owner[33], name[33];
 
@@ -738,7 +738,7 @@ static void ending_read(struct ending *ret, const struct notice_ref *n, const st
 {
     ret->ref = n;
     ret->key = key_of_id(n->owner, n->id);
-    ret->target = target_key_of(r);
+    ret->target = notice_target_key(r);
     ret->place = (struct place){(uint32_t)row_int(r, NOTICE_INCARNATION),
                                 (uint32_t)row_int(r, NOTICE_ALERT), n->id};
     ret->due_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
@@ -1281,11 +1281,6 @@ int notice_may(enum sa_notice_action action, const struct row *notice, const str
     return 0;
 }
 
-struct key notice_target_key(const struct row *notice)
-{
-    return target_key_of(notice);
-}
-
 /* Who is to be told again: ALL, or those who were not reached. */
 static int recipients_again(struct txn *t, const struct key *notice, bool all)
 {
@@ -1442,7 +1437,7 @@ int notice_act(struct txn *t, const struct notice_ref *n, int64_t now_ms, bool *
     action = (enum sa_notice_action)row_int(&r, NOTICE_ACTION);
     if (action == ACTION_IDLE)
         return 0;
-    target_key = target_key_of(&r);
+    target_key = notice_target_key(&r);
     lives = !row_get(t, sa_table_by_id(SA_TARGET), &target_key, &target);
     if (notice_may(action, &r, lives ? &target : NULL, &e)) /* no longer, by now */
         return txn_error(t) ? txn_error(t) : no_action(t, &k);
@@ -1591,7 +1586,7 @@ static int due_rows(struct txn *t, const struct due *d, int64_t now_ms, struct r
     /* With another due time than its row has, it would stay here, and be found again for ever. */
     if (row_get(t, notices(), &keys[0], r) || row_int(r, NOTICE_NEXT_ATTEMPT) != d->ms)
         return txn_fail(t, ERR_CORRUPT);
-    keys[1] = target_key_of(r);
+    keys[1] = notice_target_key(r);
     if (!target_get(t, &keys[1], d->place.incarnation, target))
         err = cancel(t, &ref, "the target is gone", now_ms);
     else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
