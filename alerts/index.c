@@ -345,6 +345,11 @@ int index_apply(struct txn *t, const struct change *c)
 
 /* ---- routing ---- */
 
+bool target_in_force(const struct row *target)
+{
+    return row_active(target) && row_int(target, TARGET_ENABLED) == TRUTH_TRUE;
+}
+
 static void route_add(struct txn *t, struct route *ret, const char *owner, const char *name)
 {
     struct key k = key_of_names(owner, name);
@@ -352,8 +357,7 @@ static void route_add(struct txn *t, struct route *ret, const char *owner, const
     struct row r;
     uint32_t incarnation;
 
-    if (row_get(t, TABLE(SA_TARGET), &k, &r) || !row_active(&r) ||
-        row_int(&r, TARGET_ENABLED) != TRUTH_TRUE)
+    if (row_get(t, TABLE(SA_TARGET), &k, &r) || !target_in_force(&r))
         return;
     incarnation = (uint32_t)row_int(&r, TARGET_INCARNATION);
     if (!incarnation) /* its change has not been taken in yet */

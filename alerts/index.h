@@ -41,7 +41,9 @@ struct route {
     size_t n;
     bool cut; /* there were more */
 };
-/* Every active and enabled target that DEFINITION leads to: by its default group, by its custom
+/* Is it active and enabled? TARGET: its row. */
+bool target_in_force(const struct row *target);
+/* Every target in force that DEFINITION leads to: by its default group, by its custom
  * groups, the owner's global targets, admin's global targets; each once. */
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
 

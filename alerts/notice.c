@@ -1261,7 +1261,7 @@ static int may_resend(const struct row *target, const struct row *notice, struct
         return err_set(e, ERR_INCONSISTENT_VALUE, "the notice is still to be told");
     if (!target || !is_incarnation(target, (uint32_t)row_int(notice, NOTICE_INCARNATION)))
         return err_set(e, ERR_INCONSISTENT_VALUE, "the notice's target is gone");
-    if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
+    if (!target_in_force(target))
         return err_set(e, ERR_INCONSISTENT_VALUE, "the notice's target is disabled");
     if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX)
         return err_set(e, ERR_RESOURCE_UNAVAILABLE, "the target's queue is full");
@@ -1589,7 +1589,7 @@ static int due_rows(struct txn *t, const struct due *d, int64_t now_ms, struct r
     keys[1] = notice_target_key(r);
     if (!target_get(t, &keys[1], d->place.incarnation, target))
         err = cancel(t, &ref, "the target is gone", now_ms);
-    else if (!row_active(target) || row_int(target, TARGET_ENABLED) != TRUTH_TRUE)
+    else if (!target_in_force(target))
         err = cancel(t, &ref, "the target is disabled", now_ms);
     else if (cancel_wanted(r)) /* it was called back, and nobody knows what became of it */
         err = cancel(t, &ref, by_manager, now_ms);

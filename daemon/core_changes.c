@@ -145,13 +145,12 @@ static int apply_test(struct core *c, struct txn *t, const char *owner, const ch
     return err == ERR_FULL ? txn_error(t) : err;
 }
 
-static bool target_in_force(struct txn *t, const struct slice *key)
+static bool may_be_told(struct txn *t, const struct slice *target)
 {
-    struct key k = key_copy(*key);
+    struct key k = key_copy(*target);
     struct row r;
 
-    return !row_get(t, sa_table_by_id(SA_TARGET), &k, &r) && row_active(&r) &&
-           row_int(&r, TARGET_ENABLED) == TRUTH_TRUE;
+    return !row_get(t, sa_table_by_id(SA_TARGET), &k, &r) && target_in_force(&r);
 }
 
 /* ---- alerts and notices ---- */
@@ -234,7 +233,7 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     }
     if (!err)
         err = index_apply(t, ch);
-    if (!err && ch->table == SA_TARGET && !target_in_force(t, &ch->key))
+    if (!err && ch->table == SA_TARGET && !may_be_told(t, &ch->key))
         c->unsort_wanted = true; /* what waits for it is cancelled, wherever it waits */
     if (!err && ch->table == SA_TARGET && change_has(ch, TARGET_TEST))
         err = apply_test(c, t, owner, name, now);
