@@ -5,6 +5,7 @@
 
 #include "alerts/acknowledge.h"
 #include "alerts/alarms.h"
+#include "alerts/checks.h"
 #include "alerts/retention.h"
 
 /* Databases:
@@ -61,20 +62,16 @@ int script_text(struct txn *t, const struct key *script, struct buf *b)
     return txn_error(t) ? txn_error(t) : b->err;
 }
 
-/* The owner's own, or else admin's. */
 static int find_script(struct txn *t, const char *owner, const char *name, struct key *ret)
 {
-    const struct sa_table *scripts = sa_table_by_id(SA_SCRIPT);
+    char whose[33];
     struct row r;
-    int err;
+    int err = ref_find(t, SA_SCRIPT, owner, name, &r, whose);
 
-    *ret = key_of_names(owner, name);
-    err = row_get(t, scripts, ret, &r);
-    if (err == ERR_NOTFOUND) {
-        *ret = key_of_names("admin", name);
-        err = row_get(t, scripts, ret, &r);
-    }
-    return err ? err : row_active(&r) ? 0 : ERR_NOTFOUND;
+    if (err)
+        return err;
+    *ret = key_of_names(whose, name);
+    return row_active(&r) ? 0 : ERR_NOTFOUND;
 }
 
 int definition_text(struct txn *t, const struct row *definition, struct buf *b)
