@@ -183,10 +183,8 @@ static void portray(struct txn *t, const char *owner, uint32_t alert, const stru
     service_of(t, owner, p);
 }
 
-typedef int64_t (*digest_fn)(void *arg, struct txn *t, const struct row *target);
-
 static int tell_acknowledged(struct txn *t, const struct portrait *p, int64_t now_ms,
-                             digest_fn digest_ms_of, void *arg)
+                             notice_digest_fn digest_ms_of, void *arg)
 {
     char words[sizeof p->author + sizeof p->text + 32];
     struct notice_text n = p->n;
@@ -202,7 +200,7 @@ static int tell_acknowledged(struct txn *t, const struct portrait *p, int64_t no
 }
 
 static int tell_suppressed(struct txn *t, const struct portrait *p, int64_t now_ms,
-                           digest_fn digest_ms_of, void *arg)
+                           notice_digest_fn digest_ms_of, void *arg)
 {
     struct route route;
     int err = route_find(t, p->n.owner, p->definition, &route);
@@ -221,7 +219,7 @@ static int set_flags(struct edit *d, unsigned flags, int64_t now_ms)
 
 /* SUM: of what is in the row; UNTIL_MS: when it ends by time, 0: not. */
 static int begin(struct txn *t, const struct portrait *p, int64_t sum, int64_t until_ms,
-                 int64_t now_ms, digest_fn digest_ms_of, void *arg)
+                 int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
 {
     struct key k = key_of_id(p->n.owner, p->n.alert);
     struct edit d;
@@ -239,8 +237,8 @@ static int begin(struct txn *t, const struct portrait *p, int64_t sum, int64_t u
     return err ? err : tell_acknowledged(t, p, now_ms, digest_ms_of, arg);
 }
 
-static int end(struct txn *t, const struct portrait *p, int64_t now_ms, digest_fn digest_ms_of,
-               void *arg)
+static int end(struct txn *t, const struct portrait *p, int64_t now_ms,
+               notice_digest_fn digest_ms_of, void *arg)
 {
     struct key k = key_of_id(p->n.owner, p->n.alert);
     bool suppressed = p->flags & ALERT_FLAG_SUPPRESSED && p->n.level != LEVEL_OK;
@@ -257,7 +255,7 @@ static int end(struct txn *t, const struct portrait *p, int64_t now_ms, digest_f
 }
 
 int ack_take_in(struct txn *t, const char *owner, uint32_t alert, int64_t now_ms,
-                digest_fn digest_ms_of, void *arg)
+                notice_digest_fn digest_ms_of, void *arg)
 {
     struct key k = key_of_id(owner, alert);
     struct portrait p;
@@ -279,7 +277,7 @@ int ack_take_in(struct txn *t, const char *owner, uint32_t alert, int64_t now_ms
 
 /* The time of OWNER's ALERT has come; of a row that is gone nothing is left but the timer. */
 static int expire_one(struct txn *t, const char *owner, uint32_t alert, int64_t due_ms,
-                      int64_t now_ms, digest_fn digest_ms_of, void *arg)
+                      int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
 {
     struct key k = key_of_id(owner, alert);
     struct portrait p;
@@ -294,7 +292,7 @@ static int expire_one(struct txn *t, const char *owner, uint32_t alert, int64_t 
     return end(t, &p, now_ms, digest_ms_of, arg);
 }
 
-int ack_expire(struct txn *t, int64_t now_ms, digest_fn digest_ms_of, void *arg)
+int ack_expire(struct txn *t, int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
 {
     for (int n = 0; n < ACK_EXPIRE_MOST; n++) {
         char owner[33];

@@ -36,15 +36,12 @@ int ack_check(const struct row *after, int64_t now_ms, unsigned *ret_column, str
 /* Takes in what a SET left in the row of an alert: tells it, or, if it was taken back, what it held
  * back. DIGEST_MS_OF as in notice_tell. */
 int ack_take_in(struct txn *t, const char *owner, uint32_t alert, int64_t now_ms,
-                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                void *arg);
+                notice_digest_fn digest_ms_of, void *arg);
 
 /* Wall ms when the next one ends by time, 0: none does. */
 int64_t ack_next_due(struct txn *t);
 /* Ends those whose time has come, at most ACK_EXPIRE_MOST of them; what they held back is told. */
 enum { ACK_EXPIRE_MOST = 1000 };
-int ack_expire(struct txn *t, int64_t now_ms,
-               int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-               void *arg);
+int ack_expire(struct txn *t, int64_t now_ms, notice_digest_fn digest_ms_of, void *arg);
 
 #endif

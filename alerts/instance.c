@@ -251,8 +251,7 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     return err ? err : list_alarm(t, s, now_ms);
 }
 
-static int tell(struct txn *t, const struct step *s, int64_t now_ms,
-                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
+static int tell(struct txn *t, const struct step *s, int64_t now_ms, notice_digest_fn digest_ms_of,
                 void *arg)
 {
     static const enum sa_notification by_kind[] = {[KIND_RAISE] = SA_ALERT_RAISED,
@@ -366,8 +365,7 @@ static int write_alert(struct txn *t, const struct step *s, const struct judge_s
 
 int instance_apply(struct txn *t, const struct definition *d, const char *instance,
                    const struct instance_verdict *v, const struct judge_now *now,
-                   int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                   void *arg, struct instance_result *ret)
+                   notice_digest_fn digest_ms_of, void *arg, struct instance_result *ret)
 {
     char message[256];
     struct step s = {.d = d,

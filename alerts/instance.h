@@ -45,8 +45,7 @@ int instance_look(struct txn *t, const struct definition *d, const char *instanc
 /* Does it. DIGEST_MS_OF as in notice_tell. */
 int instance_apply(struct txn *t, const struct definition *d, const char *instance,
                    const struct instance_verdict *v, const struct judge_now *now,
-                   int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                   void *arg, struct instance_result *ret);
+                   notice_digest_fn digest_ms_of, void *arg, struct instance_result *ret);
 
 /* The definition was disabled: its instances are closed, nobody is told of each (the definition's
  * own notice says it). Deleted: closed with history, and their rows go. *RET_CLOSED: how many were

@@ -449,8 +449,7 @@ static void fill(struct edit *d, const struct route_target *to, const struct not
     edit_int(d, NOTICE_ACTIVE_SINCE, n->active_since_ms);
 }
 
-static int64_t digest_of(struct txn *t, const struct row *target,
-                         int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *r),
+static int64_t digest_of(struct txn *t, const struct row *target, notice_digest_fn digest_ms_of,
                          void *arg)
 {
     int64_t own = row_int(target, TARGET_DIGEST);
@@ -658,9 +657,7 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
 }
 
 int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
-                bool notify_recovery,
-                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                void *arg, int64_t now_ms)
+                bool notify_recovery, notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
 {
     for (size_t i = 0; i < route->n; i++) {
         const struct route_target *to = &route->targets[i];
@@ -699,8 +696,7 @@ static struct notice_text as_known(const struct told *told, const struct notice_
 }
 
 int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
-                      int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                      void *arg, int64_t now_ms)
+                      notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
 {
     for (size_t i = 0; i < route->n; i++) {
         const struct route_target *to = &route->targets[i];

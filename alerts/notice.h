@@ -51,22 +51,22 @@ struct notice_text {
 int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
                   int64_t digest_ms, int64_t now_ms);
 
+/* The digest time of the kind of handler that TARGET (its row) has, in ms. */
+typedef int64_t (*notice_digest_fn)(void *arg, struct txn *t, const struct row *target);
+
 /* Told state: which targets are told of a transition, and making their notices. Answers for each
- * target in ROUTE whether it wants this level, was told the problem or is owed it. DIGEST_MS_OF
- * gives the digest time of a target's handler kind. With a suppression, problems become rows
- * that are SUPPRESSED. KIND_ACKNOWLEDGE goes to those that know of the problem or will. */
+ * target in ROUTE whether it wants this level, was told the problem or is owed it. DIGEST_MS_OF is
+ * asked for targets that leave it open; NULL: 0. With a suppression, problems become rows that are
+ * SUPPRESSED. KIND_ACKNOWLEDGE goes to those that know of the problem or will. */
 int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
-                bool notify_recovery,
-                int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                void *arg, int64_t now_ms);
+                bool notify_recovery, notice_digest_fn digest_ms_of, void *arg, int64_t now_ms);
 
 /* What suppressed is over, and the problem is not: N, what the alert is now, is told to each target
  * in ROUTE from which the last problem was held back, as KIND_RAISE or KIND_CHANGE by what it
  * knows.
  */
 int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
-                      int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target),
-                      void *arg, int64_t now_ms);
+                      notice_digest_fn digest_ms_of, void *arg, int64_t now_ms);
 
 struct notice_ref {
     char owner[33];
@@ -78,7 +78,7 @@ struct notice_ways {
     unsigned room; /* 1 << way: it takes more; at least one does */
     /* The way of a notice that was made for HANDLER; NULL: 1. */
     unsigned (*way_of)(void *arg, const struct row *target, const char *handler);
-    int64_t (*digest_ms_of)(void *arg, struct txn *t, const struct row *target); /* may be NULL */
+    notice_digest_fn digest_ms_of; /* may be NULL */
     void *arg;
     unsigned way; /* notice_claim() says which way goes what it claimed */
 };
@@ -115,8 +115,8 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
 /* The dispatcher died with it, or a restart: due at once, without counting an attempt more; or
  * CANCELLED, if it had been called back. */
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);
-/* The handler OWNER/HANDLER delivers again: what waits for another attempt by it is due now. Returns
- * and costs the queue's length, or a negative error. */
+/* The handler OWNER/HANDLER delivers again: what waits for another attempt by it is due now.
+ * Returns and costs the queue's length, or a negative error. */
 int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms);
 /* Can NOTICE be cancelled or sent again? TARGET: the row at notice_target_key(), NULL if there is
  * none. 0, or why not: ERR_INCONSISTENT_VALUE, ERR_RESOURCE_UNAVAILABLE. */
