@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alerts/agenda.h"
 #include "alerts/instance.h"
 
 #define DB_ACKNOWLEDGED "acknowledged"
-
-enum { ENTRY_LEN = 12 };
 
 static const struct sa_table *alerts(void)
 {
@@ -84,53 +83,29 @@ int ack_check(const struct row *after, int64_t now_ms, unsigned *ret_column, str
 
 /* ---- those that end by time ---- */
 
-static struct slice entry_key(uint8_t k[ENTRY_LEN], int64_t due_ms, uint32_t alert)
+int ack_watch(struct txn *t, const char *owner, uint32_t alert, int64_t due_ms)
 {
-    put_u64(k, (uint64_t)due_ms);
-    put_u32(k + 8, alert);
-    return (struct slice){k, ENTRY_LEN};
-}
-
-static int watch(struct txn *t, const char *owner, uint32_t alert, int64_t due_ms)
-{
-    uint8_t k[ENTRY_LEN];
-
-    return kv_put(t, DB_ACKNOWLEDGED, entry_key(k, due_ms, alert),
-                  (struct slice){(const uint8_t *)owner, strlen(owner)});
+    return due_ms ? agenda_add(t, DB_ACKNOWLEDGED, owner, alert, due_ms) : 0;
 }
 
 int ack_unwatch(struct txn *t, uint32_t alert, int64_t due_ms)
 {
-    uint8_t k[ENTRY_LEN];
-    int err = due_ms ? kv_del(t, DB_ACKNOWLEDGED, entry_key(k, due_ms, alert)) : 0;
-
-    return err == ERR_NOTFOUND ? 0 : err;
+    return due_ms ? agenda_drop(t, DB_ACKNOWLEDGED, alert, due_ms) : 0;
 }
 
 /* The first; ERR_NOTFOUND: there is none. */
-static int first_watched(struct txn *t, int64_t *ret_ms, uint32_t *ret_alert, char ret_owner[33])
+static int first_watched(struct txn *t, struct agenda_entry *ret)
 {
-    struct slice k, v;
-    int err = kv_seek(t, DB_ACKNOWLEDGED, (struct slice){NULL, 0}, false, &k, &v);
+    int err = agenda_first(t, DB_ACKNOWLEDGED, 0, ret);
 
-    if (err)
-        return err;
-    if (k.len != ENTRY_LEN || !get_u64(k.data) || !v.len || v.len > NAME_MAX_LEN)
-        return txn_fail(t, ERR_CORRUPT);
-    *ret_ms = (int64_t)get_u64(k.data);
-    *ret_alert = get_u32(k.data + 8);
-    memcpy(ret_owner, v.data, v.len);
-    ret_owner[v.len] = 0;
-    return 0;
+    return !err && !ret->at_ms ? txn_fail(t, ERR_CORRUPT) : err;
 }
 
 int64_t ack_next_due(struct txn *t)
 {
-    char owner[33];
-    uint32_t alert;
-    int64_t due_ms;
+    struct agenda_entry first;
 
-    return first_watched(t, &due_ms, &alert, owner) ? 0 : due_ms;
+    return first_watched(t, &first) ? 0 : first.at_ms;
 }
 
 /* ---- telling ---- */
@@ -225,8 +200,8 @@ static int begin(struct txn *t, const struct portrait *p, int64_t sum, int64_t u
     struct edit d;
     int err = ack_unwatch(t, p->n.alert, p->ack.due_ms);
 
-    if (!err && until_ms)
-        err = watch(t, p->n.owner, p->n.alert, until_ms);
+    if (!err)
+        err = ack_watch(t, p->n.owner, p->n.alert, until_ms);
     if (err)
         return err;
     edit_begin(&d, t, alerts(), &k);
@@ -275,34 +250,32 @@ int ack_take_in(struct txn *t, const char *owner, uint32_t alert, int64_t now_ms
     return begin(t, &p, sum, p.ack.kind == ACK_UNTIL ? until_ms : 0, now_ms, digest_ms_of, arg);
 }
 
-/* The time of OWNER's ALERT has come; of a row that is gone nothing is left but the timer. */
-static int expire_one(struct txn *t, const char *owner, uint32_t alert, int64_t due_ms,
-                      int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
+/* The time of WHICH has come; of a row that is gone nothing is left but the timer. */
+static int expire_one(struct txn *t, const struct agenda_entry *which, int64_t now_ms,
+                      notice_digest_fn digest_ms_of, void *arg)
 {
-    struct key k = key_of_id(owner, alert);
+    struct key k = key_of_id(which->owner, which->id);
     struct portrait p;
     struct row r;
     int err = row_get(t, alerts(), &k, &r);
 
     if (err && err != ERR_NOTFOUND)
         return err;
-    if (err || row_int(&r, ALERT_ACK_DUE) != due_ms)
-        return ack_unwatch(t, alert, due_ms);
-    portray(t, owner, alert, &r, &p);
+    if (err || row_int(&r, ALERT_ACK_DUE) != which->at_ms)
+        return ack_unwatch(t, which->id, which->at_ms);
+    portray(t, which->owner, which->id, &r, &p);
     return end(t, &p, now_ms, digest_ms_of, arg);
 }
 
 int ack_expire(struct txn *t, int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
 {
     for (int n = 0; n < ACK_EXPIRE_MOST; n++) {
-        char owner[33];
-        uint32_t alert;
-        int64_t due_ms;
-        int err = first_watched(t, &due_ms, &alert, owner);
+        struct agenda_entry first;
+        int err = first_watched(t, &first);
 
-        if (err || due_ms > now_ms)
+        if (err || first.at_ms > now_ms)
             return err == ERR_NOTFOUND ? 0 : err;
-        err = expire_one(t, owner, alert, due_ms, now_ms, digest_ms_of, arg);
+        err = expire_one(t, &first, now_ms, digest_ms_of, arg);
         if (err)
             return err;
     }

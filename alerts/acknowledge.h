@@ -25,8 +25,10 @@ struct ack {
 struct ack ack_read(const struct row *alert);
 /* Pure. FLAGS of the alert follow. Nothing, if there is no acknowledgement or no transition. */
 void ack_follow(struct ack *a, const struct judge_transition *move, unsigned *flags);
-/* Of one that is over: its cells, in an edit of the alert's row; its timer. */
+/* Of one that is over: its cells, in an edit of the alert's row. */
 void ack_wipe(struct edit *alert);
+/* Its timer begins and ends, if it has one: DUE_MS is not 0. */
+int ack_watch(struct txn *t, const char *owner, uint32_t alert, int64_t due_ms);
 int ack_unwatch(struct txn *t, uint32_t alert, int64_t due_ms);
 
 /* May the cells of AFTER be set? For the store's checks: 0, or ERR_INCONSISTENT_VALUE with words

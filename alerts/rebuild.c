@@ -3,22 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/acknowledge.h"
 #include "alerts/alarms.h"
 #include "alerts/index.h"
 #include "alerts/notice.h"
 #include "base/array.h"
 #include "base/text.h"
 
-/* Formats: alerts/acknowledge.h, alerts/alarms.h, alerts/index.h, alerts/instance.c,
- * alerts/notice.h, alerts/retention.h, daemon/core_changes.c. */
-enum {
-    LINE_LEN = 8,
-    PENDING_LEN = 12,
-    DUE_LEN = 20,
-    TOLD_MOST = 9,
-    ACK_LEN = 12,
-    TOLD_SUPPRESSED = 0x80
-};
+/* Formats: alerts/index.h, alerts/instance.c, alerts/notice.h, daemon/core_changes.c. */
+enum { LINE_LEN = 8, PENDING_LEN = 12, DUE_LEN = 20, TOLD_MOST = 9, TOLD_SUPPRESSED = 0x80 };
 
 #define TABLE(id) sa_table_by_id(id)
 
@@ -239,20 +232,6 @@ static void know_alert(struct rebuild *b, uint32_t id, const struct row *r)
                                                    row_int(r, ALERT_ACTIVE_SINCE)};
 }
 
-/* Its acknowledgement ends by time. */
-static void watch_ack(struct rebuild *b, uint32_t id, const struct row *r, const char *owner)
-{
-    int64_t due_ms = row_int(r, ALERT_ACK_DUE);
-    uint8_t k[ACK_LEN];
-
-    if (!due_ms)
-        return;
-    put_u64(k, (uint64_t)due_ms);
-    put_u32(k + 8, id);
-    kv_put(b->t, "acknowledged", (struct slice){k, sizeof k},
-           (struct slice){(const uint8_t *)owner, strlen(owner)});
-}
-
 static void alert_row(struct rebuild *b, const struct row *r, const struct key *key)
 {
     char owner[33], definition[33], instance[256];
@@ -272,7 +251,7 @@ static void alert_row(struct rebuild *b, const struct row *r, const struct key *
 
     put_u32(octets, id);
     kv_put(b->t, "instances", key_slice(&k), (struct slice){octets, sizeof octets});
-    watch_ack(b, id, r, owner);
+    ack_watch(b->t, owner, id, row_int(r, ALERT_ACK_DUE));
     if (held)
         kv_put(b->t, "held", (struct slice){octets, sizeof octets},
                (struct slice){(const uint8_t *)owner, strlen(owner)});

@@ -1,14 +1,11 @@
 #include "alerts/retention.h"
 
-#include <string.h>
-
+#include "alerts/agenda.h"
 #include "alerts/alarms.h"
 #include "alerts/notice.h"
 
 /* Invariant: an entry for each row of history, and for each notice that is finished; the latter are
  * those that are not in `pending`. */
-
-enum { ENTRY_LEN = 12 };
 
 static const struct kind {
     unsigned table, children;   /* 0: it has none */
@@ -34,51 +31,14 @@ static const struct kind {
 
 /* ---- entries ---- */
 
-struct entry {
-    int64_t at_ms;
-    uint32_t id;
-    char owner[33];
-};
-
-static struct slice entry_key(uint8_t k[ENTRY_LEN], int64_t at_ms, uint32_t id)
-{
-    put_u64(k, at_ms > 0 ? (uint64_t)at_ms : 0);
-    put_u32(k + 8, id);
-    return (struct slice){k, ENTRY_LEN};
-}
-
-/* The first entry at or behind FROM_MS. */
-static int first(struct txn *t, const struct kind *kind, int64_t from_ms, struct entry *ret)
-{
-    uint8_t at[ENTRY_LEN];
-    struct slice k, v;
-    int err = kv_seek(t, kind->db, entry_key(at, from_ms, 0), false, &k, &v);
-
-    if (err)
-        return err;
-    if (k.len != ENTRY_LEN || !v.len || v.len > NAME_MAX_LEN)
-        return txn_fail(t, ERR_CORRUPT);
-    ret->at_ms = (int64_t)get_u64(k.data);
-    ret->id = get_u32(k.data + 8);
-    memcpy(ret->owner, v.data, v.len);
-    ret->owner[v.len] = 0;
-    return 0;
-}
-
 int retention_add(struct txn *t, enum retained what, const char *owner, uint32_t id, int64_t at_ms)
 {
-    uint8_t k[ENTRY_LEN];
-
-    return kv_put(t, kinds[what].db, entry_key(k, at_ms, id),
-                  (struct slice){(const uint8_t *)owner, strlen(owner)});
+    return agenda_add(t, kinds[what].db, owner, id, at_ms);
 }
 
 int retention_drop(struct txn *t, enum retained what, uint32_t id, int64_t at_ms)
 {
-    uint8_t k[ENTRY_LEN];
-    int err = kv_del(t, kinds[what].db, entry_key(k, at_ms, id));
-
-    return err == ERR_NOTFOUND ? 0 : err; /* not filled in yet */
+    return agenda_drop(t, kinds[what].db, id, at_ms); /* if it is filled in yet */
 }
 
 int retention_add_row(struct txn *t, enum retained what, const struct row *r)
@@ -96,9 +56,9 @@ int retention_add_row(struct txn *t, enum retained what, const struct row *r)
 
 int64_t retention_oldest(struct txn *t, enum retained what)
 {
-    struct entry e;
+    struct agenda_entry e;
 
-    return first(t, &kinds[what], 0, &e) ? 0 : e.at_ms;
+    return agenda_first(t, kinds[what].db, 0, &e) ? 0 : e.at_ms;
 }
 
 /* ---- which go ---- */
@@ -124,9 +84,9 @@ static struct limits limits_of(struct txn *t, const struct kind *kind, int64_t n
 
 /* The next that goes, or ERR_NOTFOUND. */
 static int next(struct txn *t, const struct kind *kind, const struct limits *l, int64_t now_ms,
-                struct entry *ret)
+                struct agenda_entry *ret)
 {
-    int err = first(t, kind, 0, ret);
+    int err = agenda_first(t, kind->db, 0, ret);
 
     if (err || ret->at_ms < l->before_ms)
         return err;
@@ -134,8 +94,8 @@ static int next(struct txn *t, const struct kind *kind, const struct limits *l, 
         return ERR_NOTFOUND;
     if (ret->at_ms > now_ms + RETENTION_AHEAD_MS)
         return 0;
-    err = first(t, kind, now_ms + RETENTION_AHEAD_MS, ret);
-    return err == ERR_NOTFOUND ? first(t, kind, 0, ret) : err;
+    err = agenda_first(t, kind->db, now_ms + RETENTION_AHEAD_MS, ret);
+    return err == ERR_NOTFOUND ? agenda_first(t, kind->db, 0, ret) : err;
 }
 
 bool retention_due(struct txn *t, int64_t now_ms, bool by_age)
@@ -144,7 +104,7 @@ bool retention_due(struct txn *t, int64_t now_ms, bool by_age)
 
     for (size_t i = 0; i < RETAINED_KINDS && !due; i++) {
         struct limits l = limits_of(t, &kinds[i], now_ms, by_age);
-        struct entry e;
+        struct agenda_entry e;
 
         due = !next(t, &kinds[i], &l, now_ms, &e);
     }
@@ -183,17 +143,17 @@ static int purge_traces(struct txn *t, const struct kind *kind, const struct key
     return alarms_forget(t, &r, !aged);
 }
 
-static int purge_one(struct txn *t, const struct kind *kind, const struct entry *e, bool aged)
+static int purge_one(struct txn *t, const struct kind *kind, const struct agenda_entry *e,
+                     bool aged)
 {
     struct key k = key_of_id(e->owner, e->id);
-    uint8_t at[ENTRY_LEN];
     int err = purge_traces(t, kind, &k, aged);
 
     if (!err)
         err = row_delete(t, sa_table_by_id(kind->table), &k);
     if (err && err != ERR_NOTFOUND)
         return err;
-    return kv_del(t, kind->db, entry_key(at, e->at_ms, e->id));
+    return agenda_drop(t, kind->db, e->id, e->at_ms);
 }
 
 static int purge_kind(struct txn *t, const struct kind *kind, int64_t now_ms, bool by_age,
@@ -202,7 +162,7 @@ static int purge_kind(struct txn *t, const struct kind *kind, int64_t now_ms, bo
     struct limits l = limits_of(t, kind, now_ms, by_age);
     struct key k = key_of_scalars();
     unsigned n = 0;
-    struct entry e;
+    struct agenda_entry e;
     struct edit d;
     int err = 0;
 
