@@ -51,23 +51,32 @@ static unsigned incomplete(struct core *c, unsigned kind)
     return kind;
 }
 
+/* Ends a step that came to N, rows or an error. WHAT it was to do, for who reads that it cannot. */
+static int commit(struct txn *t, int n, const char *what)
+{
+    struct err e;
+    int err;
+
+    if (n < 0)
+        txn_fail(t, n);
+    err = txn_commit(t, &e);
+    if (err)
+        log_error("store", "cannot %s: %s", what, e.text);
+    return err ? err : n;
+}
+
 /* Some more entries for a store that lacks them. How many rows were looked at. */
 static int fill(struct core_retention *x)
 {
     struct txn *t = txn_begin(x->core->store, TXN_WRITE);
     struct key at = x->filled;
-    struct err e;
-    int err, n;
+    int n;
 
     txn_allow_growth(t);
-    n = retention_fill(t, (enum retained)x->filling, &at, STEP_ROWS);
+    n = commit(t, retention_fill(t, (enum retained)x->filling, &at, STEP_ROWS),
+               "note what may be purged");
     if (n < 0)
-        txn_fail(t, n);
-    err = txn_commit(t, &e);
-    if (err) {
-        log_error("store", "cannot note what may be purged: %s", e.text);
-        return err;
-    }
+        return n;
     x->filled = at;
     if (!n) {
         key_init(&x->filled);
@@ -80,19 +89,12 @@ static int fill(struct core_retention *x)
 static int list(struct core_retention *x)
 {
     struct txn *t = txn_begin(x->core->store, TXN_WRITE);
-    struct err e;
-    int err, n;
+    int n;
 
     txn_allow_growth(t);
-    n = alarms_fill(t, STEP_ROWS);
-    if (n < 0)
-        txn_fail(t, n);
-    err = txn_commit(t, &e);
-    if (err) {
-        log_error("store", "cannot list cleared alarms: %s", e.text);
-        return err;
-    }
-    x->listing = n > 0;
+    n = commit(t, alarms_fill(t, STEP_ROWS), "list cleared alarms");
+    if (n >= 0)
+        x->listing = n > 0;
     return n;
 }
 
@@ -102,21 +104,13 @@ static int purge(struct core_retention *x, bool by_age)
     int64_t now_ms = clock_wall_ms();
     struct txn *t = txn_begin(x->core->store, TXN_READ);
     bool due = retention_due(t, now_ms, by_age);
-    struct err e;
-    int err, n;
 
     txn_abort(t);
     if (!due)
         return 0;
     t = txn_begin(x->core->store, TXN_WRITE);
     txn_allow_growth(t); /* it makes room */
-    n = retention_purge(t, now_ms, by_age, STEP_ROWS);
-    if (n < 0)
-        txn_fail(t, n);
-    err = txn_commit(t, &e);
-    if (err)
-        log_error("store", "cannot purge: %s", e.text);
-    return err ? err : n;
+    return commit(t, retention_purge(t, now_ms, by_age, STEP_ROWS), "purge");
 }
 
 static void step(void *arg)
