@@ -215,9 +215,10 @@ enum core_way core_way_of(const struct kind *k);
 /* core_reload.c. F is taken over: in force, or freed when it is refused and nothing has changed. */
 int core_reload(struct core *c, struct config *f, struct err *e);
 int core_on_config(void *arg, const struct stage_config *s, int fd); /* PARENT_CONFIG */
-void core_agent_greet(struct core *c);
-/* Tells the parent whether there shall be an agent process. */
-void core_agent_want(struct core *c); /* core.c: where its store and its master are */
+
+/* core.c */
+void core_agent_greet(struct core *c); /* where its store and its master are, what it serves */
+void core_agent_want(struct core *c); /* tells the parent whether there shall be an agent process */
 
 /* core_eval.c: definitions, topics, verdicts. */
 int core_defs_load(struct core *c);
