@@ -472,11 +472,11 @@ int command_acknowledge(struct options *o, struct client *c, const char *const *
     size_t nall = 1 + n;
 
     memcpy(all + 1, words, n * sizeof(*words));
-    if (!kind)
+    if (!kind) {
         kind = assigned(words, n, ALERT_ACK_UNTIL) ? "until" : "normal";
-    snprintf(how, sizeof(how), "acknowledge=%.32s", kind);
-    if (!assigned(words, n, ALERT_ACKNOWLEDGE))
+        snprintf(how, sizeof(how), "acknowledge=%s", kind);
         all[nall++] = how;
+    }
     snprintf(author, sizeof(author), "ackAuthor=%.32s", user ? user->pw_name : "");
     if (!assigned(words, n, ALERT_ACK_AUTHOR) && strcasecmp(kind, "none") != 0)
         all[nall++] = author;
