@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
+
 void pending_end(struct pending *p)
 {
     set_free(p->set);
@@ -57,6 +59,32 @@ struct pending *pending_of(netsnmp_agent_request_info *info, const char *name)
     struct pending *p = netsnmp_agent_get_list_data(info, name);
 
     return p && p->set ? p : NULL;
+}
+
+bool pending_undo(netsnmp_agent_request_info *info, const char *name,
+                  netsnmp_request_info *requests, const char *object, const char *what)
+{
+    struct pending *p = pending_of(info, name);
+    struct err e = {.code = ERR_OK};
+
+    if (!p || !p->committed)
+        return false;
+    if (set_undo(p->set, &e)) {
+        log_error(object ? object : set_owner(p->set), "%s cannot be undone: %s", what, e.text);
+        netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
+    }
+    pending_end(p);
+    return true;
+}
+
+bool pending_finish(netsnmp_agent_request_info *info, const char *name)
+{
+    struct pending *p = pending_of(info, name);
+    bool committed = p && p->committed;
+
+    if (p)
+        pending_end(p);
+    return committed;
 }
 
 static const struct {

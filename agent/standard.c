@@ -276,29 +276,15 @@ static void changed(struct agent_standard *s)
 static void on_undo(struct subtree *tree, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info, pending_name);
-    struct err e;
-
-    if (!p || !p->committed)
-        return;
-    if (set_undo(p->set, &e)) {
-        log_error("agentx", "a SET of a limit cannot be undone: %s", e.text);
-        netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
-    }
-    pending_end(p);
-    changed(tree->of);
+    if (pending_undo(info, pending_name, requests, "agentx", "a SET of a limit"))
+        changed(tree->of);
 }
 
 static void on_cleanup(struct subtree *tree, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info, pending_name);
-    bool committed = p && p->committed;
-
     (void)requests;
-    if (p)
-        pending_end(p);
-    if (committed)
+    if (pending_finish(info, pending_name))
         changed(tree->of);
 }
 

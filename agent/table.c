@@ -430,29 +430,15 @@ static void changed(struct agent_table *t)
 static void on_undo(const struct agent_context *at, netsnmp_agent_request_info *info,
                     netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info, pending_name);
-    struct err e = {.code = ERR_OK};
-
-    if (!p || !p->committed)
-        return;
-    if (set_undo(p->set, &e)) {
-        log_error(set_owner(p->set), "a SET cannot be undone: %s", e.text);
-        netsnmp_set_request_error(info, requests, SNMP_ERR_UNDOFAILED);
-    }
-    pending_end(p);
-    changed(at->arg);
+    if (pending_undo(info, pending_name, requests, NULL, "a SET"))
+        changed(at->arg);
 }
 
 static void on_cleanup(const struct agent_context *at, netsnmp_agent_request_info *info,
                        netsnmp_request_info *requests)
 {
-    struct pending *p = pending_of(info, pending_name);
-    bool committed = p && p->committed;
-
     (void)requests;
-    if (p)
-        pending_end(p);
-    if (committed)
+    if (pending_finish(info, pending_name))
         changed(at->arg);
 }
 
