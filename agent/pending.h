@@ -24,9 +24,9 @@ struct pending *pending_new(struct pending **list, struct store *s, const char *
 /* NULL when there is none, or only the husk of one. */
 struct pending *pending_of(netsnmp_agent_request_info *info, const char *name);
 void pending_end(struct pending *p);
-/* UNDO and COMMIT or FREE, of the SET kept as NAME: it is over, if there is one. True when the store
- * was changed, or was and is as before; a SET that cannot be undone is told to net-snmp, and in the
- * log as WHAT of OBJECT (NULL: its owner). */
+/* UNDO and COMMIT or FREE, of the SET kept as NAME: it is over, if there is one. True when the
+ * store was changed, or was and is as before; a SET that cannot be undone is told to net-snmp, and
+ * in the log as WHAT of OBJECT (NULL: its owner). */
 bool pending_undo(netsnmp_agent_request_info *info, const char *name,
                   netsnmp_request_info *requests, const char *object, const char *what);
 bool pending_finish(netsnmp_agent_request_info *info, const char *name);
