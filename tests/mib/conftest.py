@@ -2,6 +2,7 @@
 tests/mib/agenthost has filled, and the real snmp* tools. The MIB is served by agenthost as subagent, or
 by the module that snmpd loads: the same tests run against both."""
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -137,6 +138,15 @@ def arcs(*parts):
 def server(request):
     """Who serves: each test that uses it runs for both."""
     return request.param
+
+
+_names = (f"row{n}" for n in itertools.count())
+
+
+@pytest.fixture
+def name():
+    """Of a row that no other test uses."""
+    return next(_names)
 
 
 @pytest.fixture

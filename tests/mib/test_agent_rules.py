@@ -9,13 +9,11 @@ from conftest import World
 from lib.rogueagent import NULL, integer, octets
 from lib.snmp import SetRefused
 from lib.snmpclient import ERRORS, GET, SET, Client
+from row import (ACTIVE, CREATE_AND_GO, CREATE_AND_WAIT, DEFINITION, DESTROY, GROUP,
+                 GROUP_DEFINITION, GROUP_TARGET, NOT_IN_SERVICE, NOT_READY, SCRIPT, SCRIPT_TEXT,
+                 STATUS, STORAGE, TARGET, TARGET_PROPERTY, Row)
 
-ACTIVE, NOT_IN_SERVICE, NOT_READY, CREATE_AND_GO, CREATE_AND_WAIT, DESTROY = range(1, 7)
-OWNER, DEFINITION, SCRIPT, SCRIPT_TEXT = 3, 9, 10, 11
-GROUP, GROUP_DEFINITION, GROUP_TARGET, TARGET, TARGET_PROPERTY = 12, 13, 14, 15, 16
-STATUS = {DEFINITION: 15, SCRIPT: 5, SCRIPT_TEXT: 4, GROUP: 5, GROUP_DEFINITION: 2, GROUP_TARGET: 2,
-          TARGET: 11, TARGET_PROPERTY: 4}
-STORAGE = {t: s - 1 for t, s in STATUS.items()}
+OWNER = 3
 CONDITION, SEVERITY, INTERVAL, DESCRIPTION, LAST_VALUE = 2, 4, 6, 12, 18
 HANDLER, TARGET_DESCRIPTION, VALUE, SCRIPT_ERROR = 2, 8, 2, 6
 LAST_ERROR, MAX_DEFINITIONS = 4, 3
@@ -30,8 +28,6 @@ ROWS = [
       for kind, storage in (("permanent", 4), ("readOnly", 5)) for n in range(2)),
 ]
 
-names = (f"row{n}" for n in itertools.count())
-
 
 @pytest.fixture(scope="module")
 def world():
@@ -42,40 +38,10 @@ def world():
 
 
 @pytest.fixture
-def name():
-    return next(names)
-
-
-@pytest.fixture
 def client(world):
     c = Client(world.snmpd.port)
     yield c
     c.close()
-
-
-class Row:
-    def __init__(self, world, table, *index):
-        self.world, self.table, self.index = world, table, index
-
-    def oid(self, column):
-        return self.world.oid(self.table, 1, column, *self.index)
-
-    def to(self, status):
-        return (self.oid(STATUS[self.table]), "i", status)
-
-    def cell(self, column):
-        v, = self.world.tools.get(self.oid(column))
-        return v.value if v.type else None
-
-    def status(self):
-        return self.cell(STATUS[self.table])
-
-    def whole(self):
-        """All that a manager sees of it."""
-        return self.world.tools.get(*(self.oid(c) for c in range(1, STATUS[self.table] + 1)))
-
-    def set(self, *varbinds):
-        return self.world.tools.set(*varbinds)
 
 
 def outcome(world, *varbinds):

@@ -1,7 +1,6 @@
 """SET through a real master: RowStatus (RFC 2579), errors and which varbind they blame, several rows
 and tables in one PDU, and all or nothing whoever refuses."""
 
-import itertools
 import os
 import re
 import signal
@@ -12,13 +11,11 @@ from conftest import World, evaluator_of, program
 from lib.process import Process
 from lib.snmp import SetRefused
 from lib.wait import wait_for
+from row import (ACTIVE, CREATE_AND_GO, CREATE_AND_WAIT, DEFINITION, DESTROY, GROUP,
+                 GROUP_DEFINITION, GROUP_TARGET, NOT_IN_SERVICE, NOT_READY, STATUS, STORAGE, TARGET,
+                 Row)
 
-ACTIVE, NOT_IN_SERVICE, NOT_READY, CREATE_AND_GO, CREATE_AND_WAIT, DESTROY = range(1, 7)
-DEFINITION, GROUP, GROUP_DEFINITION, GROUP_TARGET, TARGET = 9, 12, 13, 14, 15
 OWNER_TABLE, HANDLER_TABLE = 3, 4
-# the RowStatus column of each
-STATUS = {DEFINITION: 15, GROUP: 5, GROUP_DEFINITION: 2, GROUP_TARGET: 2, TARGET: 11}
-STORAGE = {DEFINITION: 14, GROUP: 4, TARGET: 10}
 CONDITION, SEVERITY, INTERVAL, DESCRIPTION, LAST_VALUE = 2, 4, 6, 12, 18
 HANDLER, RECIPIENTS, STATES, TARGET_DESCRIPTION = 2, 3, 6, 8
 
@@ -38,40 +35,6 @@ def world(server):
     w.wait_served()
     yield w
     w.close()
-
-
-names = (f"row{n}" for n in itertools.count())
-
-
-@pytest.fixture
-def name():
-    """Of a row that no other test uses."""
-    return next(names)
-
-
-class Row:
-    """A row of TABLE in the world, by its index."""
-
-    def __init__(self, world, table, *index):
-        self.world, self.table, self.index = world, table, index
-
-    def oid(self, column):
-        return self.world.oid(self.table, 1, column, *self.index)
-
-    def cell(self, column):
-        """int, bytes, or None when there is no such instance."""
-        v, = self.world.tools.get(self.oid(column))
-        return v.value if v.type else None
-
-    def status(self):
-        return self.cell(STATUS[self.table])
-
-    def to(self, status):
-        """A varbind for the RowStatus."""
-        return (self.oid(STATUS[self.table]), "i", status)
-
-    def set(self, *varbinds):
-        return self.world.tools.set(*varbinds)
 
 
 def refused(world, error, index, *varbinds):

@@ -1,8 +1,6 @@
 """The MIB through a second SNMP implementation, pysnmp: v2c, and v3 with SHA or SHA-256 and AES. What
 it reads is what net-snmp's tools read, and it configures what they can."""
 
-import itertools
-
 import pytest
 
 from conftest import World
@@ -20,8 +18,6 @@ USERS = {"sha": ("SHA", False), "sha256": ("SHA-256", True)}
 AUTH, PRIV = "a secret of alice", "another of alice"
 ROWS = [("saOwnerTable", "alice", "3=0"), ("saOwnerTable", "bob", "3=0"),
         ("saHandlerTable", "admin", "mail", "2=smtp"), *fixture_rows()]
-
-names = (f"row{n}" for n in itertools.count())
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +41,6 @@ def manager(world, request):
     m = Manager(world.snmpd.port, security)
     yield m
     m.close()
-
-
-@pytest.fixture
-def name():
-    return next(names)
 
 
 # ---- reading ------------------------------------------------------------------------------------
