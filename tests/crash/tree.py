@@ -7,14 +7,15 @@ import signal
 import threading
 import time
 
+from lib import process
+
 
 def stat_of(pid):
     """(state, start in wall seconds, start in ticks of its own), or None."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+    stat = process.stat_of(pid)
+    if not stat:
         return None
-    fields = text.rpartition(")")[2].split()
+    fields = stat[1]
     up = time.clock_gettime(time.CLOCK_BOOTTIME)
     ticks = int(fields[19])
     return fields[0], time.time() - up + ticks / os.sysconf("SC_CLK_TCK"), ticks

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -27,6 +28,16 @@ def find_program(name):
     found = shutil.which(name, path=path)
     assert found, f"{name} is not installed"
     return found
+
+
+def stat_of(pid):
+    """(name, the fields of proc_pid_stat(5) from the state on) of a process, or None."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    return name, rest.split()
 
 
 def die_with_parent():

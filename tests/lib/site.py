@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .process import Process, find_program
+from .process import Process, find_program, stat_of
 from .smtpd import Smtpd
 from .snmp import SetRefused, Snmpd, Snmptrapd
 from .wait import wait_for
@@ -47,13 +47,9 @@ def children():
     found = {}
     for task in pathlib.Path("/proc/self/task").iterdir():
         for pid in (task / "children").read_text().split():
-            try:
-                stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-            except OSError:
-                continue
-            name, _, rest = stat.partition("(")[2].rpartition(")")
-            if rest.split()[0] != "Z":
-                found[int(pid)] = name
+            stat = stat_of(pid)
+            if stat and stat[1][0] != "Z":
+                found[int(pid)] = stat[0]
     return found
 
 
@@ -124,11 +120,8 @@ class Snmpalertd:
 
 
 def _parent_of(pid):
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
+    stat = stat_of(pid)
+    return int(stat[1][1]) if stat else 0
 
 
 _INDEX = re.compile(r'"((?:[^"\\]|\\.)*)"|(\d+)')

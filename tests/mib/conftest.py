@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib.plugin import (pytest_runtest_makereport, pytest_runtest_setup,  # noqa: E402,F401
                         pytest_sessionfinish)
-from lib.process import Process  # noqa: E402
+from lib.process import Process, stat_of  # noqa: E402
 from lib.snmp import Snmpd, Tools  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
 
@@ -40,12 +40,9 @@ def children(pid):
     """{pid: (name, state)}"""
     found = {}
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        try:
-            stat = pathlib.Path(f"/proc/{child}/stat").read_text()
-        except OSError:
-            continue
-        name, _, rest = stat.partition("(")[2].rpartition(")")
-        found[int(child)] = (name, rest.split()[0])
+        stat = stat_of(child)
+        if stat:
+            found[int(child)] = (stat[0], stat[1][0])
     return found
 
 
