@@ -10,12 +10,12 @@ import signal
 import pytest
 
 from lib.mainjob import BUSY, TRAPS, apps_run, configuration, definition, wait_alert, wait_trap
+from lib.module import has_sanitizers, module_lines
 from lib.site import Site, adopt_orphans, build_folder, children
 from lib.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
-    "#define SA_SANITIZERS" in (build_folder() / "config.h").read_text(),
-    reason="built with sanitizers: a plain snmpd cannot load the module")
+    has_sanitizers(), reason="built with sanitizers: a plain snmpd cannot load the module")
 
 OTHERS = {"core", "poller", "dispatcher", "evaluator"}
 
@@ -26,9 +26,7 @@ def without_agent(site, rows=""):
 
 def load_module(site):
     with open(site.snmpd.conf, "a") as f:
-        f.write(f"dlmod snmpalert {build_folder()}/agent/snmpalert.so\n"
-                f"snmpalertStore {site.path('store')}\n"
-                f"snmpalertEvaluator {build_folder()}/snmpalertd-evaluator\n")
+        f.write(module_lines(site.path("store")))
     site.snmpd.stop()
     site.snmpd.start()
 

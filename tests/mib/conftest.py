@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from lib.module import has_sanitizers, module_lines  # noqa: E402
 from lib.plugin import (pytest_runtest_makereport, pytest_runtest_setup,  # noqa: E402,F401
                         pytest_sessionfinish)
 from lib.process import Process, stat_of  # noqa: E402
@@ -26,14 +27,6 @@ def program(name):
     path = BUILD / "tests/mib" / name
     assert path.exists(), f"{path} is not built (make check builds it)"
     return str(path)
-
-
-def module_lines(store):
-    """Of snmpd.conf, for the module as it was built."""
-    build = BUILD.resolve()
-    return (f"dlmod snmpalert {build}/agent/snmpalert.so\n"
-            f"snmpalertStore {store}\n"
-            f"snmpalertEvaluator {build}/snmpalertd-evaluator\n")
 
 
 def children(pid):
@@ -51,11 +44,6 @@ def evaluator_of(pid):
     found = [child for child, (name, state) in children(pid).items() if state != "Z"]
     assert len(found) == 1, children(pid)
     return found[0]
-
-
-def has_sanitizers():
-    """Then a plain snmpd cannot load the module."""
-    return "#define SA_SANITIZERS" in (BUILD / "config.h").read_text()
 
 
 needs_module = pytest.mark.skipif(has_sanitizers(), reason="built with sanitizers")

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from conftest import BUILD, children, evaluator_of, module_lines, needs_module, program
+from conftest import BUILD, children, evaluator_of, needs_module, program
+from lib.module import module_lines
 from lib.process import Process
 from lib.snmp import SYS_UPTIME, SetRefused, Tools
 from lib.storefile import of_version
