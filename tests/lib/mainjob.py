@@ -4,7 +4,7 @@ number, and the alerts, notices and traps that come of it."""
 import re
 import time
 
-from .site import Site, adopt_orphans, children
+from .site import Site, none_left
 from .wait import wait_for
 
 STAGES = ("core", "agent", "poller", "dispatcher", "evaluator", "compiler")
@@ -53,8 +53,6 @@ def sites():
     """The body of a fixture, make_site(ROWS, ...): a site (SNMPD, MASTER: as Site says) whose daemon
     runs and whose cluster runs APPS applications; ended with the test, and no process is left."""
     made = []
-    adopt_orphans()
-    before = children()
 
     def make(rows, apps=3, mail_server=None, start=True, snmpd="", master="", **options):
         site = Site(configuration(rows, **options), mail=mail_server, snmpd=snmpd, master=master)
@@ -64,10 +62,10 @@ def sites():
             site.daemon.start()
         return site
 
-    yield make
-    for site in made:
-        site.close()
-    wait_for(lambda: children().keys() <= before.keys(), f"all processes but {before} to be gone")
+    with none_left():
+        yield make
+        for site in made:
+            site.close()
 
 
 # ---- what the tests do and look for ----

@@ -1,6 +1,7 @@
 """A whole installation in a private folder on loopback: snmpd, snmptrapd, a mail server, a web
 server, snmpalertd, and a manager's tools that know its MIB by name."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -51,6 +52,15 @@ def children():
             if stat and stat[1][0] != "Z":
                 found[int(pid)] = stat[0]
     return found
+
+
+@contextlib.contextmanager
+def none_left():
+    """What is started in the block, whoever starts it, is gone behind it."""
+    adopt_orphans()
+    before = children()
+    yield
+    wait_for(lambda: children().keys() <= before.keys(), f"all processes but {before} to be gone")
 
 
 class Snmpalertd:

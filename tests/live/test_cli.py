@@ -10,7 +10,7 @@ import pytest
 
 from lib.net import free_udp_port
 from lib.rogueagent import GETBULK, RogueAgent, TOO_BIG, integer, octets
-from lib.site import Site, adopt_orphans, build_folder, children
+from lib.site import Site, build_folder, none_left
 from lib.wait import wait_for
 from test_daemon import BUSY, MAILS, TRAPS, apps_run, configuration, definition, wait_alert
 
@@ -52,17 +52,15 @@ class Snmpalert:
 @pytest.fixture(scope="module")
 def site():
     """An alert that is critical and one that is not, mail that is delivered, no failing source."""
-    adopt_orphans()
-    before = children()
-    s = Site(configuration(definition("busy") + definition("quiet", "false") + TRAPS + MAILS))
-    try:
-        apps_run(s, 7)
-        s.daemon.start()
-        wait_alert(s, "busy", "critical", "active")
-        yield s
-    finally:
-        s.close()
-    wait_for(lambda: children().keys() <= before.keys(), "all processes to be gone")
+    with none_left():
+        s = Site(configuration(definition("busy") + definition("quiet", "false") + TRAPS + MAILS))
+        try:
+            apps_run(s, 7)
+            s.daemon.start()
+            wait_alert(s, "busy", "critical", "active")
+            yield s
+        finally:
+            s.close()
 
 
 @pytest.fixture

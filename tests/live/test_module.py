@@ -9,19 +9,24 @@ import signal
 
 import pytest
 
-from lib.mainjob import BUSY, TRAPS, apps_run, configuration, definition, wait_alert, wait_trap
+from lib.mainjob import (BUSY, TRAPS, apps_run, configuration, definition, sites, wait_alert,
+                         wait_trap)
 from lib.module import has_sanitizers, module_lines
-from lib.site import Site, adopt_orphans, build_folder, children
+from lib.site import build_folder
 from lib.wait import wait_for
 
 pytestmark = pytest.mark.skipif(
     has_sanitizers(), reason="built with sanitizers: a plain snmpd cannot load the module")
 
+make_site = pytest.fixture(sites, name="make_site")
+
+ROWS = TRAPS + definition("busy")
+NO_AGENT = 'enabled="no"'
 OTHERS = {"core", "poller", "dispatcher", "evaluator"}
 
 
-def without_agent(site, rows=""):
-    return configuration(TRAPS + rows, agentx='enabled="no"')(site)
+def without_agent(site):
+    return configuration(ROWS, agentx=NO_AGENT)(site)
 
 
 def load_module(site):
@@ -32,19 +37,12 @@ def load_module(site):
 
 
 @pytest.fixture
-def site():
-    adopt_orphans()
-    before = children()
-    s = Site(lambda s: without_agent(s, definition("busy")))
-    try:
-        apps_run(s, 3)
-        load_module(s)
-        s.daemon.nstages = len(OTHERS)
-        s.daemon.start()
-        yield s
-    finally:
-        s.close()
-        wait_for(lambda: set(children()) <= set(before), "the processes to be gone")
+def site(make_site):
+    s = make_site(ROWS, agentx=NO_AGENT, start=False)
+    load_module(s)
+    s.daemon.nstages = len(OTHERS)
+    s.daemon.start()
+    return s
 
 
 def names(site):
@@ -121,7 +119,7 @@ def test_snmpd_runs_as_another_user(site):
     site.snmpd.start()
     site.snmpd.process.expect(r"core.lock as user \d+: Permission denied .*SNMPD MODULE")
     site.daemon.stop()
-    text = without_agent(site, definition("busy"))
+    text = without_agent(site)
     site.daemon.configure(text.replace("<store ", '<store group="daemon" '))
     refused = site.daemon.launch()
     refused.expect("Operation not permitted: its user must be a member of daemon")
@@ -137,12 +135,12 @@ def test_snmpd_runs_as_another_user(site):
 
 def test_a_reload_starts_and_stops_the_agent_process(site):
     """Which is refused meanwhile, and says so; nothing that was asked for is told as a failure."""
-    with_agent = configuration(TRAPS + definition("busy"))(site)
+    with_agent = configuration(ROWS)(site)
     site.daemon.configure(with_agent)
     site.daemon.process.send(signal.SIGHUP)
     site.daemon.process.expect("refused our registration", 20)
     wait_for(lambda: names(site) == OTHERS | {"agent", "compiler"}, "all processes to be seen")
-    site.daemon.configure(without_agent(site, definition("busy")))
+    site.daemon.configure(without_agent(site))
     site.daemon.process.send(signal.SIGHUP)
     states = lambda: site.manager.column("saProcessState")  # noqa: E731
     wait_for(lambda: list(states().values()).count("stopped") == 2, "two processes to be stopped")

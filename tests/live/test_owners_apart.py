@@ -9,8 +9,9 @@ import subprocess
 import pytest
 
 from lib.mainjob import configuration
-from lib.site import Site, adopt_orphans, build_folder, children
+from lib.site import Site, build_folder, none_left
 from lib.snmp import Snmptrapd
+from lib.snmpclient import index as subidentifiers
 from lib.usm import Manual
 from lib.wait import wait_for
 
@@ -76,10 +77,7 @@ class Owners:
         return "." + ".".join(map(str, self.root + below))
 
     def oid(self, table, column, *index):
-        found = self.root + (1, table, 1, column)
-        for part in index:
-            found += (len(part), *part.encode()) if isinstance(part, str) else (part,)
-        return found
+        return self.root + (1, table, 1, column) + subidentifiers(*index)
 
     def tools(self, user):
         return self.manual.tools(self.site.snmpd, user, user)
@@ -116,18 +114,16 @@ def root_oid():
 @pytest.fixture
 def make_owners(manual):
     made = []
-    adopt_orphans()
-    before = children()
 
     def make(*args, **kwargs):
         made.append(Owners(manual, *args, **kwargs))
         made[-1].start()
         return made[-1]
 
-    yield make
-    for one in made:
-        one.close()
-    wait_for(lambda: children().keys() <= before.keys(), f"all processes but {before} to be gone")
+    with none_left():
+        yield make
+        for one in made:
+            one.close()
 
 
 # ---- topics

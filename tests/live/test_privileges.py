@@ -14,7 +14,7 @@ import pytest
 
 from lib.mainjob import (MAILS, STAGES, TRAPS, alerts, apps_run, configuration, definition,
                          wait_alert, wait_notice, wait_trap)
-from lib.site import Site, adopt_orphans, build_folder, children
+from lib.site import Site, adopt_orphans, build_folder, children, none_left
 from lib.smtpd import Smtpd
 from lib.wait import wait_for
 
@@ -103,8 +103,6 @@ def service():
     """service(START): a daemon that was installed and started so."""
     needs_root()
     made = []
-    adopt_orphans()
-    before = children()
 
     def make(start):
         site = Site(private, mail=Smtpd(users={"alerts": PASSWORD}),
@@ -116,10 +114,10 @@ def service():
         site.daemon.start()
         return site
 
-    yield make
-    for site in made:
-        site.close()
-    wait_for(lambda: children().keys() <= before.keys(), "all of its processes to be gone")
+    with none_left():
+        yield make
+        for site in made:
+            site.close()
 
 
 def check_process(name, pid, table):
