@@ -123,16 +123,13 @@ def test_master_absent_at_the_start(make_site):
 def test_master_stopped(busy_site):
     site = busy_site
     before = raised(site)
-    site.snmpd.process.send(signal.SIGSTOP)
-    try:
+    with site.snmpd.process.stopped():
         apps_run(site, 3)
         wait_trap(site, "saAlertCleared", 20)
         apps_run(site, 7)
         wait_for(lambda: raised(site) > before, "the next trap", 20)
         mails = site.mail.wait(3, 20)
         assert len(mails) >= 3
-    finally:
-        site.snmpd.process.send(signal.SIGCONT)
     wait_alert(site, "busy", "critical", "active", 30)
     flips(site)
 

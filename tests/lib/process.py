@@ -1,5 +1,6 @@
 """Child processes that are captured, never outlive the test, and are shown when it fails."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -119,6 +120,15 @@ class Process:
 
     def send(self, number):
         self._popen.send_signal(number)
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """It stands still for as long as the block lasts, if it lives so long."""
+        self.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
 
     def wait(self, timeout=10.0):
         """Its exit status; output is complete then."""

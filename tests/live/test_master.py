@@ -2,7 +2,6 @@
 or whose socket goes: the MIB is back within LIMIT of it, alerting does not notice, and a SET that
 was under way is wholly there or not at all."""
 
-import contextlib
 import os
 import signal
 import threading
@@ -212,16 +211,6 @@ class Load:
                 w.judge(self.site)
 
 
-@contextlib.contextmanager
-def stopped(master):
-    """It takes connections and requests, but reads none."""
-    master.process.send(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        master.process.send(signal.SIGCONT)
-
-
 # ---- the cases ----
 
 @pytest.mark.parametrize("end", (signal.SIGTERM, signal.SIGKILL))
@@ -263,7 +252,7 @@ def test_stopped(beside, oids):
     site = beside()
     mark = site.daemon.process.mark()
     with Load(site, oids) as load:
-        with stopped(site.snmpd):
+        with site.snmpd.process.stopped():
             alerting_goes_on_for(site, STALL)
             site.daemon.process.expect("does not answer: is it stopped", 30, since=mark)
         wait_for(lambda: answers(site), "the master to answer", 30)
@@ -275,7 +264,7 @@ def test_stopped(beside, oids):
 
 def test_stopped_and_then_killed(beside, oids):
     site = beside()
-    with stopped(site.snmpd):
+    with site.snmpd.process.stopped():
         alerting_goes_on_for(site, STALL)
         site.snmpd.stop(signal.SIGKILL)
     site.snmpd.start()
@@ -284,7 +273,7 @@ def test_stopped_and_then_killed(beside, oids):
 
 def test_daemon_stops_beside_a_stopped_master(beside):
     site = beside()
-    with stopped(site.snmpd):
+    with site.snmpd.process.stopped():
         begun = time.monotonic()
         assert site.daemon.stop(timeout=30) == 0
         assert time.monotonic() - begun < LIMIT * PATIENCE
@@ -303,7 +292,7 @@ def test_started_after_the_daemon(beside, oids):
 
 def test_stopped_when_the_daemon_starts(beside, oids):
     site = beside(start=False)
-    with stopped(site.snmpd):
+    with site.snmpd.process.stopped():
         site.daemon.launch()
         wait_trap(site, "saAlertRaised", 20, saDefinitionName="busy")
         alerting_goes_on_for(site, STALL)

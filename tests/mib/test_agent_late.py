@@ -3,7 +3,6 @@ loses nothing. One that comes again is no other request."""
 
 import concurrent.futures
 import contextlib
-import signal
 import time
 
 import pytest
@@ -32,13 +31,8 @@ def slow_disk(world):
         hold.stop()
 
 
-@contextlib.contextmanager
 def stopped(world):
-    world.agent.send(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        world.agent.send(signal.SIGCONT)
+    return world.agent.stopped()
 
 
 def description(world):

@@ -1,7 +1,6 @@
 """The AgentX session: master and subagent come and go."""
 
 import os
-import signal
 
 import pytest
 
@@ -90,14 +89,11 @@ def test_agent_ends_politely(make_world):
 def test_stopped_agent_does_not_stop_the_master_for_good(make_world):
     world = make_world(ROWS)
     world.wait_served()
-    world.agent.send(signal.SIGSTOP)
-    try:
+    with world.agent.stopped():
         status, _, _ = world.tools.run("snmpget", ".".join(map(str, world.oid(2, 1, 2, 1))),
                                        timeout=20)
         assert status != 0
         assert uptime(world).type == "Timeticks"
-    finally:
-        world.agent.send(signal.SIGCONT)
     wait_for(lambda: served(world), "the agent to be heard again")
 
 
