@@ -50,12 +50,15 @@ MAILS = '<target name="operators" handler="mail" recipients="operators@example.n
 
 
 def sites():
-    """The body of a fixture, make_site(ROWS, ...): a site (SNMPD, MASTER: as Site says) whose daemon
-    runs and whose cluster runs APPS applications; ended with the test, and no process is left."""
+    """The body of a fixture, make_site(ROWS, ...): a site (SNMPD, MASTER, TRAP_PORT: as Site says)
+    whose daemon runs and whose cluster runs APPS applications; ended with the test, and no process
+    is left."""
     made = []
 
-    def make(rows, apps=3, mail_server=None, start=True, snmpd="", master="", **options):
-        site = Site(configuration(rows, **options), mail=mail_server, snmpd=snmpd, master=master)
+    def make(rows, apps=3, mail_server=None, start=True, snmpd="", master="", trap_port=None,
+             **options):
+        site = Site(configuration(rows, **options), mail=mail_server, snmpd=snmpd, master=master,
+                    trap_port=trap_port)
         made.append(site)
         apps_run(site, apps)
         if start:

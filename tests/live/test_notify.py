@@ -3,19 +3,20 @@ its snmpd.conf names."""
 
 import os
 import re
-import signal
 import socket
 import threading
 import time
 
 import pytest
 
-from lib.mainjob import (MAILS, apps_run, configuration, definition, notices, traps, wait_notice,
+from lib.mainjob import (MAILS, apps_run, definition, notices, sites, traps, wait_notice,
                          wait_trap)
 from lib.net import free_udp_port
-from lib.site import MIBS, Site, mib_folders
+from lib.site import MIBS, mib_folders
 from lib.snmp import Snmptrapd
 from lib.wait import wait_for
+
+make_site = pytest.fixture(sites, name="make_site")
 
 MASTER = '<agentx name="master"/>'
 TOLD = '<target name="told" handler="master" global="true"/>'
@@ -62,23 +63,14 @@ def receiver():
 
 
 @pytest.fixture
-def make_site():
-    made = []
+def make_told(make_site):
+    """A site with the handler MASTER, whose snmpd sends to its snmptrapd."""
 
-    def make(rows, apps=3, snmpd="", **more):
+    def make(rows, apps=3, snmpd=""):
         port = free_udp_port()
-        site = Site(configuration(rows, handlers=MASTER), trap_port=port,
-                    snmpd=f"trap2sink 127.0.0.1:{port} public\n{snmpd}", **more)
-        made.append(site)
-        apps_run(site, apps)
-        site.daemon.start()
-        return site
-
-    yield make
-    for site in made:
-        if site.snmpd.process and site.snmpd.process.running():
-            os.kill(site.snmpd.process.pid, signal.SIGCONT)
-        site.close()
+        return make_site(rows, apps, handlers=MASTER, trap_port=port,
+                         snmpd=f"trap2sink 127.0.0.1:{port} public\n{snmpd}")
+    return make
 
 
 def uuids(text):
@@ -92,13 +84,13 @@ def all_delivered(site, n, target):
 
 # ---- who gets it ----
 
-def test_the_masters_receivers_get_what_is_told(make_site, tmp_path):
+def test_the_masters_receivers_get_what_is_told(make_told, tmp_path):
     """By trap and by inform, once each."""
     informed = Snmptrapd(str(tmp_path), port=free_udp_port(), options=(
         "-m", MIBS, "-M", mib_folders(), "-OQ"))
     informed.start()
     try:
-        site = make_site(definition("busy") + TOLD, apps=7,
+        site = make_told(definition("busy") + TOLD, apps=7,
                          snmpd=f"informsink 127.0.0.1:{informed.port} public\n"
                                f"trapsess -v 2c -c public 127.0.0.1:{informed.port}\n")
         trap = wait_trap(site, "saAlertRaised")
@@ -118,8 +110,8 @@ def test_the_masters_receivers_get_what_is_told(make_site, tmp_path):
         informed.stop()
 
 
-def test_a_target_can_be_tested(make_site):
-    site = make_site('<target name="told" handler="master" override="yes"/>')
+def test_a_target_can_be_tested(make_told):
+    site = make_told('<target name="told" handler="master" override="yes"/>')
     site.manager.set(('saTargetTest."admin"."told"', "i", 2))
     assert wait_trap(site, "saTest")["saHandlerName"] == "master"
     assert wait_notice(site, State="delivered")["Confirmation"] == "handedOff"
@@ -127,10 +119,10 @@ def test_a_target_can_be_tested(make_site):
     assert names[("admin", "master", "context")] == ""
 
 
-def test_its_master_agent_is_away(make_site):
+def test_its_master_agent_is_away(make_told):
     """What it should tell waits, without an attempt; the other targets are told. It comes back,
     and is told all, in order."""
-    site = make_site(definition("busy") + TOLD + MAILS)
+    site = make_told(definition("busy") + TOLD + MAILS)
     site.snmpd.stop()
     site.daemon.process.expect("lost the master agent")
     for apps in (7, 3, 7):
@@ -178,21 +170,21 @@ def counted(site, column):
     return sum(int(v) for v in site.manager.column(column).values())
 
 
-def test_a_flood_and_a_stopped_master(make_site, receiver):
+def test_a_flood_and_a_stopped_master(make_told, receiver):
     """Everything goes on beside a master that stands still and a queue that waits for it; the
     queue is kept."""
     n, mails = FLOOD_TARGETS * FLOOD_ALERTS, 10
-    site = make_site(flood_rows(), apps=2, snmpd=f"trap2sink 127.0.0.1:{receiver.port} public\n")
+    site = make_told(flood_rows(), apps=2, snmpd=f"trap2sink 127.0.0.1:{receiver.port} public\n")
     idle = max(beats(site, apps) for apps in (3, 2, 3, 2))
-    pid = site.snmpd.process.pid
-    os.kill(pid, signal.SIGSTOP)
-    apps_run(site, 1002)
-    wait_for(lambda: len(re.findall(r"object=busy\d+ .*-> critical", site.daemon.process.output()))
-             == FLOOD_ALERTS, "all alerts to be raised", FLOOD_PATIENCE_S)
-    slowest = max(beats(site, apps) for apps in (1003, 1002, 1003, 1002, 1003, 1002))
-    assert slowest < idle + 2 + FLOOD / 20000, f"a beat took {slowest:.2f} s, {idle:.2f} s before the flood"
-    assert receiver.uuids == []
-    os.kill(pid, signal.SIGCONT)
+    with site.snmpd.process.stopped():
+        apps_run(site, 1002)
+        wait_for(lambda: len(re.findall(r"object=busy\d+ .*-> critical",
+                                        site.daemon.process.output())) == FLOOD_ALERTS,
+                 "all alerts to be raised", FLOOD_PATIENCE_S)
+        slowest = max(beats(site, apps) for apps in (1003, 1002, 1003, 1002, 1003, 1002))
+        assert slowest < idle + 2 + FLOOD / 20000, \
+            f"a beat took {slowest:.2f} s, {idle:.2f} s before the flood"
+        assert receiver.uuids == []
     receiver.wait(n)
     wait_for(lambda: counted(site, "saTargetDelivered") == n + mails, "all to be delivered", 30)
     assert counted(site, "saTargetPending") == counted(site, "saTargetFailed") == 0
@@ -201,10 +193,10 @@ def test_a_flood_and_a_stopped_master(make_site, receiver):
     assert "killed" not in site.daemon.process.output()
 
 
-def test_a_master_that_is_killed_in_the_middle(make_site, receiver):
+def test_a_master_that_is_killed_in_the_middle(make_told, receiver):
     """Nothing is lost; what it had not answered may come twice, under the same UUID."""
     n = FLOOD_TARGETS * FLOOD_ALERTS
-    site = make_site(flood_rows(), apps=2, snmpd=f"trap2sink 127.0.0.1:{receiver.port} public\n")
+    site = make_told(flood_rows(), apps=2, snmpd=f"trap2sink 127.0.0.1:{receiver.port} public\n")
     apps_run(site, 1002)
     receiver.wait(n // 10)
     site.snmpd.process.kill()
