@@ -12,11 +12,10 @@ import struct
 
 import pytest
 
-from lib.mainjob import (MAILS, TRAPS, apps_run, definition, elapse, flips, raised, sites,
-                         wait_trap)
+from lib.mainjob import MAILS, TRAPS, apps_run, definition, flips, raised, sites, wait_trap
 from lib.snmp import SetRefused
 from lib.storefile import of_version
-from lib.wait import wait_for
+from lib.wait import elapse, wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
 

@@ -2,7 +2,6 @@
 number, and the alerts, notices and traps that come of it."""
 
 import re
-import time
 
 from .site import Site, none_left
 from .wait import wait_for
@@ -134,9 +133,3 @@ def flips(site, timeout=40):
     wait_alert(site, "busy", "ok", "inactive", timeout)
     apps_run(site, 7)
     wait_for(lambda: raised(site) > before, "the next trap", timeout)
-
-
-def elapse(seconds):
-    """Time itself is what this waits for."""
-    end = time.monotonic() + seconds
-    wait_for(lambda: time.monotonic() >= end, "time to pass", seconds + 5)

@@ -25,3 +25,9 @@ def wait_for(condition, what, timeout=10.0):
         if time.monotonic() >= end:
             raise AssertionError(f"waited {timeout} s in vain for {what}; last: {last!r}")
         time.sleep(PAUSE)
+
+
+def elapse(seconds):
+    """Time itself is what this waits for."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() >= end, "time to pass", seconds + 5)

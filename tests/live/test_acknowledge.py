@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, definition, elapse, notices, sites, traps,
+from lib.mainjob import (MAILS, TRAPS, alerts, apps_run, definition, notices, sites, traps,
                          wait_alert, wait_notice, wait_trap)
 from lib.smtpd import HANG, FaultySmtpd
 from lib.snmp import SetRefused
-from lib.wait import wait_for
+from lib.wait import elapse, wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
 

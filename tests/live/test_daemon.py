@@ -10,13 +10,12 @@ import time
 import pytest
 
 from lib.mainjob import (STAGES, BUSY, MAILS, TRAPS, alerts, apps_run, configuration,
-                         definition, elapse, notices, sites, traps,
-                         wait_alert, wait_notice, wait_trap)
+                         definition, notices, sites, traps, wait_alert, wait_notice, wait_trap)
 from lib.net import free_udp_port
 from lib.site import SOURCE, Site, build_folder, children
 from lib.smtpd import HANG, FaultySmtpd
 from lib.snmp import SetRefused
-from lib.wait import wait_for
+from lib.wait import elapse, wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
 

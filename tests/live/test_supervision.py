@@ -14,7 +14,7 @@ import time
 import pytest
 
 from lib.site import Site, build_folder, children
-from lib.wait import wait_for
+from lib.wait import elapse, wait_for
 
 STAGES = ("core", "agent", "poller", "dispatcher", "evaluator", "compiler")
 USER = "daemon"  # every system has it
@@ -182,13 +182,9 @@ def test_stopped_parent_kills_nobody(site, monkeypatch):
     monkeypatch.setenv("SNMPALERTD_SILENCE_MS", str(SILENCE_MS))
     site.daemon.start()
     pids = {s: site.daemon.pid_of(s) for s in STAGES}
-    parent = site.daemon.process.pid
-    os.kill(parent, signal.SIGSTOP)
-    end = time.monotonic() + 3 * SILENCE_MS / 1000
-    wait_for(lambda: time.monotonic() > end, "the time to pass")
-    os.kill(parent, signal.SIGCONT)
-    end = time.monotonic() + SILENCE_MS / 1000
-    wait_for(lambda: time.monotonic() > end, "its next looks")
+    with site.daemon.process.stopped():
+        elapse(3 * SILENCE_MS / 1000)
+    elapse(SILENCE_MS / 1000)  # its next looks
     assert {s: site.daemon.pid_of(s) for s in STAGES} == pids
 
 
