@@ -10,6 +10,7 @@ from .process import Process, find_program
 from .wait import wait_for
 
 SYS_UPTIME = "1.3.6.1.2.1.1.3.0"
+DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own, which Snmpd does not leave it
 
 
 def environment(folder):

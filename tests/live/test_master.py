@@ -12,7 +12,7 @@ import pytest
 from lib.mainjob import (TRAPS, apps_run, definition, raised, sites, traps, wait_trap)
 from lib.net import free_port
 from lib.site import numbers
-from lib.snmp import SYS_UPTIME, SetRefused
+from lib.snmp import DEFAULTS, SYS_UPTIME, SetRefused
 from lib.snmpclient import INTEGER, Client, index, text, tlv
 from lib.storedump import read_rows
 from lib.wait import PATIENCE, wait_for
@@ -21,7 +21,6 @@ LIMIT = 5          # seconds from when the master answers until it serves the MI
 STALL = float(os.environ.get("MASTER_STOPPED_SECONDS", "8"))  # of a stopped master
 ROWS = 10          # of one SET
 CREATE = 4
-DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own
 COLUMNS = ("saSystemVersion", "saDefinitionStatus", "saDefinitionCondition",
            "saDefinitionDescription")
 

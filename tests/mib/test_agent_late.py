@@ -8,11 +8,10 @@ import pytest
 
 from conftest import program
 from lib.process import Process
-from lib.snmp import SetRefused
+from lib.snmp import DEFAULTS, SetRefused
 from lib.snmpclient import Client, text
 from lib.wait import elapse, wait_for
 
-DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own
 ROWS = [("saSystem", "1=1.0"), ("saOwnerTable", "admin"),
         ("saDefinitionTable", "admin", "one", "2=false", "12=old", "14=3", "15=1")]
 LATE = 2.5   # seconds: sent again twice

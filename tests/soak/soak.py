@@ -27,13 +27,13 @@ sys.path[:0] = [str(TESTS), str(TESTS / "crash")]
 from checker import read_store  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, build_folder  # noqa: E402
+from lib.snmp import DEFAULTS  # noqa: E402
 from lib.snmpclient import INTEGER, Client, text, tlv  # noqa: E402
 from lib.wait import PATIENCE, wait_for  # noqa: E402
 from load import (CREATE, DESTROY, FLAPPING, HELD, LEVELLED, MAP_BYTES, STABLE, Load,  # noqa: E402
                   Publisher, SlowSmtpd, State, Thing, configuration)
 from rows import Schema, differences, read_dump  # noqa: E402
 
-DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own
 LIMIT = 5          # seconds from when the master answers until the MIB is served
 BATCHES, BATCH = 4, 6  # and how many rows of each kind are in one
 DEFINITIONS = [*(f"flap{i}" for i in range(FLAPPING)), *(f"level{i}" for i in range(LEVELLED)),
