@@ -6,7 +6,6 @@ store holds and what is new, not what happened before."""
 import bisect
 import collections
 import json
-import subprocess
 
 OK = 1
 LEVELS = {1: "ok", 2: "info", 3: "warning", 4: "critical", 5: "unknown"}
@@ -75,13 +74,6 @@ class Dump:
         self.notices = {key[1]: row for key, row in self.tables["saNoticeTable"].items()}
         self.history = {key[1]: row for key, row in self.tables["saHistoryTable"].items()}
         self.incarnations = {r["incarnation"] for r in self.tables["saTargetTable"].values()}
-
-
-def read_store(program, folder, map_bytes):
-    r = subprocess.run([program, folder, str(map_bytes)], capture_output=True, text=True,
-                       timeout=120)
-    assert r.returncode == 0, r.stderr
-    return Dump(r.stdout.splitlines())
 
 
 def u32(b, at):

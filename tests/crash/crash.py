@@ -25,13 +25,14 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from checker import DISPATCHED, Checks, read_store  # noqa: E402
+from checker import DISPATCHED, Checks, Dump  # noqa: E402
 from lib import process  # noqa: E402
-from lib.site import Site, adopt_orphans, build_folder  # noqa: E402
+from lib.site import Site, adopt_orphans  # noqa: E402
 from lib.snmpclient import Client  # noqa: E402
+from lib.storedump import dump_lines  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
-from load import (HOLD, HOLD_SLACK, MAP_BYTES, Limits, Load, Publisher,  # noqa: E402
-                  SlowSmtpd, configuration)
+from load import (HOLD, HOLD_SLACK, Limits, Load, Publisher, SlowSmtpd,  # noqa: E402
+                  configuration)
 from receivers import Receivers  # noqa: E402
 from tree import Tree, kill, reap  # noqa: E402
 
@@ -52,7 +53,6 @@ class World:
         self.publisher = Publisher(self.site, random.Random(seed + 2))
         self.checks = Checks(self.load, (Limits.LEAST, Limits.LEAST + Limits.MORE))
         self.receivers = Receivers(self.site.path("traps.log"), self.site.mail.mails)
-        self.program = str(build_folder() / "tests/crash/storedump")
         self.deaths = []  # of the master agent
         self.heard_of_master = time.monotonic(), 0
         self.late = [], []  # hold timers, in seconds
@@ -165,7 +165,7 @@ class World:
     # ---- what is judged ----
 
     def dump(self):
-        return read_store(self.program, self.site.path("store"), MAP_BYTES)
+        return Dump(dump_lines(self.site))
 
     def judge(self):
         """What a dump says was delivered has arrived, or is about to be logged."""

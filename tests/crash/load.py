@@ -12,9 +12,9 @@ from lib import smtpd
 from lib.site import numbers
 from lib.snmp import SetRefused
 from lib.snmpclient import INTEGER, Client, index, text, tlv, unsigned
+from lib.storedump import MAP_BYTES
 from lib.wait import wait_for
 
-MAP_BYTES = 256 << 20
 FLAPPING, LEVELLED, HELD, FAMILIES, STEADY = 5, 2, 3, 3, 2
 HOLD = 2.0          # seconds
 HOLD_SLACK = 1.0    # a hold timer is right within a second

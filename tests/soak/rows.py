@@ -4,6 +4,8 @@ import datetime
 import json
 import subprocess
 
+from lib.storedump import dump_lines
+
 INTEGERS = {0x02, 0x41, 0x42, 0x43, 0x46}
 READABLE = ("read-only", "read-write", "read-create")
 
@@ -23,13 +25,10 @@ class Schema:
         return {n: value for n, value in cells.items() if n in self._kept[table]}
 
 
-def read_dump(schema, program, folder, map_bytes):
+def read_dump(schema, site):
     """{table: {key: {column number: value}}} of what is durable."""
-    r = subprocess.run([program, folder, str(map_bytes)], capture_output=True, timeout=120)
-    assert r.returncode == 0, r.stderr
     tables = {}
-    for line in r.stdout.decode("utf-8", "surrogateescape").splitlines():
-        row = json.loads(line)
+    for row in map(json.loads, dump_lines(site, "surrogateescape")):
         table = row.get("table")
         if table in schema.durable:
             tables.setdefault(table, {})[tuple(row["key"])] = schema.kept(table, row["cells"])

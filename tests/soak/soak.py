@@ -24,13 +24,14 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "crash")]
 
-from checker import read_store  # noqa: E402
+from checker import Dump  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, build_folder  # noqa: E402
 from lib.snmp import DEFAULTS  # noqa: E402
 from lib.snmpclient import INTEGER, Client, text, tlv  # noqa: E402
+from lib.storedump import dump_lines  # noqa: E402
 from lib.wait import PATIENCE, wait_for  # noqa: E402
-from load import (CREATE, DESTROY, FLAPPING, HELD, LEVELLED, MAP_BYTES, STABLE, Load,  # noqa: E402
+from load import (CREATE, DESTROY, FLAPPING, HELD, LEVELLED, STABLE, Load,  # noqa: E402
                   Publisher, SlowSmtpd, State, Thing, configuration)
 from rows import Schema, differences, read_dump  # noqa: E402
 
@@ -152,7 +153,6 @@ class Soak:
         self.site = Site(configuration, prefix="snmpalert-soak-", mail=SlowSmtpd(),
                          snmpd=DEFAULTS)
         self.schema = Schema(str(build_folder() / "tests/mib/schema_dump"))
-        self.dumper = str(build_folder() / "tests/crash/storedump")
         self.publisher = Publisher(self.site, random.Random(seed))
         self.load = SoakLoad(self.site, random.Random(seed + 1))
         root = self.schema.root + (1,)
@@ -217,7 +217,7 @@ class Soak:
         wait_for(lambda: not self.unrest(expected), "all to be told", 60)
         before = None
         for _ in range(20):
-            dump = read_dump(self.schema, self.dumper, self.site.path("store"), MAP_BYTES)
+            dump = read_dump(self.schema, self.site)
             walker = Walker(self.site, self.schema.root + (1,), 25)
             walked = {name: (tag, content) for name, tag, content in walker.walk()}
             if dump == before:
@@ -239,7 +239,7 @@ class Soak:
             any(levels.get(d) != level for d, level in expected.items())
 
     def judged(self):
-        return read_store(self.dumper, self.site.path("store"), MAP_BYTES)
+        return Dump(dump_lines(self.site))
 
     def model(self):
         """{table: keys}: the file's rows, those that were set, and what comes with a definition: it
