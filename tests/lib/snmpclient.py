@@ -25,10 +25,11 @@ def text(s):
 
 
 def index(*parts):
-    """As sub-identifiers: names with their lengths, and numbers."""
+    """As sub-identifiers: names with their lengths in octets, and numbers."""
     found = ()
     for part in parts:
-        found += (len(part), *part.encode()) if isinstance(part, str) else (part,)
+        name = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else None
+        found += (part,) if name is None else (len(name), *name)
     return found
 
 

@@ -4,6 +4,7 @@ import datetime
 import json
 import subprocess
 
+from lib.snmpclient import index
 from lib.storedump import dump_lines
 
 INTEGERS = {0x02, 0x41, 0x42, 0x43, 0x46}
@@ -33,14 +34,6 @@ def read_dump(schema, site):
         if table in schema.durable:
             tables.setdefault(table, {})[tuple(row["key"])] = schema.kept(table, row["cells"])
     return tables
-
-
-def subidentifiers(key):
-    arcs = []
-    for part in key:
-        octets = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else None
-        arcs += [part] if octets is None else [len(octets), *octets]
-    return tuple(arcs)
 
 
 def date(ms):
@@ -78,7 +71,7 @@ def expected(schema, dump):
     for name, table in schema.durable.items():
         for key, cells in dump.get(name, {}).items():
             rows += 1
-            at = (0,) if table["scalars"] else subidentifiers(key)
+            at = (0,) if table["scalars"] else index(*key)
             for c in table["columns"]:
                 if c["access"] in READABLE and c["keep"] == "durable":
                     arcs = (table["id"], c["number"]) if table["scalars"] \

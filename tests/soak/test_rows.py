@@ -9,7 +9,8 @@ import pytest
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
 
-from rows import Schema, date, differences, subidentifiers  # noqa: E402
+from lib.snmpclient import index  # noqa: E402
+from rows import Schema, date, differences  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("SNMPALERT_BUILD", "."))
 KEY = ("admin", "hot")
@@ -23,7 +24,7 @@ def schema():
 
 
 def cell(schema, table, column, key):
-    return schema.root + (1, schema.durable[table]["id"], 1, column) + subidentifiers(key)
+    return schema.root + (1, schema.durable[table]["id"], 1, column) + index(*key)
 
 
 @pytest.fixture
