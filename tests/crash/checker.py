@@ -644,3 +644,10 @@ def overlap(spans, start, end):
         total += max(0, b - a)
         covered = max(covered, b)
     return total
+
+
+def show_problems(problems):
+    for problem in problems[:50]:
+        print(f"WRONG: {problem}")
+    if len(problems) > 50:
+        print(f"... and {len(problems) - 50} more")

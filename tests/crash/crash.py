@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from checker import DISPATCHED, Checks, Dump  # noqa: E402
+from checker import DISPATCHED, Checks, Dump, show_problems  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, adopt_orphans  # noqa: E402
 from lib.snmpclient import Client  # noqa: E402
@@ -321,15 +320,11 @@ class Violated(Exception):
 
 
 def keep(world):
-    with open(world.site.path("daemon.log"), "w") as f:
-        f.writelines(p.output() for p in process.started if p.name == "snmpalertd")
     with open(world.site.path("times.json"), "w") as f:
         json.dump({"holds": world.publisher.hold_runs, "raised": world.checks.raised,
                    "cleared": world.checks.cleared,
                    "lives": {s: world.tree.spans(s) for s in world.tree.lives}}, f)
-    kept = world.site.folder + "-kept"
-    shutil.copytree(world.site.folder, kept, ignore=shutil.ignore_patterns("agentx"))
-    print(f"# kept: {kept}", flush=True)
+    world.site.keep()
 
 
 def run_world(o):
@@ -415,10 +410,7 @@ class Report:
                 print("  " + what.format(len(late), min(late), max(late)))
         for death, n in collections.Counter(self.deaths).items():
             print(f"  {n} times {death}, and was started again")
-        for problem in self.problems[:50]:
-            print(f"WRONG: {problem}")
-        if len(self.problems) > 50:
-            print(f"... and {len(self.problems) - 50} more")
+        show_problems(self.problems)
 
 
 def main():

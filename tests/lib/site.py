@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .process import Process, find_program, stat_of
+from .process import Process, find_program, started, stat_of
 from .smtpd import Smtpd
 from .snmp import SetRefused, Snmpd, Snmptrapd
 from .wait import wait_for
@@ -239,6 +239,15 @@ class Site:
     def traps(self):
         """What snmptrapd has printed."""
         return self.snmptrapd.process.output()
+
+    def keep(self):
+        """A copy of the folder outlives the site, with what snmpalertd printed; says where."""
+        kept = self.folder + "-kept"
+        shutil.copytree(self.folder, kept, ignore_dangling_symlinks=True,
+                        ignore=shutil.ignore_patterns("agentx"))
+        with open(os.path.join(kept, "daemon.log"), "w") as f:
+            f.writelines(p.output() for p in started if p.name == "snmpalertd")
+        print(f"# kept: {kept}", flush=True)
 
     def close(self):
         for part in (self.daemon, self.snmptrapd, self.snmpd, self.mail, self.web):

@@ -15,7 +15,6 @@ import argparse
 import collections
 import pathlib
 import random
-import shutil
 import signal
 import sys
 import threading
@@ -24,8 +23,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "crash")]
 
-from checker import Dump  # noqa: E402
-from lib import process  # noqa: E402
+from checker import Dump, show_problems  # noqa: E402
 from lib.site import Site, build_folder  # noqa: E402
 from lib.snmp import DEFAULTS  # noqa: E402
 from lib.snmpclient import INTEGER, Client, text, tlv  # noqa: E402
@@ -285,10 +283,7 @@ class Soak:
             print(f"  {n} {what}")
         if self.back:
             print(f"  the MIB was back {min(self.back):.2f} to {max(self.back):.2f} s after its master")
-        for problem in self.problems[:50]:
-            print(f"WRONG: {problem}")
-        if len(self.problems) > 50:
-            print(f"... and {len(self.problems) - 50} more")
+        show_problems(self.problems)
 
 
 def main():
@@ -308,12 +303,7 @@ def main():
         soak.close()
         soak.show()
         if soak.problems and o.keep:
-            kept = soak.site.folder + "-kept"
-            shutil.copytree(soak.site.folder, kept, ignore_dangling_symlinks=True,
-                            ignore=shutil.ignore_patterns("agentx"))
-            with open(kept + "/daemon.log", "w") as f:
-                f.writelines(x.output() for x in process.started if x.name == "snmpalertd")
-            print(f"# kept: {kept}")
+            soak.site.keep()
         soak.site.close()
     return bool(soak.problems)
 
