@@ -1,16 +1,13 @@
 """Traps and informs of the whole daemon as pysnmp receives them: what SNMPALERT-MIB declares, object by
 object, and nothing else."""
 
-import os
 import re
-import subprocess
 
 import pytest
 
 from lib.mainjob import BUSY, apps_run, notices, sites, wait_alert, wait_notice
-from lib.process import find_program
 from lib.pysnmpclient import Receiver
-from lib.site import build_folder
+from lib.site import build_folder, numbers
 from lib.wait import wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
@@ -23,16 +20,13 @@ ADMIN = (5, *b"admin")
 
 
 class Mib:
-    """What the module's text declares, and its OIDs as net-snmp's snmptranslate has them."""
+    """What the module's text declares, and its OIDs as net-snmp has them."""
 
-    def __init__(self, manager):
+    def __init__(self):
         self.text = (build_folder() / "mibs/SNMPALERT-MIB.txt").read_text()
-        self.env = {**os.environ, **manager.env}
 
     def oid(self, name):
-        out = subprocess.run([find_program("snmptranslate"), "-On", f"SNMPALERT-MIB::{name}"],
-                             env=self.env, capture_output=True, text=True, check=True).stdout
-        return tuple(map(int, out.strip().lstrip(".").split(".")))
+        return numbers([name])[name]
 
     def objects(self, notification):
         declared = re.search(rf"^{notification} NOTIFICATION-TYPE\s+OBJECTS\s*{{(.*?)}}", self.text,
@@ -103,7 +97,7 @@ def in_both_ways(site, receiver, mib, name):
 
 
 def test_an_alert_from_raise_to_clear(site, receiver):
-    mib = Mib(site.manager)
+    mib = Mib()
     make_definition(site)
     apps_run(site, 7)
     raised = in_both_ways(site, receiver, mib, "saAlertRaised")
@@ -121,7 +115,7 @@ def test_an_alert_from_raise_to_clear(site, receiver):
 
 
 def test_a_level_that_changes(site, receiver):
-    mib = Mib(site.manager)
+    mib = Mib()
     make_definition(site, f"{BUSY.replace('5', '8')} ? 'CRITICAL' : {BUSY} ? 'WARNING' : false")
     apps_run(site, 10)
     in_both_ways(site, receiver, mib, "saAlertRaised")
@@ -131,7 +125,7 @@ def test_a_level_that_changes(site, receiver):
 
 
 def test_a_definition_disabled_and_enabled_and_a_test(site, receiver):
-    mib = Mib(site.manager)
+    mib = Mib()
     make_definition(site)
     for value, name in (("true", "saDefinitionDisabled"), ("false", "saDefinitionEnabled")):
         site.manager.set(('saDefinitionDisable."admin"."busy"', "i", value))
