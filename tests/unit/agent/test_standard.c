@@ -3,11 +3,8 @@
  * session that dies between two phases of a SET). */
 #include "agent/standard.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <net-snmp/net-snmp-config.h>
@@ -16,12 +13,11 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
+#include "tests/unit/agent/fixture.h"
 
 static struct store *store;
 static struct agent_standard *standard;
 static int sets_heard;
-static char folder[] = "/tmp/snmpalert-standard-XXXXXX";
 
 static oid limit[] = {1, 3, 6, 1, 2, 1, 92, 1, 1, 1, 0};
 static oid age_out[] = {1, 3, 6, 1, 2, 1, 92, 1, 1, 2, 0};
@@ -45,16 +41,10 @@ static int handle_other(netsnmp_mib_handler *handler, netsnmp_handler_registrati
 static int setup(void **state)
 {
     struct agent_standard_options o = {.on_set = on_set, .arg = &sets_heard};
-    struct store_options so = {.no_sync = true, .recover_samples = true};
     struct err e = {.code = 0};
 
     (void)state;
-    log_open("test", LOG_LEVEL_ERROR);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-    assert_non_null(mkdtemp(folder));
-    so.path = folder;
-    assert_int_equal(store_open(&store, &so, &e), 0);
+    store = fixture_open();
     o.store = store;
     assert_int_equal(netsnmp_register_handler(netsnmp_create_handler_registration(
                          "other", handle_other, taken, OID_LENGTH(taken), HANDLER_CAN_RONLY)),
@@ -64,18 +54,11 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
     agent_standard_free(standard);
-    store_close(store);
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    fixture_close(store);
     return 0;
 }
 

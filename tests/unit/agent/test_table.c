@@ -2,11 +2,8 @@
  * what is hard to time through one (a session that dies between two phases of a SET). */
 #include "agent/table.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <net-snmp/net-snmp-config.h>
@@ -15,14 +12,13 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
+#include "tests/unit/agent/fixture.h"
 
 enum { BULK_MAX = 40, REQUESTS_MAX = 4, ROWS = 30 };
 
 static struct store *store;
 static struct agent_table *table;
 static int sets_heard;
-static char folder[] = "/tmp/snmpalert-table-XXXXXX";
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
@@ -55,16 +51,10 @@ static void fill(void)
 static int setup(void **state)
 {
     struct agent_table_options o = {.on_set = on_set, .arg = &sets_heard};
-    struct store_options so = {.no_sync = true, .recover_samples = true};
     struct err e = {.code = 0};
 
     (void)state;
-    log_open("test", LOG_LEVEL_ERROR);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
-    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-    assert_non_null(mkdtemp(folder));
-    so.path = folder;
-    assert_int_equal(store_open(&store, &so, &e), 0);
+    store = fixture_open();
     o.store = store;
     fill();
     assert_int_equal(agent_table_new(&table, &o, &e), 0);
@@ -72,18 +62,11 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
     agent_table_free(table);
-    store_close(store);
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    fixture_close(store);
     return 0;
 }
 
