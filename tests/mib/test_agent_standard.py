@@ -6,8 +6,6 @@ import contextlib
 import pathlib
 import re
 import signal
-import struct
-import time
 
 import pytest
 
@@ -15,6 +13,7 @@ from conftest import World, arcs, program
 from lib.process import Process
 from lib.snmp import SetRefused, Tools
 from lib.wait import wait_for
+from test_agent_get import date
 
 MIB2 = (1, 3, 6, 1, 2, 1)
 ALARM, ITU, LOG = MIB2 + (118, 1), MIB2 + (121, 1), MIB2 + (92, 1)
@@ -28,13 +27,6 @@ NAMES = {OK: b"ok", INFO: b"info", WARNING: b"warning", CRITICAL: b"critical",
          UNKNOWN: b"unknown"}
 RAISED, CLEARED, CHANGED = 1, 2, 3
 AT = 1790000000000
-
-
-def date(ms):
-    """DateAndTime in UTC, RFC 2579."""
-    t = time.gmtime(ms // 1000)
-    return struct.pack(">H6B", t.tm_year, t.tm_mon, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-                       ms % 1000 // 100) + b"+\0\0"
 
 
 class Event:

@@ -11,10 +11,11 @@ import threading
 
 import pytest
 
-from conftest import BUILD, arcs, program
+from conftest import BUILD, arcs
 from lib.snmp import SetRefused, Tools, oid_text
 from lib.usm import Manual
 from lib.wait import wait_for
+from test_mib import schema  # noqa: F401
 
 OWNER, DEFINITION, GROUP, TARGET, HISTORY = 3, 9, 12, 15, 19
 OWNER_LAST_ERROR, OWNER_LAST_ERROR_TIME = 4, 5
@@ -22,12 +23,6 @@ GROUP_DESCRIPTION, GROUP_STATUS = 3, 5
 CREATE_AND_GO, DESTROY = 4, 6
 OWNERS = ("alice", "bob", "admin")
 NUMBERS = {"int": "i", "enum": "i", "truth": "i", "rowStatus": "i", "storageType": "i"}
-
-
-@pytest.fixture(scope="module")
-def schema():
-    return json.loads(subprocess.run([program("schema_dump")], check=True,
-                                     capture_output=True).stdout)
 
 
 @pytest.fixture(scope="module")
