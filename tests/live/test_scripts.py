@@ -3,8 +3,7 @@ snmpset, one request after the other, in the whole daemon with its real compiler
 
 import pytest
 
-from lib.mainjob import alerts, apps_run, sites, wait_alert, wait_trap
-from lib.mainjob import TRAPS
+from lib.mainjob import TRAPS, alerts, apps_run, sites, wait_alert, wait_trap
 from lib.snmp import SetRefused
 from lib.wait import wait_for
 
