@@ -27,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from checker import DISPATCHED, Checks, Dump, show_problems  # noqa: E402
 from lib import process  # noqa: E402
 from lib.site import Site, adopt_orphans  # noqa: E402
+from lib.snmp import SYS_UPTIME  # noqa: E402
 from lib.snmpclient import Client  # noqa: E402
 from lib.storedump import dump_lines  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
@@ -210,7 +211,7 @@ class World:
     def master_answers(self):
         client = Client(self.site.snmpd.port)
         try:
-            client.get((1, 3, 6, 1, 2, 1, 1, 3, 0), timeout=10)
+            client.get(SYS_UPTIME, timeout=10)
             return True
         except AssertionError:
             return False

@@ -9,7 +9,7 @@ from .net import free_udp_port
 from .process import Process, find_program
 from .wait import wait_for
 
-SYS_UPTIME = "1.3.6.1.2.1.1.3.0"
+SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
 DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own, which Snmpd does not leave it
 
 
@@ -82,8 +82,8 @@ class Snmpd(_Daemon):
 
     def _up(self):
         tools = Tools(self)
-        wait_for(lambda: not self.process.running() or tools.run("snmpget", SYS_UPTIME, timeout=1)[0] == 0,
-                 "snmpd to answer")
+        wait_for(lambda: not self.process.running() or
+                 tools.run("snmpget", oid_text(SYS_UPTIME), timeout=1)[0] == 0, "snmpd to answer")
         return self.process.running()
 
 

@@ -69,7 +69,7 @@ def answers(site):
     """Does the master speak SNMP?"""
     client = Client(site.snmpd.port)
     try:
-        return client.get(tuple(map(int, SYS_UPTIME.split("."))), timeout=0.2)[0] is not None
+        return client.get(SYS_UPTIME, timeout=0.2)[0] is not None
     finally:
         client.close()
 

@@ -8,11 +8,12 @@ import pytest
 from lib.mainjob import BUSY, apps_run, notices, sites, wait_alert, wait_notice
 from lib.pysnmpclient import Receiver
 from lib.site import build_folder, numbers
+from lib.snmp import SYS_UPTIME
 from lib.wait import wait_for
 
 make_site = pytest.fixture(sites, name="make_site")
 
-UPTIME, TRAP_OID = (1, 3, 6, 1, 2, 1, 1, 3, 0), (1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0)
+TRAP_OID = (1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0)
 # SNMPALERT-MIB's syntaxes as they are on the wire
 WIRE = {"SaText": "STRING", "SaName": "STRING", "SaNameOrEmpty": "STRING", "DateAndTime": "STRING",
         "INTEGER": "INTEGER", "SaLevel": "INTEGER", "Unsigned32": "Gauge32"}
@@ -63,7 +64,7 @@ def make_definition(site, condition=BUSY):
 def is_whole(mib, name, notification):
     """{object: value} of what came, each in its place, of its type, of an instance of admin's."""
     up, which, *rest = notification.varbinds
-    assert (up.oid, up.type) == (UPTIME, "Timeticks") and up.value > 0
+    assert (up.oid, up.type) == (SYS_UPTIME, "Timeticks") and up.value > 0
     assert (which.oid, which.type, which.value) == (TRAP_OID, "OID", mib.oid(name))
     declared = mib.objects(name)
     assert len(rest) == len(declared), notification

@@ -17,7 +17,7 @@ def descriptors(process):
 
 
 def uptime(world):
-    return world.tools.get(tuple(map(int, SYS_UPTIME.split("."))))[0]
+    return world.tools.get(SYS_UPTIME)[0]
 
 
 def served(world):
