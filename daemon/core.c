@@ -396,6 +396,7 @@ static int resume(struct core *c, struct err *e)
     struct row r;
     int err;
 
+    txn_allow_growth(t); /* notices that were under way go back to their queue */
     if (!row_get(t, sa_table_by_id(SA_SYSTEM), &k, &r))
         alive = row_int(&r, SYSTEM_ALIVE_MONO);
     err = instances_resume(t, alive, now);

@@ -12,7 +12,9 @@ import struct
 
 import pytest
 
-from lib.mainjob import MAILS, TRAPS, apps_run, definition, flips, raised, sites, wait_trap
+from lib.mainjob import (MAILS, TRAPS, apps_run, definition, flips, raised, sites, wait_notice,
+                         wait_trap)
+from lib.smtpd import HANG, FaultySmtpd
 from lib.snmp import SetRefused
 from lib.storefile import of_version
 from lib.wait import elapse, wait_for
@@ -250,15 +252,20 @@ def fill(folder):
                 pass
 
 
-@pytest.fixture
-def small_site(make_site, mounted):
+def make_small(make_site, mounted, **options):
     """Its store is on a file system of a few megabytes."""
-    site = make_site(definition("busy", override="yes") + TRAPS + MAILS, apps=7, start=False)
+    site = make_site(definition("busy", override="yes") + TRAPS + MAILS, apps=7, start=False,
+                     **options)
     os.makedirs(site.path("store"), exist_ok=True)
     mounted(site.path("store"), f"size={STORE_SIZE},mode=0750")
     site.daemon.start()
     wait_trap(site, "saAlertRaised", saDefinitionName="busy")
     return site
+
+
+@pytest.fixture
+def small_site(make_site, mounted):
+    return make_small(make_site, mounted)
 
 
 def test_full_disk(small_site):
@@ -312,6 +319,19 @@ def test_started_on_a_full_disk(small_site):
         os.remove(os.path.join(site.path("store"), "ballast"))
         wait_for(site.daemon._up, "all processes", 70)
         flips(site)
+
+
+def test_started_on_a_full_disk_with_a_notice_under_way(make_site, mounted):
+    """What it had begun to send goes back to the queue, even if the disk is as full as can be."""
+    site = make_small(make_site, mounted, mail_server=FaultySmtpd(greeting=HANG),
+                      mail='timeout="60s"')
+    wait_notice(site, Target="operators", State="dispatched")
+    site.daemon.process.kill()
+    pathlib.Path(site.path("store/reserve")).write_bytes(b"")  # as when it is given away
+    fill(site.path("store"))
+    process = site.daemon.launch()
+    process.expect(r'stage=parent msg="running"', 20)
+    assert "nothing may be added" not in process.output()
 
 
 def test_damaged_on_a_full_disk(small_site):
