@@ -37,7 +37,7 @@ int agenda_first(struct txn *t, const char *db, int64_t from_ms, struct agenda_e
 
     if (err)
         return err;
-    if (k.len != ENTRY_LEN || !v.len || v.len > NAME_MAX_LEN)
+    if (k.len != ENTRY_LEN || get_u64(k.data) > INT64_MAX || !v.len || v.len > NAME_MAX_LEN)
         return txn_fail(t, ERR_CORRUPT);
     ret->at_ms = (int64_t)get_u64(k.data);
     ret->id = get_u32(k.data + 8);
