@@ -904,6 +904,12 @@ static void test_what_an_agent_had_that_ended_is_due_again(void **state)
     assert_int_equal(first_notice(p, NOTICE_ATTEMPTS), 1);
 }
 
+/* The core numbers a target in its first turn. */
+static bool is_numbered(struct play *p, const void *name)
+{
+    return read_cell(p, SA_TARGET, key_of_names("alice", name), TARGET_INCARNATION);
+}
+
 /* Notices of N alerts to alice's target NAME. */
 static void queue_up(struct play *p, const char *name, uint32_t n)
 {
@@ -917,9 +923,13 @@ static void queue_up(struct play *p, const char *name, uint32_t n)
                                .message = "",
                                .level = LEVEL_CRITICAL,
                                .previous_level = LEVEL_OK};
-    struct txn *t = txn_begin(p->w.store, TXN_WRITE);
-    struct route_target to = target_of(t, "alice", name);
+    struct route_target to;
+    struct txn *t;
     struct err e;
+
+    wait_until(p, is_numbered, name, "the target's number");
+    t = txn_begin(p->w.store, TXN_WRITE);
+    to = target_of(t, "alice", name);
 
     for (text.alert = 1; text.alert <= n; text.alert++)
         assert_int_equal(notice_create(t, &to, &text, 0, clock_wall_ms()), 0);
