@@ -223,8 +223,8 @@ end_fuzzing() {
     TAGGED="$TAGGED $BUILD_DIR/fuzzing"
 }
 
-# What failed, and then the sum: cases as cmocka and pytest count them; a test of another kind is
-# one case, and so is the failure of a program that did not get to counting.
+# What failed, with what it said last, and then the sum: cases as cmocka and pytest count them; a
+# test of another kind is one case, and so is the failure of a program that did not get to counting.
 summary() {
     # shellcheck disable=SC2086
     find $(printf '%s/tests ' $TAGGED) -name '*.trs' | sort | awk '
@@ -258,7 +258,11 @@ summary() {
             passed += p; failed += f
         }
         END {
-            if (bad) print "\nwhat failed is told in:" bad
+            n = split(bad, logs, " ")
+            for (i = 1; i <= n; i++) {
+                printf "\n==> the end of %s\n", logs[i]
+                system("tail -n 60 \047" logs[i] "\047")
+            }
             printf "\n%d passed, %d failed\n", passed, failed
             exit failed > 0 || passed == 0
         }'
