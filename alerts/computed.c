@@ -99,6 +99,12 @@ static void definition_alerts(void *arg, struct txn *t, const struct row *r, str
     ret->number = counts[ret->column->number - DEFINITION_ALERTS_OK + LEVEL_OK];
 }
 
+static void target_told(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    (void)arg;
+    ret->number = notice_told(t, (uint32_t)row_int(r, TARGET_INCARNATION));
+}
+
 /* "line 3: ..." */
 static void definition_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
 {
@@ -202,6 +208,7 @@ int computed_register(struct store *s, const struct kinds *kinds)
         {SA_GROUP, GROUP_SERVICE, group_service},
         {SA_HANDLER_PROPERTY, HANDLER_PROPERTY_OVERRIDDEN, property_overridden},
         {SA_SCRIPT, SCRIPT_SIZE, script_size},
+        {SA_TARGET, TARGET_TOLD, target_told},
         {SA_TARGET_PROPERTY, TARGET_PROPERTY_VALUE, property_value},
     };
     int err = 0;

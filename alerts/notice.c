@@ -11,11 +11,13 @@
  *     unsorted, or set aside for a way; what is set aside was due then
  *   another one of the line may have one only while it is DISPATCHED: an older one was put before
  *     it by a resend
- *   saTargetPending is the number of a target's notices in `pending` */
+ *   saTargetPending is the number of a target's notices in `pending`
+ *   only told_put() writes `told`, so that `toldCount` agrees with it */
 
 #define DB_PENDING "pending"
 #define DB_DUE     "due"
 #define DB_TOLD    "told"
+#define DB_COUNT   "toldCount"
 
 enum {
     LINE_LEN = 8,
@@ -203,11 +205,35 @@ static struct told told_get(struct txn *t, const struct place *p)
     return kv_get(t, DB_TOLD, told_key(k, p), &v) ? (struct told){0} : told_read(v);
 }
 
+static uint32_t count_get(struct txn *t, struct slice key)
+{
+    struct slice v;
+
+    return kv_get(t, DB_COUNT, key, &v) || v.len != 4 ? 0 : get_u32(v.data);
+}
+
+static int count_add(struct txn *t, uint32_t incarnation, int by)
+{
+    uint8_t k[4], v[4];
+    struct slice key = {k, sizeof k};
+    uint32_t n;
+
+    put_u32(k, incarnation);
+    n = count_get(t, key);
+    if (by < 0 && n <= 1)
+        return n ? kv_del(t, DB_COUNT, key) : 0;
+    put_u32(v, n + (uint32_t)by);
+    return kv_put(t, DB_COUNT, key, (struct slice){v, sizeof v});
+}
+
 static int told_put(struct txn *t, const struct place *p, const struct told *told)
 {
     uint8_t k[LINE_LEN], v[TOLD_FORGOTTEN_LEN];
-    int err;
+    int by = (told->level != 0) - (told_get(t, p).level != 0);
+    int err = by ? count_add(t, p->incarnation, by) : 0;
 
+    if (err)
+        return err;
     if (told->level || told->owed || told->forgotten || told->suppressed) {
         v[0] = (uint8_t)(told->level | (told->suppressed ? TOLD_SUPPRESSED : 0));
         put_u32(v + 1, told->owed);
@@ -218,6 +244,32 @@ static int told_put(struct txn *t, const struct place *p, const struct told *tol
     }
     err = kv_del(t, DB_TOLD, told_key(k, p));
     return err == ERR_NOTFOUND ? 0 : err;
+}
+
+uint32_t notice_told(struct txn *t, uint32_t incarnation)
+{
+    uint8_t k[4];
+
+    put_u32(k, incarnation);
+    return count_get(t, (struct slice){k, sizeof k});
+}
+
+int notice_count_told(struct txn *t)
+{
+    uint8_t at[LINE_LEN];
+    struct slice from = {at, 0}, k, v;
+    int err = kv_clear(t, DB_COUNT);
+
+    while (!err && !kv_seek(t, DB_TOLD, from, from.len > 0, &k, &v)) {
+        bool told = told_read(v).level != 0;
+
+        if (k.len != LINE_LEN)
+            return txn_fail(t, ERR_CORRUPT);
+        memcpy(at, k.data, LINE_LEN);
+        from.len = LINE_LEN;
+        err = told ? count_add(t, get_u32(at + 4), 1) : 0;
+    }
+    return err ? err : txn_error(t);
 }
 
 /* The problem is over for this target without a recovery. What is on its way to it still arrives,
@@ -1204,6 +1256,8 @@ int notice_recover(struct txn *t, int64_t now_ms)
 {
     int err = notice_unsort(t); /* handlers may be other ones by now */
 
+    if (!err && !kv_count(t, DB_COUNT))
+        err = notice_count_told(t);
     return err ? err : pending_each(t, &now_ms, recover_one);
 }
 

@@ -8,6 +8,7 @@
  *   told     u32 alert, u32 incarnation -> u8 level told (0: none; top bit: the last problem was
  *            held back), u32 problems owed, and, if not 0, u32 problems under way that are
  *            forgotten: their end will not be told
+ *   toldCount u32 incarnation -> u32 lines of it in `told` whose level is not 0; none: no entry
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
  * so that order is kept, and one dead target delays no other. While a notice is with the
  * dispatcher its due time is a lease: an outcome that never comes sends it again.
@@ -133,11 +134,16 @@ int notice_forget(struct txn *t, uint32_t alert);
 int notice_alert_gone(struct txn *t, uint32_t alert);
 /* At start: everything DISPATCHED is due now, and so is what a clock that was set back meanwhile
  * would keep waiting. Returns the queue's length, which is also what it costs, or a negative error.
- */
+ * In a store of an earlier version, what is told is counted. */
 int notice_recover(struct txn *t, int64_t now_ms);
 /* The wall clock was set ahead by DELTA_MS (back, if negative): what waits keeps its age and its
  * turn. Returns and costs the same. */
 int notice_shift(struct txn *t, int64_t delta_ms);
+
+/* Alerts that a target, by its INCARNATION, was told a problem of and not yet the end. One read. */
+uint32_t notice_told(struct txn *t, uint32_t incarnation);
+/* Counts them anew, for all targets; costs as much as there are. 0, or an error. */
+int notice_count_told(struct txn *t);
 
 /* Is it still to be told or on its way? For counts: notices PENDING or DISPATCHED, all targets. */
 uint64_t notice_pending(struct txn *t);

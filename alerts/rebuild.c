@@ -627,6 +627,7 @@ static void rebuild_told(struct rebuild *b)
     told_entries(b, seen);
     told_lines(b, seen);
     free(seen);
+    notice_count_told(b->t);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------------

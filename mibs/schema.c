@@ -834,6 +834,8 @@ static const struct sa_column target_columns[] = {
     {TEXT(TARGET_LAST_ERROR, "saTargetLastError", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "Why the last delivery to the target failed, in words; empty when it did not."},
     REVERT(TARGET_REVERT, "saTargetRevert"),
+    {GAUGE(TARGET_TOLD, "saTargetTold", SA_COMPUTED),
+     .help = "Alerts that the target was told a problem of, and not yet the end."},
     {UNSIGNED(TARGET_SEQUENCE, "saTargetSequence", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
      .help = "The last target sequence given."},
     {GAUGE64(TARGET_INCARNATION, "saTargetIncarnation", SA_HIDDEN, SA_DURABLE),

@@ -653,6 +653,64 @@ static void test_who_is_told(void **state)
     }
 }
 
+static void raise_and_deliver(struct txn *t, const char *name, uint32_t alert, int64_t now_ms)
+{
+    uint32_t id = tell(t, name, alert, KIND_RAISE, LEVEL_WARNING, now_ms);
+
+    assert_int_equal(claim(t, now_ms), id);
+    deliver(t, id);
+}
+
+static uint32_t told_of(struct txn *t, const char *name)
+{
+    return notice_told(t, incarnation_of(t, "alice", name));
+}
+
+static void test_what_is_told_is_counted(void **state)
+{
+    struct txn *t = begin(*state);
+    uint32_t was, id;
+
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        raise_and_deliver(t, "ops", alert, NOW);
+    raise_and_deliver(t, "boss", 1, NOW);
+    assert_int_equal(told_of(t, "ops"), 3);
+    assert_int_equal(told_of(t, "boss"), 1);
+    id = tell(t, "ops", 1, KIND_CHANGE, LEVEL_CRITICAL, NOW); /* the same alert, once */
+    assert_int_equal(claim(t, NOW), id);
+    deliver(t, id);
+    id = tell(t, "ops", 2, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(told_of(t, "ops"), 3); /* the end is still on its way */
+    assert_int_equal(claim(t, NOW), id);
+    deliver(t, id);
+    assert_int_equal(notice_forget(t, 3), 0);
+    assert_int_equal(told_of(t, "ops"), 1);
+    was = incarnation_of(t, "alice", "ops");
+    drop_row(t, SA_TARGET, key_of_names("alice", "ops"));
+    put_target(t, "alice", "ops");
+    take_in(t, 1);
+    assert_int_equal(told_of(t, "ops"), 0); /* made again it knows of nothing */
+    assert_int_equal(notice_told(t, was), 1);
+    tell(t, "boss", 1, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(notice_told(t, was), 0); /* until the problem is over */
+    done(t);
+}
+
+/* An earlier version did not count. */
+static void test_a_start_counts_what_was_told_before(void **state)
+{
+    struct txn *t = begin(*state);
+
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        raise_and_deliver(t, "ops", alert, NOW);
+    tell(t, "ops", 4, KIND_RAISE, LEVEL_WARNING, NOW); /* owed, but not told */
+    assert_int_equal(kv_clear(t, "toldCount"), 0);
+    assert_int_equal(told_of(t, "ops"), 0);
+    assert_int_equal(notice_recover(t, NOW), 1);
+    assert_int_equal(told_of(t, "ops"), 3);
+    done(t);
+}
+
 /* ---- recipients ---- */
 
 static int note_address(void *arg, const char *address)
@@ -1340,7 +1398,7 @@ struct model {
     struct m_notice done[DONE_MAX]; /* some that are finished, which may be sent again */
     size_t ndone;
     uint64_t finished, cancelled, suppressed, resent; /* how many */
-    uint32_t next_id;
+    uint32_t next_id, most_told;
     int64_t now;
 };
 
@@ -2084,6 +2142,37 @@ static void compare_told(struct txn *t)
     assert_int_equal(kept, 0);
 }
 
+/* How many alerts the target of told[OF] knows of; 0 if an earlier told[] was of the same. */
+static uint32_t m_told_of(size_t of)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < model.ntold; i++) {
+        if (!model.told[i].level || model.told[i].incarnation != model.told[of].incarnation)
+            continue;
+        if (i < of)
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+static void compare_told_counts(struct txn *t)
+{
+    uint64_t some = 0;
+
+    for (size_t i = 0; i < model.ntold; i++) {
+        uint32_t n = model.told[i].level ? m_told_of(i) : 0;
+
+        if (!n)
+            continue;
+        assert_int_equal(notice_told(t, model.told[i].incarnation), n);
+        model.most_told = n > model.most_told ? n : model.most_told;
+        some++;
+    }
+    assert_int_equal(kv_count(t, "toldCount"), some);
+}
+
 static void test_a_walk_agrees_with_a_model(void **state)
 {
     struct world *w = *state;
@@ -2103,6 +2192,7 @@ static void test_a_walk_agrees_with_a_model(void **state)
         compare_finished(t);
         compare_queues(t);
         compare_told(t);
+        compare_told_counts(t);
         if (dice(&seed, 20)) {
             done(t);
         } else { /* killed before the commit */
@@ -2111,7 +2201,7 @@ static void test_a_walk_agrees_with_a_model(void **state)
         }
     }
     assert_true(model.next_id > 3000 && model.resent > 200);
-    assert_true(model.cancelled > 200 && model.suppressed > 100);
+    assert_true(model.cancelled > 200 && model.suppressed > 100 && model.most_told > 3);
 }
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
@@ -2138,6 +2228,8 @@ int main(void)
         IN_WORLD(test_notices_of_targets_out_of_force_are_cancelled),
         IN_WORLD(test_a_target_made_again_is_told_nothing_old),
         IN_WORLD(test_who_is_told),
+        IN_WORLD(test_what_is_told_is_counted),
+        IN_WORLD(test_a_start_counts_what_was_told_before),
         cmocka_unit_test(test_recipients_are_divided_by_commas_or_blanks),
         cmocka_unit_test(test_recipients_have_limits),
         IN_WORLD(test_each_recipient_has_its_own_end),

@@ -16,7 +16,7 @@ enum { WALL = 5000000, MONO = 70000, STEPS = 3000, DEFINITIONS = 8, TARGETS = 4,
 static const char *const dbs[] = {
     "defService", "defGroups", "globals", "serviceDefs", "targetGroups", "ownerDefs",
     "instances",  "held",      "pending", "due",         "told",         "disabled",
-    "acknowledged", "alarmActive", "alarmById", "alarmClear"};
+    "acknowledged", "alarmActive", "alarmById", "alarmClear", "toldCount"};
 
 struct life {
     struct world w;
