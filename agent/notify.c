@@ -270,9 +270,10 @@ static bool transmit(struct agent_notifier *n, struct delivery *d, netsnmp_varia
     return false;
 }
 
+/* The oldest goes first: who hears of an alert twice takes what came last for what is. */
 static void send_event(struct agent_notifier *n, struct delivery *d)
 {
-    const struct job_event *v = &d->job->events[d->sent++];
+    const struct job_event *v = &d->job->events[d->job->nevents - ++d->sent];
     netsnmp_variable_list *vars = NULL;
     struct err e = {.text = ""};
     int err = notification_varbinds(&vars, v, (uint32_t)netsnmp_get_agent_uptime(), &e);

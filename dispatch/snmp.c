@@ -414,9 +414,10 @@ static struct destination *destination_get(struct snmp *m, const struct endpoint
 
 /* ---- from jobs to notifications ---- */
 
+/* The oldest goes first: who hears of an alert twice takes what came last for what is. */
 static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
 {
-    for (size_t i = 0; i < x->job->nevents; i++) {
+    for (size_t i = x->job->nevents; i-- > 0;) {
         struct notification *n = malloc(sizeof *n);
 
         if (!n) {

@@ -146,9 +146,11 @@ def test_several_events_are_several_notifications(host, trapd):
     o = host.deliver(*({**EVENT, "varbinds": [varbind((17, 1, 3, i), TEXT, f"event {i}")]}
                        for i in range(150)))
     assert (o["result"], o["confirmation"]) == (DELIVERED, ACKNOWLEDGED)
-    for i in (0, 149):
+    for i in (149, 0):  # a job has the newest first; receivers take what comes last for what is
         octets = " ".join(f"{c:02X}" for c in f"event {i}".encode())
         trapd.process.expect(re.escape(f"{text((17, 1, 3, i))} = Hex-STRING: {octets}"))
+    came = re.findall(re.escape(text((17, 1, 3))) + r"\.(\d+) = ", trapd.process.output())
+    assert came == [str(i) for i in reversed(range(150))]
 
 
 def test_dead_port(host):

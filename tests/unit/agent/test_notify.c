@@ -119,9 +119,8 @@ static const struct job_varbind small = {.subids = {1, 12, 1, 17, 5, 'a', 'l', '
                                          .bytes = full,
                                          .len = sizeof full - 1};
 
-static uint64_t send_events(size_t nevents, const struct job_event *like)
+static uint64_t send_list(struct job_event *events, size_t nevents)
 {
-    static struct job_event events[JOB_EVENTS_MAX];
     struct job j = {.id = ++w.job,
                     .handler = HANDLER,
                     .target_owner = "alice",
@@ -132,8 +131,7 @@ static uint64_t send_events(size_t nevents, const struct job_event *like)
     struct buf b;
 
     for (size_t i = 0; i < nevents; i++) {
-        events[i] = *like;
-        events[i].notice_id = (uint32_t)i + 1;
+        events[i].notice_id = (uint32_t)(nevents - i);
         memcpy(events[i].uuid, j.uuid, sizeof j.uuid);
     }
     buf_init(&b, 4 << 20);
@@ -141,6 +139,15 @@ static uint64_t send_events(size_t nevents, const struct job_event *like)
     tell(DISPATCH_JOB, &b);
     buf_release(&b);
     return j.id;
+}
+
+static uint64_t send_events(size_t nevents, const struct job_event *like)
+{
+    static struct job_event events[JOB_EVENTS_MAX];
+
+    for (size_t i = 0; i < nevents; i++)
+        events[i] = *like;
+    return send_list(events, nevents);
 }
 
 static struct job_event event(uint8_t notification, struct job_varbind *varbinds, size_t n)
@@ -265,6 +272,22 @@ static void test_each_event_of_a_digest_is_a_notification(void **state)
     assert_int_equal(w.outcomes, 1);
     assert_int_equal(w.master->notifies, JOB_EVENTS_MAX);
     assert_in_range(w.master->most, 1, AGENT_NOTIFY_WINDOW);
+}
+
+/* A job has the newest first; receivers take what comes last for what is. */
+static void test_the_newest_event_of_a_digest_goes_last(void **state)
+{
+    static uint8_t well[] = "it is well";
+    struct job_varbind newer = small, older = small;
+    struct job_event events[] = {event(SA_ALERT_CLEARED, &newer, 1),
+                                 event(SA_ALERT_RAISED, &older, 1)};
+
+    (void)state;
+    newer.bytes = well;
+    newer.len = sizeof well - 1;
+    assert_outcome(send_list(events, 2), OUTCOME_DELIVERED, "");
+    assert_int_equal(w.master->notifies, 2);
+    assert_non_null(memmem(w.master->last, w.master->last_len, "it is well", 10));
 }
 
 static void test_what_no_notification_tells_fails(void **state)
@@ -571,6 +594,7 @@ int main(void)
         TEST(test_a_notification_and_its_answer),
         TEST(test_a_context),
         TEST(test_each_event_of_a_digest_is_a_notification),
+        TEST(test_the_newest_event_of_a_digest_goes_last),
         TEST(test_what_no_notification_tells_fails),
         TEST(test_an_error_is_told_in_words),
         TEST(test_so_many_are_without_an_answer),
