@@ -814,29 +814,50 @@ static int target_finish(struct txn *t, const struct ending *x, unsigned column,
     return row_put(&d, NULL);
 }
 
-/* What the end of a notice means for what its target, which LIVES or not, knows. RET_UNTOLD: a
- * problem that it never heard of, nor of an earlier one of the same alert. */
+/* What the target of X knows, when that has ended. True: it is a problem that it never heard of,
+ * nor of an earlier one of the same alert. */
+static bool told_learn(struct told *told, const struct ending *x, bool reached)
+{
+    bool problem = is_problem(x->kind);
+
+    if (x->bygone)
+        return false;
+    if (problem && told->forgotten) {
+        told->forgotten--;
+    } else if (problem) {
+        told->owed -= told->owed > 0;
+        if (reached)
+            told->level = x->level;
+        return !told->level;
+    } else if (x->kind == KIND_CLEAR && reached) {
+        told->level = 0;
+    }
+    return false;
+}
+
+/* Its alert's row has gone, and nothing more of it is under way: what notice_alert_gone() left. */
+static bool is_settled(struct txn *t, const struct ending *x)
+{
+    struct key k = key_of_id(x->ref->owner, x->place.alert);
+
+    return line_empty(t, &x->place) && !row_exists(t, sa_table_by_id(SA_ALERT), &k);
+}
+
+/* What the end of a notice, which is in the queue no more, means for what its target, which LIVES
+ * or not, knows. RET_UNTOLD: as told_learn(). */
 static int told_after(struct txn *t, const struct ending *x, bool reached, bool lives,
                       bool *ret_untold)
 {
     struct told told = told_get(t, &x->place);
-    bool problem = is_problem(x->kind);
 
     *ret_untold = false;
-    if (!x->place.alert || x->bygone)
+    if (!x->place.alert)
         return 0;
-    if (problem && told.forgotten) {
-        told.forgotten--;
-    } else if (problem) {
-        told.owed -= told.owed > 0;
-        if (reached)
-            told.level = x->level;
-        *ret_untold = !told.level;
-    } else if (x->kind == KIND_CLEAR && reached) {
-        told.level = 0;
-    }
+    *ret_untold = told_learn(&told, x, reached);
     if (!lives)
         told.level = 0; /* who knew it is no more */
+    if ((told.level || told.suppressed) && is_settled(t, x))
+        told = (struct told){0};
     return told_put(t, &x->place, &told);
 }
 

@@ -41,6 +41,14 @@ static struct route route_to(struct txn *t, const char *name)
     return r;
 }
 
+static void put_alert(struct txn *t, uint32_t alert)
+{
+    struct key k = key_of_id("alice", alert);
+
+    if (!is_there(t, SA_ALERT, k))
+        PUT(t, SA_ALERT, k, {ALERT_DEFINITION, 0, "one"});
+}
+
 /* Tells alice's target NAME; the new notice's id, 0 when there is none. */
 static uint32_t tell(struct txn *t, const char *name, uint32_t alert, enum sa_notice_kind kind,
                      enum sa_level level, int64_t now_ms)
@@ -50,6 +58,8 @@ static uint32_t tell(struct txn *t, const char *name, uint32_t alert, enum sa_no
     struct notice_text n = text_about(alert, kind, level);
     uint64_t before = table_count(t, sa_table_by_id(SA_NOTICE));
 
+    if (alert)
+        put_alert(t, alert);
     assert_int_equal(notice_tell(t, &r, &n, true, NULL, NULL, now_ms), 0);
     last = (uint32_t)table_count(t, sa_table_by_id(SA_NOTICE));
     return last > before ? last : 0;
@@ -591,6 +601,9 @@ static const struct story stories[] = {
     {"... which failed", "RFRdCf", "dfx", 0},
     {"gone with its recovery failed", "RdCfGC", "df", 0},
     {"gone while its problem is on its way, which fails", "RCGf", "fx", 0},
+    {"gone, and then the recovery fails", "RdCGf", "df", 0},
+    {"gone, and then the recovery is cancelled", "RdCGx", "dx", 0},
+    {"gone, then its problem is told and the recovery fails", "RCGdf", "df", 0},
     {"a recovery that is forbidden while its problem is on its way", "RodC", "d", 0},
 };
 
@@ -617,6 +630,7 @@ static void story_step(struct txn *t, char step, uint32_t *made, uint32_t *oldes
         break;
     case 'G':
         assert_int_equal(notice_alert_gone(t, 5), 0);
+        drop_row(t, SA_ALERT, key_of_id("alice", 5));
         break;
     default:
         *oldest = claim(t, NOW);
@@ -649,6 +663,8 @@ static void test_who_is_told(void **state)
         for (uint32_t id = 1; id <= made; id++)
             got[id - 1] = letters[notice_cell(t, id, NOTICE_STATE)];
         assert_string_equal(got, s->want);
+        if (strchr(s->steps, 'G') && !strchr(got, 'p')) /* nobody remembers it for ever */
+            assert_int_equal(kv_count(t, "told"), 0);
         txn_abort(t);
     }
 }
@@ -1560,18 +1576,16 @@ static void m_cancel_untold(struct model *m, uint32_t incarnation, uint32_t aler
 /* What its end means to its target. Is it a problem that was never told? */
 static bool m_told_after(struct m_told *told, const struct m_notice *n, bool reached, bool lives)
 {
-    bool problem = n->kind == KIND_RAISE || n->kind == KIND_CHANGE, untold;
+    bool problem = !n->bygone && (n->kind == KIND_RAISE || n->kind == KIND_CHANGE), untold;
     bool forgotten = problem && told->forgotten;
 
-    if (n->bygone)
-        return false;
     if (forgotten)
         told->forgotten--;
     else if (problem && told->owed)
         told->owed--;
     if (reached && problem && !forgotten)
         told->level = (int)n->level;
-    if (reached && n->kind == KIND_CLEAR)
+    if (reached && n->kind == KIND_CLEAR && !n->bygone)
         told->level = 0;
     untold = problem && !forgotten && !told->level;
     if (!lives)
@@ -2183,6 +2197,7 @@ static void test_a_walk_agrees_with_a_model(void **state)
     model.now = NOW;
     for (size_t i = 0; i <= ALERTS; i++)
         model.level[i] = LEVEL_OK;
+    IN(w, for (uint32_t alert = 1; alert <= ALERTS; alert++) put_alert(t, alert));
     for (int step = 0; step < STEPS; step++) {
         struct txn *t = begin(w);
 
