@@ -11,6 +11,7 @@
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
 #include "agent/pending.h"
+#include "agent/reason.h"
 #include "agent/registration.h"
 #include "alerts/standard.h"
 #include "base/clock.h"
@@ -180,55 +181,83 @@ void agent_standard_session_lost(struct agent_standard *s)
 
 /* ---- the phases ----------------------------------------------------------------------------- */
 
-/* The object whose only instance is R's name, if it may be SET. */
-static const struct std_object *writable(const struct agent_standard *s,
-                                         const netsnmp_request_info *r)
+/* The object that R's name is below; *RET_SCALAR: it is followed by .0. NULL: there is none. */
+static const struct std_object *object_of(const netsnmp_request_info *r, bool *ret_scalar)
 {
     uint32_t subids[MAX_OID_LEN];
     size_t n = below_mib2(r->requestvb, subids);
 
-    for (size_t i = 0; i < std_nobjects && !s->owner; i++) {
+    for (size_t i = 0; i < std_nobjects; i++) {
         const struct std_object *o = &std_objects[i];
         size_t same = 0;
 
         while (same < o->noid && same < n && o->oid[same] == subids[same])
             same++;
-        if (o->writable && same == o->noid && n == same + 1u && subids[same] == 0)
+        *ret_scalar = n == same + 1u && subids[same] == 0;
+        if (same == o->noid)
             return o;
     }
     return NULL;
 }
 
-static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_info *r)
+static int may_set(const struct agent_standard *s, const netsnmp_request_info *r,
+                   const struct std_object **ret, struct err *e)
 {
-    const struct std_object *o = writable(s, r);
-    struct set_value v = {.type = SET_UNSIGNED32};
-    struct err e;
-    int err;
+    bool scalar = false;
+    const struct std_object *o = object_of(r, &scalar);
 
     if (!o)
-        return SNMP_ERR_NOTWRITABLE;
+        return err_set(e, ERR_NOT_WRITABLE, "there is no such object");
+    if (!o->writable)
+        return err_set(e, ERR_NOT_WRITABLE, "%s is read-only", o->name);
+    if (s->owner)
+        return err_set(e, ERR_NOT_WRITABLE, "%s is everyone's: not in the context of an owner",
+                       o->name);
+    if (!scalar)
+        return err_set(e, ERR_NOT_WRITABLE, "%s has the instance 0 only", o->name);
     if (r->requestvb->type != ASN_UNSIGNED)
-        return SNMP_ERR_WRONGTYPE;
+        return err_set(e, ERR_WRONG_TYPE, "%s takes an Unsigned32", o->name);
+    *ret = o;
+    return 0;
+}
+
+static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_info *r,
+                     struct err *e)
+{
+    struct set_value v = {.type = SET_UNSIGNED32};
+    const struct std_object *o = NULL;
+    int err = may_set(s, r, &o, e);
+
+    if (err)
+        return err;
     v.number = (int64_t)((u_long)*r->requestvb->val.integer & 0xffffffffu);
+    if (o->source == STD_LIMIT_MINUTES && v.number > UINT32_MAX / 60)
+        return err_set(e, ERR_WRONG_VALUE, "%s is at most %d minutes", o->name,
+                       (int)(UINT32_MAX / 60));
     if (o->source == STD_LIMIT_MINUTES)
         v.number *= 60;
-    err = v.number > UINT32_MAX
-              ? ERR_WRONG_VALUE
-              : set_add(set, r->index, (const uint32_t[]){SA_SYSTEM, o->writable, 0}, 3, &v, &e);
-    return err ? pending_snmp_error(err) : SNMP_ERR_NOERROR;
+    return set_add(set, r->index, (const uint32_t[]){SA_SYSTEM, o->writable, 0}, 3, &v, e);
+}
+
+/* E->code is set. What has no owner is admin's, but what was done in an owner's context. */
+static void refuse(const struct agent_standard *s, netsnmp_agent_request_info *info,
+                   netsnmp_request_info *r, int snmp_error, const struct err *e)
+{
+    netsnmp_set_request_error(info, r, snmp_error);
+    reason_keep(s->options.store, s->owner ? s->owner : REASON_OWNER_OF_ALL, e);
 }
 
 static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
     struct pending *p = begin_set(tree->of, info);
+    struct err e = {.code = ERR_OK};
 
     for (netsnmp_request_info *r = requests; r; r = r->next) {
-        int err = p ? stage_one(tree->of, p->set, r) : SNMP_ERR_RESOURCEUNAVAILABLE;
-
-        if (err) {
-            netsnmp_set_request_error(info, r, err);
+        e.code = p ? stage_one(tree->of, p->set, r, &e)
+                   : err_set(&e, ERR_NOMEM, "there is no memory for a SET");
+        if (e.code) {
+            refuse(tree->of, info, r, pending_snmp_error(e.code), &e);
             return;
         }
     }
@@ -238,15 +267,14 @@ static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
                         netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info, pending_name);
-    struct err e;
-    int tag, err;
+    struct err e = {.code = ERR_OK};
+    int tag;
 
-    (void)tree;
     if (p && p->checked)
         return;
-    err = p ? set_check(p->set, &tag, &e) : ERR_NOMEM;
-    if (err)
-        netsnmp_set_request_error(info, requests, pending_snmp_error(err));
+    e.code = p ? set_check(p->set, &tag, &e) : err_set(&e, ERR_NOMEM, "the SET is lost");
+    if (e.code)
+        refuse(tree->of, info, requests, pending_snmp_error(e.code), &e);
     else
         p->checked = true;
 }
@@ -255,14 +283,14 @@ static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
                       netsnmp_request_info *requests)
 {
     struct pending *p = pending_of(info, pending_name);
-    struct err e;
+    struct err e = {.code = ERR_OK};
     int tag;
 
-    (void)tree;
     if (p && p->committed)
         return;
-    if (!p || set_commit(p->set, &tag, &e))
-        netsnmp_set_request_error(info, requests, SNMP_ERR_COMMITFAILED);
+    e.code = p ? set_commit(p->set, &tag, &e) : err_set(&e, ERR_NOMEM, "the SET is lost");
+    if (e.code)
+        refuse(tree->of, info, requests, SNMP_ERR_COMMITFAILED, &e);
     else
         p->committed = true;
 }

@@ -1,6 +1,7 @@
 /* The standard modules of mibs/standard.h, served by net-snmp beside our own root: one registration
  * for each std_subtree, and one handler that reads through alerts/standard.h. The two limits that a
- * manager may SET are those of saSystem, by one `struct set` as in agent/table.h.
+ * manager may SET are those of saSystem, by one `struct set` as in agent/table.h; why they were
+ * refused is in saOwnerLastError of admin or, in an owner's context, of that owner.
  *
  * net-snmp's agent is global to the process; there may be one of these for each context. */
 #ifndef AGENT_STANDARD_H

@@ -12,7 +12,7 @@
 
 #include "agent/context.h"
 #include "agent/pending.h"
-#include "base/clock.h"
+#include "agent/reason.h"
 #include "base/log.h"
 #include "store/set.h"
 #include "store/view.h"
@@ -296,7 +296,7 @@ static bool owner_of(const struct suffix *s, char owner[33])
     size_t pos = 0;
 
     if (table && table->scalars) {
-        snprintf(owner, 33, "admin");
+        snprintf(owner, 33, REASON_OWNER_OF_ALL);
         return true;
     }
     if (!table || s->n <= 3 || table->index[0].syntax != SA_NAME)
@@ -306,29 +306,6 @@ static bool owner_of(const struct suffix *s, char owner[33])
         return false;
     part = key_slice(&k);
     return key_read_name(&part, &pos, owner);
-}
-
-/* The reason in words, where the manager that was refused can read it. Best effort: the answer to
- * the SET does not depend on it. */
-static void keep_reason(struct agent_table *t, const char *owner, const struct err *e)
-{
-    const struct sa_table *owners = sa_table_by_id(SA_OWNER);
-    struct key k = key_of_name(owner);
-    struct txn *x = txn_begin(t->options.store, TXN_WRITE_SAMPLES);
-    struct edit d;
-    char text[sizeof(e->text) + 32];
-
-    if (!row_exists(x, owners, &k)) {
-        txn_abort(x);
-        return;
-    }
-    snprintf(text, sizeof(text), "%s: %s", err_name(e->code), e->text);
-    edit_begin(&d, x, owners, &k);
-    edit_str(&d, OWNER_LAST_ERROR, text);
-    edit_int(&d, OWNER_LAST_ERROR_TIME, clock_wall_ms());
-    row_put(&d, NULL);
-    if (txn_commit(x, NULL))
-        log_warning("agent", "the reason for a refused SET of %s is not kept", owner);
 }
 
 /* E->code is set. The owner is the context's; in the default context that of the row to blame, else
@@ -346,9 +323,10 @@ static void refuse(const struct agent_context *at, netsnmp_agent_request_info *i
     suffix_of(t, r->requestvb, &s);
     if (!*owner)
         owner = !s.side && owner_of(&s, named) ? named : p ? set_owner(p->set) : "";
-    log_debug(*owner ? owner : NULL, "SET refused: %s: %s", err_name(e->code), e->text);
     if (*owner)
-        keep_reason(t, owner, e);
+        reason_keep(t->options.store, owner, e);
+    else
+        log_debug(NULL, "SET refused: %s: %s", err_name(e->code), e->text);
 }
 
 /* The request whose varbind set_add() got as TAG; the first if it is none of them. */

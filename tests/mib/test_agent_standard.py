@@ -319,19 +319,31 @@ def test_limits_are_those_of_the_system(make_world):
     assert [value(w, oid) for oid in (LIMIT, ALARM + (3, 1, 0))] == [0, 4294967295]
 
 
-@pytest.mark.parametrize("varbinds,error,index", [
-    ([(LIMIT, "i", 1)], "wrongType", 1),
-    ([(LIMIT, "u", 5), (AGE_OUT, "u", 4294967295)], "wrongValue", 2),
-    ([(LIMIT, "u", 5), (ALARM + (3, 1, 0), "u", 9)], "notWritable", 2),
-    ([(LIMIT, "u", 5), (LOG + (1, 3, 1, 3) + arcs("bob"), "u", 9)], "notWritable", 2),
-    ([(ALARM + (1, 2, 1, 6) + arcs("bob", 1, 1), "s", "x")], "notWritable", 1),
-    ([(ITU + (1, 1, 1, 2) + arcs("bob", 1, 1), "i", 2)], "notWritable", 1),
+def last_error(w, owner):
+    return value(w, w.oid(3, 1, 4, owner)).decode()
+
+
+@pytest.mark.parametrize("varbinds,error,index,words", [
+    ([(LIMIT, "i", 1)], "wrongType", 1, "nlmConfigGlobalEntryLimit takes an Unsigned32"),
+    ([(LIMIT, "u", 5), (AGE_OUT, "u", 4294967295)], "wrongValue", 2,
+     "nlmConfigGlobalAgeOut is at most 71582788 minutes"),
+    ([(LIMIT, "u", 5), (AGE_OUT, "u", 52560001)], "wrongValue", 2, "saSystemHistoryMaxAge"),
+    ([(LIMIT, "u", 5), (ALARM + (3, 1, 0), "u", 9)], "notWritable", 2,
+     "alarmClearMaximum is read-only"),
+    ([(LIMIT, "u", 5), (LOG + (1, 3, 1, 3) + arcs("bob"), "u", 9)], "notWritable", 2,
+     "nlmConfigLogEntryLimit is read-only"),
+    ([(LOG + (1, 3, 1, 99) + arcs("bob"), "u", 9)], "notWritable", 1, "there is no such object"),
+    ([(ALARM + (1, 2, 1, 6) + arcs("bob", 1, 1), "s", "x")], "notWritable", 1,
+     "alarmModelDescription is read-only"),
+    ([(ITU + (1, 1, 1, 2) + arcs("bob", 1, 1), "i", 2)], "notWritable", 1, "is read-only"),
 ])
-def test_what_cannot_be_set_changes_nothing(world, varbinds, error, index):
+def test_what_cannot_be_set_changes_nothing_and_says_why(world, varbinds, error, index, words):
     with pytest.raises(SetRefused) as refused:
         world.tools.set(*varbinds)
     assert (refused.value.error, refused.value.index) == (error, index)
     assert value(world, LIMIT) == 100000
+    said = last_error(world, "admin")
+    assert said.startswith(error + ": ") and words in said, said
 
 
 @contextlib.contextmanager
@@ -434,3 +446,4 @@ def test_a_context_has_one_owner(make_world):
     with pytest.raises(SetRefused) as refused:
         alice.set((LIMIT, "u", 1))
     assert refused.value.error == "notWritable"
+    assert "not in the context of an owner" in last_error(w, "alice")
