@@ -7,16 +7,12 @@ import bisect
 import collections
 import json
 
-OK = 1
-LEVELS = {1: "ok", 2: "info", 3: "warning", 4: "critical", 5: "unknown"}
-CONDITION, DISABLED, DELETED = 1, 4, 5                    # reasons
-RAISE, CLEAR, CHANGE, DISABLE, ENABLE, TEST = 1, 2, 3, 7, 8, 9
-PENDING, DISPATCHED, DELIVERED, FAILED, CANCELLED = 1, 2, 3, 4, 5
-WAITING = (PENDING, DISPATCHED)
-PROBLEMS = (RAISE, CHANGE)
-HANDED_OFF, ACKNOWLEDGED = 2, 3                           # confirmations
+from answers import HELD_BACK, Answers
+from facts import (ACKNOWLEDGED, CANCELLED, CHANGE, CLEAR, COMMIT_LAG, CONDITION,  # noqa: F401
+                   DELETED, DELIVERED, DISABLE, DISABLED, DISPATCHED, ENABLE, FAILED, HANDED_OFF,
+                   LEVELS, OK, PENDING, PROBLEMS, RAISE, TEST, WAITING)
+
 SEEN = 1.5        # what lasts so long while a core lives is seen; another hold begins after it
-COMMIT_LAG = 1.0  # a transaction may begin so long after the time that its rows bear
 WAYS, WAY_SHIFT = 2, 56      # what a due notice may be set aside for, in the top octet of its time
 
 
@@ -32,12 +28,14 @@ TABLES = {
     "saNoticeTable": {2: "uuid", 3: "target", 4: "sequence", 5: "handler", 6: "alert", 7: "history",
                       8: "kind", 9: "state", 10: "attempts", 11: "created", 12: "next",
                       13: "finished", 14: "confirmation", 15: "error", 16: "digest",
-                      17: "definition", 19: "level", 20: "previous", 202: "incarnation"},
+                      17: "definition", 19: "level", 20: "previous", 22: "message", 23: "action",
+                      24: "suppression", 202: "incarnation"},
     "saNoticeRecipientTable": {3: "state"},
     "saHistoryTable": {2: "alert", 3: "definition", 5: "source", 6: "to", 7: "at", 10: "reason",
                        12: "message"},
-    "saAlertTable": {2: "definition", 4: "level", 5: "previous", 6: "phase", 11: "message",
-                     12: "history", 200: "pendingLevel", 201: "held", 202: "pendingSince",
+    "saAlertTable": {2: "definition", 4: "level", 5: "previous", 6: "phase", 7: "flags",
+                     11: "message", 12: "history", 13: "ack", 14: "ackAuthor", 15: "ackText",
+                     16: "ackUntil", 205: "ackTaken", 206: "ackDue", 200: "pendingLevel", 201: "held", 202: "pendingSince",
                      203: "dataSince"},
     "saTargetTable": {2: "handler", 8: "description", 11: "status", 12: "pending",
                       13: "delivered", 14: "failed", 200: "sequence", 201: "incarnation"},
@@ -180,6 +178,9 @@ class Checks:
         self.arrived, self.fresh = set(), []         # uuids; first arrivals not judged yet
         self.unheard = {}                            # uuid: delivered, but not arrived (yet)
         self.tests = 0
+        self.copies = collections.Counter()          # uuid: how often it arrived
+        self.moves = collections.defaultdict(list)   # alert: (second, level) ...
+        self.answers = Answers(self, load)
 
     def say(self, what):
         self.problems.append(what)
@@ -193,6 +194,7 @@ class Checks:
         """What receivers got, in order."""
         for a in arrivals:
             self.count("messages' notices that arrived")
+            self.copies[a.uuid] += 1
             if a.uuid in self.arrived:
                 self._again(a)
                 continue
@@ -207,10 +209,11 @@ class Checks:
         if a.level and line[0] and i < self.lines[line].heard:  # a digest tells many anew
             self.count("of these behind a newer notice")
 
-    def look(self, dump, states=()):
-        """DUMP was taken after all that arrive() was given. STATES: [(what, allowed states,
-        earlier states)], see load.py."""
+    def look(self, dump, states=(), begun=float("inf")):
+        """DUMP was taken after all that arrive() was given, from the time BEGUN on. STATES: [(what,
+        allowed states, earlier states)], see load.py."""
         self.looks += 1
+        dump.moves = self.moves
         self.rows += dump.rows
         new_history = self._take_history(dump)
         new, ended = self._take_notices(dump)
@@ -223,6 +226,8 @@ class Checks:
         self._instances(dump)
         self._heard()
         self._told(dump)
+        self._told_counts(dump)
+        self.answers.look(dump, begun)
         for what, allowed, earlier in states:
             self._set(dump, what, allowed, earlier)
 
@@ -260,10 +265,13 @@ class Checks:
             elif i <= last:
                 if i not in self.finished.rows:
                     self.say(f"notice {i} appeared late, or again: {row}")
-                elif waits:
-                    self.say(f"notice {i} was finished, and waits again: {row}")
-                else:
-                    self.finished.same(i, row)
+                elif not self.answers.may_return(i):
+                    if waits:
+                        self.say(f"notice {i} was finished, and waits again: {row}")
+                    else:
+                        self.finished.same(i, row)
+                elif self._returns(i, row, waits):
+                    ended.append(i)
                 continue
             if waits:
                 self.open[i] = row
@@ -274,6 +282,18 @@ class Checks:
         for i in self.open.keys() - dump.notices.keys():
             self.say(f"notice {i} was still to be told, and is gone: {self.open.pop(i)}")
         return new, sorted(ended)
+
+    def _returns(self, i, row, waits):
+        """It was finished, and somebody had it sent again. Has it ended again since the last look?
+        """
+        if self.uuids[row["uuid"]][0] != i:
+            self.say(f"notice {i} has another UUID when it is sent again: {row}")
+        at, _ = self.finished.rows.pop(i)
+        if waits:
+            self.open[i] = row
+            return False
+        self.finished.add(i, row["finished"], row)
+        return row["finished"] != at
 
     def _same_notice(self, i, old, new):
         fixed = ("uuid", "target", "alert", "history", "kind", "created", "definition", "level",
@@ -287,12 +307,15 @@ class Checks:
     # ---- transitions and their notices ----
 
     def _transitions(self, dump, new_history, new):
-        by_history = collections.defaultdict(list)
+        by_history, fresh = collections.defaultdict(list), set(new_history)
         for i in new:
             n = dump.notices[i]
-            if n["history"]:
-                by_history[n["history"]].append((i, n))
-        for h in by_history.keys() - set(new_history):
+            h = n["history"]
+            first = h in fresh and n["incarnation"] not in (x["incarnation"]
+                                                            for _, x in by_history[h])
+            if h and not self.answers.belongs_elsewhere(i, n, first):
+                by_history[h].append((i, n))
+        for h in by_history.keys() - fresh:
             self.say(f"notices {[i for i, _ in by_history[h]]} tell of history {h}, which is not "
                      "of their commit")
         for i, n in ((i, dump.notices[i]) for i in new):
@@ -301,10 +324,12 @@ class Checks:
         for i in new_history:
             h = dump.history[i]
             before = self.lasting.get(h["alert"])
+            at = h["at"] / 1000
             self._step(i, h, before)
             self._notices_of(dump, i, h, before, by_history[i])
+            self.answers.transition(i, h, at, by_history[i])
+            self.moves[h["alert"]].append((at, h["to"]))
             self.lasting[h["alert"]] = i, h
-            at = h["at"] / 1000
             if h["reason"] == CONDITION:  # the others may come late: when a core lives again
                 life = self.lives.setdefault((h["definition"], h["alert"]), [at, at])
                 life[1] = at
@@ -335,6 +360,7 @@ class Checks:
             if told.pop(target, 0) != want:
                 self.say(f"history {i} ({h}): {target} should have {want} notices")
             self.count("transitions' notices for global targets")
+        told.pop(self.load.recalled, None)
         own = self.load.family_target(h["definition"])
         if own and h["reason"] == CONDITION:
             routed = self.load.routed(h["definition"], h["at"] / 1000)
@@ -392,9 +418,10 @@ class Checks:
         self.ended[n["incarnation"], n["state"]] += 1
         if (n["history"], n["incarnation"]) in self.own:
             self.own[n["history"], n["incarnation"]] = n["state"]
+        right = self.answers.end(i, n)
         if n["state"] == DELIVERED:
             self._delivered(dump, i, n)
-        elif n["state"] != CANCELLED or n["incarnation"] in dump.incarnations:
+        elif not right and (n["state"] != CANCELLED or n["incarnation"] in dump.incarnations):
             self.say(f"notice {i} was not delivered: {n}")
         self.count(f"notices in state {n['state']}")
 
@@ -406,7 +433,9 @@ class Checks:
         if n["kind"] in (*PROBLEMS, CLEAR):
             line = self.lines[n["alert"], n["incarnation"]]
             if i < line.delivered:
-                self.say(f"notice {i} was delivered after {line.delivered}, which is newer")
+                if not self.answers.may_return(i):
+                    self.say(f"notice {i} was delivered after {line.delivered}, which is newer")
+                return
             line.delivered, line.level = i, 0 if n["kind"] == CLEAR else n["level"]
 
     def _toggle(self, i, n):
@@ -444,6 +473,8 @@ class Checks:
         for incarnation, alert, i in sorted(pending & waiting):
             heads.setdefault((incarnation, alert), i)
         wanted = {(self.open[i]["next"], *line, i) for line, i in heads.items()}
+        wanted |= {(n["next"], n["incarnation"], n["alert"], i) for i, n in self.open.items()
+                   if n["next"] and n["state"] == DISPATCHED and self.answers.recalls(n)}
         due = collections.Counter()
         for k in dump.db["due"]:
             way, at = divmod(u64(k, 0), 1 << WAY_SHIFT)
@@ -463,6 +494,8 @@ class Checks:
             want = (self.per_target[x], self.ended[x, DELIVERED], self.ended[x, FAILED],
                     self.sequences[x].upto)
             have = row["pending"], row["delivered"], row["failed"], row["sequence"]
+            if key[1] == self.load.recalled:  # of those sent again nobody has counted the ends
+                have = have[0], want[1], *have[2:]
             if have != want:
                 self.say(f"target {key}: (pending, delivered, failed, sequence) are {have}, the "
                          f"notices say {want}")
@@ -507,7 +540,7 @@ class Checks:
             if a.level and a.level != LEVELS[level]:
                 self.say(f"notice {i} tells level {level}, said was {a.level}")
             line = self.lines[key]
-            if i < line.heard and a.message > line.message:
+            if i < line.heard and a.message > line.message and not self.answers.may_return(i):
                 self.say(f"notice {i} of {key} arrived after {line.heard}, which is newer")
             elif i > line.heard:
                 line.heard, line.message = i, a.message
@@ -522,12 +555,16 @@ class Checks:
                 key = n["alert"], n["incarnation"]
                 waits.add(key)
                 owed[key] += n["kind"] in PROBLEMS
-        found = {(u32(k, 0), u32(k, 4)): (v[0], u32(v, 1)) for k, v in dump.db["told"].items()}
+        found = {(u32(k, 0), u32(k, 4)): (v[0] & ~HELD_BACK, u32(v, 1))
+                 for k, v in dump.db["told"].items()}
+        recalled = dump.tables["saTargetTable"].get(("admin", self.load.recalled), Row())
         self._told_in_vain(dump, found, waits)
         stable = {key[1] for key, a in dump.tables["saAlertTable"].items()
                   if not self.load.family_target(a["definition"])}
         known = {key for key, line in self.lines.items() if line.level}
         for key in {*found, *known, *owed}:
+            if key[1] == recalled["incarnation"]:
+                continue
             have, line = found.get(key, (0, 0)), self.lines[key]
             want = line.level, owed[key]
             if have != want:
@@ -535,12 +572,21 @@ class Checks:
                     self.say(f"told {key}: is {have}, the notices say {want}")
                 line.level = have[0]  # forgotten, with a definition that was disabled or destroyed
         for key, line in self.lines.items():
-            if key[0] in stable and key not in waits and line.heard >= line.delivered > 0:
+            if key[0] in stable and key not in waits and line.heard >= line.delivered > 0 and \
+                    key[1] != recalled["incarnation"]:
                 have = found.get(key, (0, 0))[0]
                 if have != line.said:
                     self.say(f"told {key}: is {have}, the receiver heard {line.said} last, in "
                              f"notice {line.heard}")
                 self.count("times that told was what the receiver had heard last")
+
+    def _told_counts(self, dump):
+        """What saTargetTold shows is kept beside it."""
+        want = collections.Counter(u32(k, 4) for k, v in dump.db["told"].items()
+                                   if v[0] & ~HELD_BACK)
+        have = {u32(k, 0): u32(v, 0) for k, v in dump.db["toldCount"].items()}
+        if have != want:
+            self.say(f"told are, by incarnation, {dict(want)}; counted are {have}")
 
     def _told_in_vain(self, dump, found, waits):
         """Nothing is known for ever of alerts or targets that are no more. Of a dead target it may
@@ -570,6 +616,7 @@ class Checks:
 
     def at_the_end(self, dump, expected):
         """Nothing waits any more. EXPECTED: {definition: level}."""
+        self.answers.at_the_end(dump)
         for i, n in self.open.items():
             self.say(f"notice {i} was never delivered: {n}")
         for uuid, i in self.unheard.items():

@@ -4,8 +4,9 @@ store and the receivers have after each death and in the end.
 
     crash.py [--kills N] [--worlds N] [--seed N] [--keep]
 
-Alerts flap, definitions, groups and targets are made, changed, disabled and destroyed by SET, rows
-are purged, and traps, informs, mails and digests are under way all the while. Each world is an
+Alerts flap and are acknowledged, definitions, groups and targets are made, changed, disabled and
+destroyed by SET, notices are cancelled and sent again, rows are purged, and traps, informs, mails
+and digests are under way all the while. Each world is an
 installation of its own; the kills are divided among them. Exit status 1 and the list of what is
 wrong if anything is."""
 
@@ -31,8 +32,8 @@ from lib.snmp import SYS_UPTIME  # noqa: E402
 from lib.snmpclient import Client  # noqa: E402
 from lib.storedump import dump_lines  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
-from load import (HOLD, HOLD_SLACK, Limits, Load, Publisher, SlowSmtpd,  # noqa: E402
-                  configuration)
+from asked import AskingLoad, AskingPublisher, asking_configuration  # noqa: E402
+from load import HOLD, HOLD_SLACK, Limits, SlowSmtpd  # noqa: E402
 from receivers import Receivers  # noqa: E402
 from tree import Tree, kill, reap  # noqa: E402
 
@@ -47,10 +48,10 @@ class World:
     def __init__(self, kills, seed):
         self.wanted, self.rng = kills, random.Random(seed)
         self.kills, self.kicked = collections.Counter(), 0
-        self.site = Site(configuration, prefix="snmpalert-crash-", mail=SlowSmtpd())
+        self.site = Site(asking_configuration, prefix="snmpalert-crash-", mail=SlowSmtpd())
         self.tree = Tree()
-        self.load = Load(self.site, random.Random(seed + 1))
-        self.publisher = Publisher(self.site, random.Random(seed + 2))
+        self.load = AskingLoad(self.site, random.Random(seed + 1))
+        self.publisher = AskingPublisher(self.site, random.Random(seed + 2))
         self.checks = Checks(self.load, (Limits.LEAST, Limits.LEAST + Limits.MORE))
         self.receivers = Receivers(self.site.path("traps.log"), self.site.mail.mails)
         self.deaths = []  # of the master agent
@@ -170,9 +171,10 @@ class World:
     def judge(self):
         """What a dump says was delivered has arrived, or is about to be logged."""
         self.checks.arrive(self.receivers.read())
-        begun = self.load.begin()
+        begun, now = self.load.begin(), time.time()
         dump = self.dump()
-        self.checks.look(dump, self.load.states(begun))
+        self.checks.look(dump, self.load.states(begun), now)
+        self.load.saw(dump)
         end = time.monotonic() + 10
         while self.checks.unheard and time.monotonic() < end:
             time.sleep(0.005)
@@ -280,6 +282,7 @@ class World:
         """What has still to be done; "" for nothing."""
         levels = {a["definition"]: a["level"] for a in dump.tables["saAlertTable"].values()}
         left = {"changes": dump.ring, "pending": len(dump.db["pending"]),
+                "acknowledged for a time": len(dump.db["acknowledged"]),
                 "levels": {d: levels.get(d) for d, x in expected.items() if levels.get(d) != x},
                 "history": len(dump.history) > Limits.MOST and len(dump.history),
                 "notices": len(dump.notices) > Limits.MOST + Limits.MORE and len(dump.notices)}

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from checker import COMMIT_LAG
+from facts import COMMIT_LAG
 from lib import smtpd
 from lib.site import numbers
 from lib.snmp import SetRefused
@@ -40,7 +40,8 @@ def rows():
     return "".join(found)
 
 
-def configuration(s):
+def configuration(s, more=""):
+    """MORE: rows."""
     return f"""<snmpalertd xmlns="urn:snmpalertd:config">
   <store path="{s.path("store")}" mapSize="{MAP_BYTES >> 20}MiB"/>
   <agentx socket="{s.snmpd.agentx}"/>
@@ -52,7 +53,7 @@ def configuration(s):
     <snmp name="informs" host="127.0.0.1" port="{s.snmptrapd.port}" community="public"
           confirm="inform"/>
   </handlers>
-  <rows>{rows()}
+  <rows>{rows()}{more}
     <target name="manager" handler="traps" global="true"/>
     <target name="noc" handler="informs" global="true"/>
     <target name="operators" handler="mail" recipients="operators@example.net" global="true"
@@ -92,7 +93,7 @@ class Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.site, self.rng, self.stopped = site, rng, threading.Event()
         self.document = {"n": 0, "v": [0] * FLAPPING, "l": ["OK"] * LEVELLED, "h": [0] * HELD,
-                         "f": [0] * (FAMILIES + STEADY)}
+                         "f": [0] * (FAMILIES + STEADY), **self.more()}
         self.hold_runs, self._on = [], {}
         self._until = [0.0] * HELD
         self.stalls = []  # [(from, to)] wall seconds
@@ -102,8 +103,23 @@ class Publisher(threading.Thread):
         self.document["n"] += 1
         self.site.publish("load.json", self.document)
 
+    # -- what others may publish besides --
+
+    def more(self):
+        return {}
+
+    def flip_more(self):
+        pass
+
+    def rest_more(self):
+        """What its definitions are at then."""
+        return {}
+
+    # -- life --
+
     def _flip(self):
         d = self.document
+        self.flip_more()
         for values in (d["v"], d["f"]):
             for i in range(len(values)):
                 if self.rng.random() < 0.06:
@@ -145,10 +161,11 @@ class Publisher(threading.Thread):
                 self._hold(i, True)
             elif i == 1 and d["h"][i]:
                 self._hold(i, False)
+        more = self.rest_more()
         self.publish()
         levels = {f"flap{i}": 4 if i % 2 else 1 for i in range(FLAPPING)}
         levels |= {f"hold{i}": 1 if i == 1 else 4 for i in range(HELD)}
-        return levels | {"level0": 3, "level1": 1, "kept": 1}
+        return levels | {"level0": 3, "level1": 1, "kept": 1} | more
 
 
 # ---- what is set ----
@@ -157,7 +174,9 @@ COLUMNS = ("saTargetTest", "saSystemVersion", "saDefinitionStatus", "saDefinitio
            "saDefinitionStaleMultiplier", "saDefinitionDescription", "saDefinitionDisable",
            "saDefinitionSeverity", "saTargetStatus", "saTargetHandler", "saTargetDescription",
            "saGroupStatus", "saGroupDescription", "saGroupDefinitionStatus",
-           "saGroupTargetStatus", "saSystemHistoryMaxRows", "saSystemNoticeMaxRows")
+           "saGroupTargetStatus", "saSystemHistoryMaxRows", "saSystemNoticeMaxRows",
+           "saAlertAcknowledge", "saAlertAckAuthor", "saAlertAckText", "saAlertAckUntil",
+           "saNoticeAction")
 
 
 class State:
@@ -224,6 +243,14 @@ class Thing:
                 del self.ops[:self.REMEMBERED]
                 self.forgotten += self.REMEMBERED
         return op
+
+    def verdict(self, op, value):
+        """Of one that nobody answered, from what probe() reads now: has it happened? None: nobody
+        can say."""
+        was, now = self.probed(op.before), self.probed(op.after)
+        if value not in (was, now):
+            raise AssertionError(f"{self.name} is at {value!r}, should be at {was!r} or {now!r}")
+        return value == now
 
     def ended(self, op, happened):
         with self.lock:
@@ -416,7 +443,10 @@ class Setter(threading.Thread):
         self.load.tests[1] -= done is False
 
     def change(self, thing):
-        assignments, after = thing.change()
+        change = thing.change()
+        if not change:
+            return  # nothing to be done yet
+        assignments, after = change
         self.rng.shuffle(assignments)
         op = thing.started(after)
         done = self.try_(*assignments)
@@ -436,11 +466,7 @@ class Setter(threading.Thread):
                 return None
             value = self.client.get(name)[0]
             return (value,) if self.client.get(version)[0] is not None else None
-        value, = wait_for(answer, "an answer of the agent", 120)
-        was, now = thing.probed(op.before), thing.probed(op.after)
-        if value not in (was, now):
-            raise AssertionError(f"{thing.name} is at {value!r}, should be at {was!r} or {now!r}")
-        return value == now
+        return thing.verdict(op, *wait_for(answer, "an answer of the agent", 120))
 
 
 class Load:

@@ -15,7 +15,8 @@
 
 static const char *const databases[] = {
     "pending",    "due",       "told",         "instances",   "held",       "disabled", "globals",
-    "defService", "defGroups", "targetGroups", "serviceDefs", "historyAge", "noticeAge"};
+    "defService", "defGroups", "targetGroups", "serviceDefs", "historyAge", "noticeAge",
+    "toldCount",  "acknowledged"};
 
 static char **bounds; /* TABLE=FIRST_ID */
 static int nbounds;

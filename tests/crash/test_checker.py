@@ -1,6 +1,7 @@
 """A checker that cannot fail is worth nothing: stores and messages made up here, right at first,
 each then with one fault that it must find."""
 
+import collections
 import json
 import pathlib
 import sys
@@ -24,9 +25,20 @@ class Load:
     """Of the checker's questions: two global targets, and "own", whose definition has its own."""
 
     stable_targets = ("manager", "noc")
+    recalled = None
 
     def __init__(self):
         self.tests, self.is_routed, self.deaths = [0, 0], True, []
+        self.acknowledged, self.is_suppressed, self.asks = ("acked",), None, {}
+
+    def suppressed(self, name, at, moves):
+        return self.is_suppressed
+
+    def asked(self, number):
+        return self.asks.get(number, ())
+
+    def all_asked(self):
+        return list(self.asks.items())
 
     def family_target(self, definition):
         return definition if definition == "own" else None
@@ -146,8 +158,10 @@ class Made:
                 told.setdefault((alert, x), [0, 0])[1] += 1
         found += [db("due", f"{at:016x}{x:08x}{alert:08x}{i:08x}")
                   for (x, alert), (i, at) in heads.items()]
-        return found + [db("told", f"{a:08x}{x:08x}", f"{level:02x}{owed:08x}")
-                        for (a, x), (level, owed) in told.items()]
+        found += [db("told", f"{a:08x}{x:08x}", f"{level:02x}{owed:08x}")
+                  for (a, x), (level, owed) in told.items()]
+        counts = collections.Counter(x for (_, x), (level, _) in told.items() if level & 0x7f)
+        return found + [db("toldCount", f"{x:08x}", f"{n:08x}") for x, n in counts.items()]
 
     def indexes(self):
         found = [db("instances", f"{i:032x}", f"{i:08x}") for i in self.alerts]
@@ -514,15 +528,15 @@ def test_history_that_changes(told):
     told.finds("history 1 changed")
 
 
-@pytest.mark.parametrize("name", ("pending", "due", "told", "instances", "noticeAge",
-                                  "historyAge"))
+@pytest.mark.parametrize("name", ("pending", "due", "told", "toldCount", "instances",
+                                  "noticeAge", "historyAge"))
 def test_index_that_is_lost(told, name):
     told.made.transition(OK)
     told.look()
     assert not told.checks.problems
     told.look(spoil=without_db(name))
     words = {"instances": "instances [] are not", "noticeAge": "are missing",
-             "historyAge": "are missing"}
+             "historyAge": "are missing", "toldCount": "counted are {}"}
     told.finds(words.get(name, name))
 
 
