@@ -87,19 +87,25 @@ static struct slice str_slice(const char *s)
     return (struct slice){(const uint8_t *)s, strlen(s)};
 }
 
-/* The oldest notice of the line that OF is in, or would be. */
-static int line_head(struct txn *t, const struct place *of, struct place *ret, char owner[33])
+/* The first notice behind OF in its line. */
+static int line_next(struct txn *t, const struct place *of, struct place *ret, char owner[33])
 {
-    const struct place line = {of->incarnation, of->alert, 0};
+    const struct place at = *of; /* RET may be OF */
     uint8_t k[PENDING_LEN];
     struct slice key, v;
-    int err = kv_seek(t, DB_PENDING, pending_key(k, &line), false, &key, &v);
+    int err = kv_seek(t, DB_PENDING, pending_key(k, &at), true, &key, &v);
 
     if (err)
         return err;
     if (!place_read(key, ret) || !owner_read(v, owner))
         return txn_fail(t, ERR_CORRUPT);
-    return ret->incarnation == line.incarnation && ret->alert == line.alert ? 0 : ERR_NOTFOUND;
+    return ret->incarnation == at.incarnation && ret->alert == at.alert ? 0 : ERR_NOTFOUND;
+}
+
+/* The oldest notice of the line that OF is in, or would be. */
+static int line_head(struct txn *t, const struct place *of, struct place *ret, char owner[33])
+{
+    return line_next(t, &(struct place){of->incarnation, of->alert, 0}, ret, owner);
 }
 
 static int due_put(struct txn *t, int64_t due_ms, const struct place *p, const char *owner)
@@ -892,17 +898,38 @@ static int advance(struct txn *t, const struct place *done, int64_t now_ms)
     return row_put(&d, NULL);
 }
 
-/* The next of the line, RET, if it says nothing without a problem that was told. */
+/* Is a problem before DONE in its line? Then what comes behind may be that one's. Mostly DONE was
+ * the head. */
+static bool problem_before(struct txn *t, const struct place *done)
+{
+    struct place p = {done->incarnation, done->alert, 0};
+    char owner[33];
+
+    while (!line_next(t, &p, &p, owner) && p.id < done->id) {
+        struct key k = key_of_id(owner, p.id);
+        struct row r;
+
+        if (row_get(t, notices(), &k, &r))
+            return false;
+        if (is_problem((enum sa_notice_kind)row_int(&r, NOTICE_KIND)) &&
+            !row_int(&r, NOTICE_BYGONE))
+            return true;
+    }
+    return false;
+}
+
+/* The next of the line, RET, if it says nothing without a problem that was told. What is older and
+ * was sent again has nothing to do with that. */
 static bool is_sequel(struct txn *t, const struct place *done, struct notice_ref *ret,
                       enum sa_notice_kind *ret_kind)
 {
-    struct place head;
+    struct place next;
     struct key k;
     struct row r;
 
-    if (line_head(t, done, &head, ret->owner))
+    if (line_next(t, done, &next, ret->owner))
         return false;
-    ret->id = head.id;
+    ret->id = next.id;
     k = key_of_id(ret->owner, ret->id);
     if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING ||
         row_int(&r, NOTICE_BYGONE))
@@ -919,6 +946,8 @@ static int cancel_untold(struct txn *t, const struct place *done, int64_t now_ms
     struct notice_ref ref;
     int err = 0;
 
+    if (problem_before(t, done))
+        return txn_error(t);
     while (!err && kind == KIND_ACKNOWLEDGE && is_sequel(t, done, &ref, &kind))
         err = cancel(t, &ref, "its problem was never told", now_ms);
     return err ? err : txn_error(t);

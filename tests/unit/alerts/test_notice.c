@@ -1300,6 +1300,39 @@ static void test_sent_again_when_it_is_over(void **state)
     done(t);
 }
 
+/* An end that is sent again waits in front of a newer problem, which is cancelled. */
+static void test_only_the_end_of_what_was_cancelled_goes_with_it(void **state)
+{
+    struct txn *t = begin(*state);
+
+    raise_and_deliver(t, "ops", 5, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    act(t, 2, ACTION_RESEND, NOW);
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    act(t, 3, ACTION_CANCEL, NOW);
+    ASSERT_STATE(t, 2, NOTICE_PENDING);
+    ASSERT_STATE(t, 4, NOTICE_CANCELLED);
+    done(t);
+}
+
+/* What waits behind a problem that was cancelled may be the end of one before it. */
+static void test_the_end_of_an_older_problem_stays(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    act(t, 2, ACTION_CANCEL, NOW);
+    ASSERT_STATE(t, 3, NOTICE_PENDING);
+    act(t, 1, ACTION_CANCEL, NOW);
+    ASSERT_STATE(t, 3, NOTICE_CANCELLED);
+    done(t);
+}
+
 static void test_who_is_told_again(void **state)
 {
     struct txn *t = begin(*state);
@@ -1560,17 +1593,28 @@ static void m_suppress(struct model *m, struct m_target *to, uint32_t alert,
 static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state);
 
 /* What says nothing without its problem goes with it. */
-static void m_cancel_untold(struct model *m, uint32_t incarnation, uint32_t alert)
+static void m_cancel_untold(struct model *m, const struct m_notice *done)
 {
-    struct m_notice *head = m_head(m, incarnation, alert);
-    enum sa_notice_kind kind = head ? head->kind : 0;
+    struct m_notice *next = NULL;
+    enum sa_notice_kind kind;
 
-    if (!head || head->state != NOTICE_PENDING || head->bygone ||
+    for (size_t i = 0; i < m->nlive; i++) {
+        struct m_notice *n = &m->live[i];
+
+        if (n->incarnation != done->incarnation || n->alert != done->alert)
+            continue;
+        if (n->id > done->id && (!next || n->id < next->id))
+            next = n;
+        if (n->id < done->id && !n->bygone && (n->kind == KIND_RAISE || n->kind == KIND_CHANGE))
+            return; /* what follows is that one's */
+    }
+    kind = next ? next->kind : 0;
+    if (!next || next->state != NOTICE_PENDING || next->bygone ||
         (kind != KIND_CLEAR && kind != KIND_ACKNOWLEDGE))
         return;
-    m_finish(m, head->id, NOTICE_CANCELLED);
+    m_finish(m, next->id, NOTICE_CANCELLED);
     if (kind == KIND_ACKNOWLEDGE)
-        m_cancel_untold(m, incarnation, alert);
+        m_cancel_untold(m, done);
 }
 
 /* What its end means to its target. Is it a problem that was never told? */
@@ -1612,7 +1656,7 @@ static void m_finish(struct model *m, uint32_t id, enum sa_notice_state state)
             head->due = m->now + NOTICE_LEASE_MS;
     }
     if (untold)
-        m_cancel_untold(m, n.incarnation, n.alert);
+        m_cancel_untold(m, &n);
 }
 
 static int by_due(const void *a, const void *b)
@@ -2263,6 +2307,8 @@ int main(void)
         IN_WORLD(test_sent_again_it_is_the_same),
         IN_WORLD(test_sent_again_it_goes_before_what_is_newer),
         IN_WORLD(test_sent_again_when_it_is_over),
+        IN_WORLD(test_only_the_end_of_what_was_cancelled_goes_with_it),
+        IN_WORLD(test_the_end_of_an_older_problem_stays),
         IN_WORLD(test_who_is_told_again),
         IN_WORLD(test_what_cannot_be_done_any_more_is_not),
         IN_WORLD(test_a_digest_takes_nothing_from_behind_what_is_on_its_way),
