@@ -21,6 +21,8 @@
 #include "agent/agentx.h"
 #include "agent/master.h"
 #include "agent/oversize.h"
+#include "agent/patience.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 static const char app_name[] = "snmpalertd-agent";
@@ -50,8 +52,12 @@ struct agent_session {
     struct loop_timer *ping;
     netsnmp_session *master;  /* NULL: not connected */
     netsnmp_callback forward; /* net-snmp's own, which takes what the master sends */
-    long seen[SEEN_MAX];      /* packet ids of its last requests; a ring */
+    struct request {
+        long packet;
+        int64_t at_ms;
+    } seen[SEEN_MAX]; /* its last requests; a ring */
     size_t nseen;
+    struct patience patience; /* the master's */
     bool started, initialised;
     bool heard;  /* since the last ping */
     bool silent; /* a ping was not answered in time */
@@ -68,11 +74,16 @@ static struct agent_session *the_session;
 static bool is_seen(struct agent_session *s, long packet)
 {
     size_t n = s->nseen < SEEN_MAX ? s->nseen : SEEN_MAX;
+    int64_t now_ms = clock_mono_ms();
 
-    for (size_t i = 0; i < n; i++)
-        if (s->seen[i] == packet)
-            return true;
-    s->seen[s->nseen++ % SEEN_MAX] = packet;
+    for (size_t i = 0; i < n; i++) {
+        if (s->seen[i].packet != packet)
+            continue;
+        patience_again(&s->patience, s->seen[i].at_ms, now_ms);
+        return true;
+    }
+    s->seen[s->nseen++ % SEEN_MAX] = (struct request){packet, now_ms};
+    patience_request(&s->patience, now_ms);
     return false;
 }
 
@@ -121,6 +132,7 @@ static int on_connected(int major, int minor, void *server_arg, void *client_arg
         oversize_guard(t);
     s->master = server_arg;
     s->nseen = 0;
+    patience_connected(&s->patience);
     s->forward = s->master->callback;
     s->master->callback = on_packet;
     s->heard = s->silent = false;
@@ -144,6 +156,7 @@ static int on_lost(int major, int minor, void *server_arg, void *client_arg)
     master_search_start(s->search, 0);
     log_warning("agentx", "lost the master agent at %s, trying every %d s", s->address,
                 MASTER_AGAIN_MS / 1000);
+    patience_lost(&s->patience, clock_mono_ms());
     if (s->options.on_lost)
         s->options.on_lost(s->options.arg);
     return SNMPERR_SUCCESS;
@@ -342,12 +355,14 @@ static void dispatch(void *arg, struct pollfd *fds, int n)
         NETSNMP_LARGE_FD_SET(fds[i].fd, &s->fds);
         ready = true;
     }
+    patience_turn_begins(&s->patience, clock_mono_ms());
     if (ready)
         snmp_read2(&s->fds);
     else
         snmp_timeout();
     run_alarms();
     netsnmp_check_outstanding_agent_requests();
+    patience_turn_ends(&s->patience, clock_mono_ms());
     tell_refused(s);
 }
 
@@ -406,6 +421,7 @@ int agent_session_new(struct agent_session **ret, const struct agent_session_opt
         return err_set(e, ERR_NOMEM, "cannot set up the AgentX session");
     }
     s->source = (struct loop_source){prepare, dispatch, s};
+    s->patience.address = s->address;
     netsnmp_large_fd_set_init(&s->fds, FD_SETSIZE);
     snmp_disable_log();
     snmp_enable_calllog();

@@ -3,6 +3,8 @@ loses nothing. One that comes again is no other request."""
 
 import concurrent.futures
 import contextlib
+import math
+import re
 
 import pytest
 
@@ -16,6 +18,8 @@ ROWS = [("saSystem", "1=1.0"), ("saOwnerTable", "admin"),
         ("saDefinitionTable", "admin", "one", "2=false", "12=old", "14=3", "15=1")]
 LATE = 2.5   # seconds: sent again twice
 PATIENCE = 6  # of snmpd with DEFAULTS
+SHORT = "agentXTimeout 1\nagentXRetries 0\n"
+GAVE_UP = r"hung up on an answer that took (\d+\.\d) s.* write 'agentXTimeout (\d+)' into snmpd.conf"
 
 
 @contextlib.contextmanager
@@ -61,6 +65,9 @@ def test_late_set_is_done_once(make_world, lateness):
     assert description(world) == b"new"
     assert world.agent.output().count("set\n") == 1
     assert "bad AgentX request" not in world.agent.output()
+    asked_again = "asked again meanwhile; it is answered once"
+    assert (asked_again in world.agent.output()) == (lateness == slow_disk)
+    assert "snmpd.conf" not in world.agent.output()
     world.tools.set((world.oid(9, 1, 12, "admin", "one"), "s", "newer"))
     assert description(world) == b"newer"
 
@@ -85,5 +92,45 @@ def test_set_later_than_the_masters_patience(make_world):
     world.agent.expect("lost the master agent", since=mark)
     world.agent.expect("connected to the master agent", since=mark)
     wait_for(lambda: description(world) == b"old", "the agent to come back with the old value")
+    said = re.search(GAVE_UP, world.agent.output())
+    assert said and int(said[2]) >= 2 * float(said[1]) >= 2 * PATIENCE
     world.tools.set((world.oid(9, 1, 12, "admin", "one"), "s", "newer"))
     assert description(world) == b"newer"
+
+
+def test_a_master_without_patience_is_told_of_once(make_world):
+    """It cannot be asked for its agentXTimeout: what it does shows it."""
+    world = make_world(ROWS, config=SHORT)
+    world.wait_served()
+    for _ in range(2):
+        mark = world.agent.mark()
+        outcome = set_while(world, slow_disk, 1.8)
+        assert isinstance(outcome, SetRefused) and outcome.error == "genErr"
+        world.agent.expect("lost the master agent", since=mark)
+        wait_for(lambda: description(world) == b"old", "the agent to come back with the old value")
+    said = re.findall(GAVE_UP, world.agent.output())
+    assert len(said) == 1
+    took, advice = float(said[0][0]), int(said[0][1])
+    assert 1.0 < took < 8 and advice == max(5, math.ceil(2 * took))
+
+
+def test_an_answer_near_the_end_of_the_usual_patience(make_world):
+    world = make_world(ROWS, config=DEFAULTS)
+    world.wait_served()
+    assert set_while(world, slow_disk, 3.7) is None
+    assert re.search(r"asked again meanwhile; unless told otherwise it gives up after 6 s: write "
+                     r"'agentXTimeout \d+' into snmpd.conf", world.agent.output())
+
+
+def test_a_master_that_ends_is_not_told_of(make_world):
+    """Its end has nothing to do with us."""
+    world = make_world(ROWS, config=SHORT)
+    world.wait_served()
+    description(world)
+    for end in (world.snmpd.stop, lambda: world.snmpd.process.kill()):
+        mark = world.agent.mark()
+        end()
+        world.agent.expect("lost the master agent", since=mark)
+        world.snmpd.start()
+        world.wait_served()
+    assert "agentXTimeout" not in world.agent.output()
