@@ -25,22 +25,23 @@ void patience_request(struct patience *p, int64_t now_ms)
 void patience_again(struct patience *p, int64_t first_ms, int64_t now_ms)
 {
     int64_t took_ms = now_ms - first_ms;
+    bool near = took_ms >= PATIENCE_NEAR_MS;
 
-    if (took_ms < PATIENCE_SLOW_MS ||
-        p->said_again) /* else it was read late, with its first copy */
+    if (took_ms < PATIENCE_SLOW_MS) /* it was read late, with its first copy */
         return;
-    if (took_ms < PATIENCE_NEAR_MS) {
+    if (near && !p->said_near)
+        log_warning("agentx",
+                    "an answer took %.1f s, and the master agent at %s asked again meanwhile; "
+                    "unless told otherwise it gives up after 6 s: write 'agentXTimeout %d' into "
+                    "snmpd.conf",
+                    (double)took_ms / 1000, p->address, advice_s(took_ms));
+    else if (!p->said_near && !p->said_again)
         log_info("agentx",
                  "an answer took %.1f s, and the master agent at %s asked again meanwhile; it is "
                  "answered once",
                  (double)took_ms / 1000, p->address);
-        return;
-    }
     p->said_again = true;
-    log_warning("agentx",
-                "an answer took %.1f s, and the master agent at %s asked again meanwhile; unless "
-                "told otherwise it gives up after 6 s: write 'agentXTimeout %d' into snmpd.conf",
-                (double)took_ms / 1000, p->address, advice_s(took_ms));
+    p->said_near = p->said_near || near;
 }
 
 void patience_turn_begins(struct patience *p, int64_t now_ms)

@@ -24,7 +24,7 @@ struct patience {
     int64_t request_ms;                /* when the last request came, 0: none in this session */
     int64_t turn_ms;                   /* since when we are at it, 0: we are not */
     int64_t slow_end_ms, slow_took_ms; /* of the last that was slow */
-    bool said_again, said_lost;
+    bool said_again, said_near, said_lost;
 };
 
 void patience_connected(struct patience *p); /* another session */

@@ -66,7 +66,7 @@ def test_late_set_is_done_once(make_world, lateness):
     assert world.agent.output().count("set\n") == 1
     assert "bad AgentX request" not in world.agent.output()
     asked_again = "asked again meanwhile; it is answered once"
-    assert (asked_again in world.agent.output()) == (lateness == slow_disk)
+    assert world.agent.output().count(asked_again) == (lateness == slow_disk)
     assert "snmpd.conf" not in world.agent.output()
     world.tools.set((world.oid(9, 1, 12, "admin", "one"), "s", "newer"))
     assert description(world) == b"newer"
