@@ -11,7 +11,7 @@ import pytest
 
 from lib.mainjob import (MAILS, apps_run, definition, notices, sites, traps, wait_notice,
                          wait_trap)
-from lib.net import free_udp_port
+from lib.net import free_port, free_udp_port
 from lib.site import MIBS, mib_folders
 from lib.snmp import Snmptrapd
 from lib.wait import wait_for
@@ -62,13 +62,15 @@ def receiver():
     r.close()
 
 
-@pytest.fixture
-def make_told(make_site):
-    """A site with the handler MASTER, whose snmpd sends to its snmptrapd."""
+@pytest.fixture(params=("unix", "tcp"))
+def make_told(make_site, request):
+    """A site with the handler MASTER, whose snmpd, reached by either transport, sends to its
+    snmptrapd."""
 
     def make(rows, apps=3, snmpd=""):
         port = free_udp_port()
-        return make_site(rows, apps, handlers=MASTER, trap_port=port,
+        master = f"tcp:127.0.0.1:{free_port()}" if request.param == "tcp" else ""
+        return make_site(rows, apps, handlers=MASTER, trap_port=port, master=master,
                          snmpd=f"trap2sink 127.0.0.1:{port} public\n{snmpd}")
     return make
 
