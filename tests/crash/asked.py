@@ -65,6 +65,8 @@ class Acknowledgement(State):
 class Acknowledged(Thing):
     """The alert of one definition, as somebody who acknowledges it has it."""
 
+    RESTRAINT = 0.6
+
     def __init__(self, name, rng):
         self.alert = 0  # 0: not seen yet
         super().__init__(name, rng)
@@ -75,7 +77,8 @@ class Acknowledged(Thing):
                 self.alert = key[1]
 
     def change(self):
-        if not self.alert:
+        """Not too often: each makes a notice for each target, and mail takes its time."""
+        if not self.alert or self.rng.random() < self.RESTRAINT:
             return None
         self.generation += 1
         kind = self.rng.choices((NONE, NORMAL, STICKY, UNTIL), (3, 3, 8, 4))[0]
