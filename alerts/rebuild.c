@@ -639,6 +639,23 @@ static void disabled_row(struct rebuild *b, const struct row *r, const struct ke
         kv_put(b->t, "disabled", key_slice(k), (struct slice){NULL, 0});
 }
 
+/* Those that are gone, or are active again. One that is out of service may have been told. */
+static void drop_known(struct rebuild *b)
+{
+    struct key at = {.len = 0};
+    struct slice k, v;
+
+    while (!failed(b) && !kv_seek(b->t, "disabled", key_slice(&at), at.len > 0, &k, &v)) {
+        struct row r;
+
+        at = key_copy(k);
+        if (!at.len)
+            txn_fail(b->t, ERR_CORRUPT);
+        else if (row_get(b->t, TABLE(SA_DEFINITION), &at, &r) || row_active(&r))
+            kv_del(b->t, "disabled", key_slice(&at));
+    }
+}
+
 /* The core is told of none of these a second time; but a change that waits must still find that it
  * is one. */
 static void rebuild_disabled(struct rebuild *b)
@@ -647,7 +664,7 @@ static void rebuild_disabled(struct rebuild *b)
 
     if (changes_next(b->t, changes_consumed(b->t), &ch) != ERR_NOTFOUND)
         return;
-    kv_clear(b->t, "disabled");
+    drop_known(b);
     each(b, SA_DEFINITION, disabled_row);
 }
 

@@ -8,7 +8,9 @@
 #include "base/array.h"
 #include "base/log.h"
 
-/* Database: definitions that are known to be disabled, so that each change is told once.
+/* Database: definitions that were told to be disabled, or were made so: each change is told once.
+ * One that was taken out of service while it had active alerts is among them: its targets have
+ * heard of problems, and will hear of no end.
  *   disabled  owner,definition -> "" */
 #define DB_DISABLED "disabled"
 
@@ -24,19 +26,18 @@ static bool two_names(const struct slice *key, char owner[33], char name[33])
 /* ---- definitions ---- */
 
 /* The notice that a definition was disabled or enabled, to each of its targets. */
-static int tell_definition(struct core *c, struct txn *t, const struct definition *d,
-                           enum sa_notice_kind kind, const struct judge_now *now)
+static int tell_definition(struct txn *t, const struct definition *d, enum sa_notice_kind kind,
+                           const char *message, const struct judge_now *now)
 {
-    bool off = kind == KIND_DISABLE;
     struct notice_text n = {
         .kind = kind,
-        .notification = off ? SA_DEFINITION_DISABLED : SA_DEFINITION_ENABLED,
+        .notification = kind == KIND_DISABLE ? SA_DEFINITION_DISABLED : SA_DEFINITION_ENABLED,
         .owner = d->owner,
         .definition = d->name,
         .service = d->service,
         .instance = "",
         .value = "",
-        .message = off ? "the definition was disabled" : "the definition was enabled",
+        .message = message,
         .level = LEVEL_OK,
         .previous_level = LEVEL_OK,
         .at_ms = now->wall_ms,
@@ -49,8 +50,14 @@ static int tell_definition(struct core *c, struct txn *t, const struct definitio
         if (err == ERR_FULL && !txn_error(t))
             err = 0;
     }
-    (void)c;
     return err;
+}
+
+static bool known_disabled(struct txn *t, const struct key *k)
+{
+    struct slice v;
+
+    return !kv_get(t, DB_DISABLED, key_slice(k), &v);
 }
 
 static int know_disabled(struct txn *t, const struct key *k, bool disabled)
@@ -61,27 +68,52 @@ static int know_disabled(struct txn *t, const struct key *k, bool disabled)
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
-static int apply_disabled(struct core *c, struct txn *t, const struct change *ch,
-                          const struct definition *d, const struct key *k,
-                          const struct judge_now *now)
+static int disable(struct txn *t, const struct definition *d, const struct judge_now *now)
 {
-    struct slice v;
-    bool known = !kv_get(t, DB_DISABLED, key_slice(k), &v);
     unsigned closed;
+    int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
+
+    return err ? err : tell_definition(t, d, KIND_DISABLE, "the definition was disabled", now);
+}
+
+/* Its targets may be known no more by the index, if it was out of service. */
+static int enable(struct txn *t, const struct change *ch, const struct definition *d,
+                  const struct judge_now *now)
+{
+    int err = index_apply(t, ch);
+
+    return err ? err : tell_definition(t, d, KIND_ENABLE, "the definition was enabled", now);
+}
+
+static int apply_disabled(struct txn *t, const struct change *ch, const struct definition *d,
+                          const struct key *k, const struct judge_now *now)
+{
     int err;
 
-    if (known == d->disabled)
+    if (known_disabled(t, k) == d->disabled)
         return txn_error(t);
     err = know_disabled(t, k, d->disabled);
     if (err || ch->op == CHANGE_CREATED) /* made like this: no change to tell */
         return err;
-    if (d->disabled)
-        err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
-    return err ? err : tell_definition(c, t, d, d->disabled ? KIND_DISABLE : KIND_ENABLE, now);
+    return d->disabled ? disable(t, d, now) : enable(t, ch, d, now);
 }
 
-static int apply_definition(struct core *c, struct txn *t, const struct change *ch,
-                            const struct judge_now *now)
+/* It is not active: as if it were disabled, but told only to those who wait for an end. */
+static int apply_out_of_service(struct txn *t, const struct definition *d, const struct key *k,
+                                const struct judge_now *now)
+{
+    unsigned closed;
+    int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
+
+    if (err || !closed || known_disabled(t, k))
+        return err;
+    err = know_disabled(t, k, true);
+    return err ? err
+               : tell_definition(t, d, KIND_DISABLE, "the definition was taken out of service",
+                                 now);
+}
+
+static int apply_definition(struct txn *t, const struct change *ch, const struct judge_now *now)
 {
     char owner[33], name[33];
     struct definition d;
@@ -103,13 +135,13 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
     if (err || !definition_read(&d, &r))
         return err;
     if (!row_active(&r))
-        return instances_close(t, owner, name, REASON_DISABLED, now, &closed);
+        return apply_out_of_service(t, &d, &k, now);
     if (change_has(ch, DEFINITION_CONDITION) || change_has(ch, DEFINITION_SCRIPT)) {
         err = instances_edited(t, owner, name);
         if (err)
             return err;
     }
-    return apply_disabled(c, t, ch, &d, &k, now);
+    return apply_disabled(t, ch, &d, &k, now);
 }
 
 /* ---- targets ---- */
@@ -220,7 +252,7 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
         return apply_numbered(c, t, ch, now, touched);
     two_names(&ch->key, owner, name);
     if (ch->table == SA_DEFINITION) {
-        err = apply_definition(c, t, ch, now);
+        err = apply_definition(t, ch, now);
         if (!err)
             err = touch(touched, owner, name);
     } else if (ch->table == SA_SCRIPT || ch->table == SA_SCRIPT_TEXT) {

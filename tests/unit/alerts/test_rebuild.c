@@ -286,6 +286,38 @@ static void test_what_is_derived_comes_back(void **state)
     assert_true(l->raised > 100 && l->claimed > 100 && l->finished > 100 && notices > 100);
 }
 
+static bool known_disabled(struct txn *t, const char *name)
+{
+    struct key k = key_of_names("alice", name);
+    struct slice v;
+
+    return !kv_get(t, "disabled", key_slice(&k), &v);
+}
+
+/* A definition that is out of service may have been told of; one that is active is as its row is. */
+static void test_who_is_known_to_be_disabled(void **state)
+{
+    struct life *l = *state;
+    struct txn *t = begin(&l->w);
+
+    for (uint32_t i = 0; i < 3; i++) {
+        struct key k = key_of_names("alice", name_of("def", i));
+
+        assert_int_equal(kv_put(t, "disabled", key_slice(&k), (struct slice){NULL, 0}), 0);
+    }
+    PUT(t, SA_DEFINITION, key_of_names("alice", "def0"),
+        {DEFINITION_STATUS, ROW_NOT_IN_SERVICE, NULL});
+    PUT(t, SA_DEFINITION, key_of_names("alice", "def2"), {DEFINITION_DISABLED, TRUTH_TRUE, NULL});
+    take_in(t, 1);
+    done(t);
+    rebuild(l, true);
+    t = begin(&l->w);
+    assert_true(known_disabled(t, "def0"));
+    assert_false(known_disabled(t, "def1"));
+    assert_true(known_disabled(t, "def2"));
+    done(t);
+}
+
 /* ---- told ---- */
 
 static uint32_t raise(struct life *l, struct txn *t, enum verdict_kind kind)
@@ -454,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_nothing_is_done_unasked),
         T(test_what_is_derived_comes_back),
+        T(test_who_is_known_to_be_disabled),
         T(test_the_end_is_told_all_the_same),
         T(test_an_alert_without_definition_is_handed_to_the_core),
         T(test_links_go_with_their_ends),

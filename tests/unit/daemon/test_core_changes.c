@@ -152,16 +152,80 @@ static void test_deleted_and_made_again_before_the_core_looked(void **state)
     done(t);
 }
 
+/* The default group, and the way to its targets, stays with another definition of the service. */
+static void put_neighbour(struct txn *t)
+{
+    put_definition(t, "alice", "neighbour", "web");
+    apply_changes(t);
+}
+
 static void test_out_of_service_closes(void **state)
 {
     struct txn *t = begin(*state);
 
+    put_neighbour(t);
     judge_instance(t, "", VERDICT_TRUE);
     set(t, DEFINITION_STATUS, ROW_NOT_IN_SERVICE);
     apply_changes(t);
     assert_int_equal(level_of(t, 1), LEVEL_OK);
     assert_int_equal(cell_of(t, SA_HISTORY, key_of_id("alice", 2), HISTORY_REASON),
                      REASON_DISABLED);
+    /* Whoever was told of the problem hears of no end: one notice stands for it. */
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    assert_int_equal(notice_cell(t, 2, NOTICE_KIND), KIND_DISABLE);
+    assert_string_equal(text_of(t, SA_NOTICE, key_of_id("alice", 2), NOTICE_MESSAGE),
+                        "the definition was taken out of service");
+    set(t, DEFINITION_SEVERITY, LEVEL_WARNING);
+    set(t, DEFINITION_STATUS, ROW_ACTIVE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    assert_int_equal(notice_cell(t, 3, NOTICE_KIND), KIND_ENABLE);
+    assert_int_equal(kv_count(t, "disabled"), 0);
+    done(t);
+}
+
+/* An edit of a definition that is not active, or of one whose alerts are well, is no news. */
+static void test_out_of_service_is_told_of_problems_only(void **state)
+{
+    struct txn *t = begin(*state);
+
+    put_neighbour(t);
+    set(t, DEFINITION_STATUS, ROW_NOT_IN_SERVICE);
+    apply_changes(t);
+    set(t, DEFINITION_STATUS, ROW_ACTIVE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0);
+    PUT(t, SA_DEFINITION, key_of_names("alice", "two"), {DEFINITION_CONDITION, 0, "true"},
+        {DEFINITION_SERVICE, 0, "web"}, {DEFINITION_STATUS, ROW_NOT_IN_SERVICE, NULL});
+    apply_changes(t);
+    PUT(t, SA_DEFINITION, key_of_names("alice", "two"), {DEFINITION_STATUS, ROW_ACTIVE, NULL});
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0);
+    done(t);
+}
+
+/* What it was told to be it is, whatever becomes of it meanwhile. */
+static void test_disabled_and_out_of_service(void **state)
+{
+    struct txn *t = begin(*state);
+
+    put_neighbour(t);
+    judge_instance(t, "", VERDICT_TRUE);
+    set(t, DEFINITION_STATUS, ROW_NOT_IN_SERVICE);
+    apply_changes(t);
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    set(t, DEFINITION_STATUS, ROW_ACTIVE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2); /* it was told already */
+    set(t, DEFINITION_STATUS, ROW_NOT_IN_SERVICE);
+    apply_changes(t);
+    set(t, DEFINITION_DISABLED, TRUTH_FALSE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    set(t, DEFINITION_STATUS, ROW_ACTIVE);
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3);
+    assert_int_equal(notice_cell(t, 3, NOTICE_KIND), KIND_ENABLE);
     done(t);
 }
 
@@ -372,6 +436,8 @@ int main(void)
         IN_WORLD(test_deleting_tells_while_it_is_known_whom),
         IN_WORLD(test_deleted_and_made_again_before_the_core_looked),
         IN_WORLD(test_out_of_service_closes),
+        IN_WORLD(test_out_of_service_is_told_of_problems_only),
+        IN_WORLD(test_disabled_and_out_of_service),
         IN_WORLD(test_an_edited_condition_starts_its_hold_anew),
         IN_WORLD(test_a_target_is_tested),
         IN_WORLD(test_acknowledgements_are_taken_in),
