@@ -10,6 +10,7 @@ from .process import Process, find_program
 from .wait import wait_for
 
 SYS_UPTIME = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+RECEIVE_BUFFER = "[snmp] serverRecvBuf 4194304\n"  # a burst of traps on a busy machine: UDP drops
 DEFAULTS = "agentXTimeout 1\nagentXRetries 5\n"  # snmpd's own, which Snmpd does not leave it
 
 
@@ -95,6 +96,7 @@ class Snmptrapd(_Daemon):
         self.options = list(options)
         self.conf = os.path.join(folder, "snmptrapd.conf")
         with open(self.conf, "w") as f:
+            f.write(RECEIVE_BUFFER)
             f.write("disableAuthorization yes\n" if not config else "")
             f.write(config)
 
