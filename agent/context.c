@@ -1,5 +1,5 @@
-/* Invariant: the list is in the order of keys, and begins with the default context, whose key is
- * empty; so it and saOwnerTable are walked side by side. */
+/* Invariant: the list is in the order of keys, and begins with the default context, if that is in
+ * it, whose key is empty; so it and saOwnerTable are walked side by side. */
 #include "agent/context.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ static struct registration_place place_of(const struct agent_contexts *c, struct
     return (struct registration_place){
         .name = c->options.root,
         .len = c->options.root_len,
-        .priority = DEFAULT_MIB_PRIORITY,
+        .priority = c->options.priority,
         .context = x->owner,
         .myvoid = x,
     };
@@ -108,13 +108,13 @@ static struct registration_place place_of(const struct agent_contexts *c, struct
 static int add(const struct agent_contexts *c, struct agent_context *x, struct err *e)
 {
     struct registration_place p = place_of(c, x);
-    netsnmp_handler_registration *reg = registration_new(&p, "snmpalert", c->options.handler,
-                                                         HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK);
+    netsnmp_handler_registration *reg =
+        registration_new(&p, c->options.name, c->options.handler, c->options.modes);
 
     if (!reg)
-        return err_set(e, ERR_NOMEM, "cannot register the root OID");
+        return err_set(e, ERR_NOMEM, "cannot register an OID");
     if (netsnmp_register_handler(reg) != MIB_REGISTERED_OK)
-        return err_set(e, ERR_EXISTS, "the root OID is registered already");
+        return err_set(e, ERR_EXISTS, "%s is registered already", c->options.name);
     x->registration = reg;
     return 0;
 }
@@ -225,7 +225,7 @@ int agent_contexts_new(struct agent_contexts **ret, const struct agent_contexts_
 
     if (c)
         c->options = *o;
-    if (!c || !(c->first = context_new(c, (struct slice){NULL, 0}))) {
+    if (!c || (!o->owners_only && !(c->first = context_new(c, (struct slice){NULL, 0})))) {
         free(c);
         return err_set(e, ERR_NOMEM, "cannot set up the contexts");
     }

@@ -1,4 +1,4 @@
-/* An SNMP context (RFC 3411) for each owner, named like the owner: the root registered once more,
+/* An SNMP context (RFC 3411) for each owner, named like the owner: a root registered once more,
  * with nothing below it but this owner's rows (store/view.h, view_next_of). A line of snmpd.conf
  * lets a user into a context, and the walk of an owner with one row costs what it would if nobody
  * else had any. The default context, in which everything is, is one of the list.
@@ -36,6 +36,9 @@ struct agent_contexts_options {
     Netsnmp_Node_Handler *handler;
     const oid *root; /* kept, as are the store and ARG */
     size_t root_len;
+    int priority, modes; /* of the registrations: HANDLER_CAN_... */
+    bool owners_only;    /* not in the default context, which then is none of the list */
+    const char *name;    /* of the handler; kept */
     void *arg;
 };
 

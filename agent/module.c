@@ -270,8 +270,12 @@ static void register_standard(void)
 /* Contexts of owners: inside snmpd each is a call, and no wait for anybody. */
 static void follow_owners(void)
 {
-    for (int n = 0; n < CONTEXTS_A_TICK && agent_table_follow(m.table) == 0; n++)
-        ;
+    int n = 0;
+
+    while (n < CONTEXTS_A_TICK && agent_table_follow(m.table) == 0)
+        n++;
+    while (m.standard && n < CONTEXTS_A_TICK && agent_standard_follow(m.standard))
+        n++;
 }
 
 static void register_table(void)

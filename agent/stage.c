@@ -19,7 +19,9 @@ struct agent {
     struct agent_table *table;
     struct agent_standard *standard;
     struct loop_timer *again, *standard_again, *follow;
-    bool refused; /* and not asked again since */
+    bool refused;          /* and not asked again since */
+    bool standards_follow; /* the owners' contexts of our own are settled, for IDLE_MS */
+    int idle_ms;
     struct checks checks;
     struct agent_notifier *notifier;
     struct dispatcher *dispatcher;
@@ -69,11 +71,21 @@ static void on_refused(void *arg, const char *context, const uint32_t *oid, size
     loop_timer_set(a->again, REGISTER_AGAIN_MS);
 }
 
+/* Our own contexts first, then those of the standard modules: a look at what is settled costs as
+ * much as there are owners, and is not taken between two steps. */
 static void follow_owners(void *arg)
 {
     struct agent *a = arg;
 
-    loop_timer_set(a->follow, agent_table_follow(a->table));
+    if (!a->standards_follow) {
+        a->idle_ms = agent_table_follow(a->table);
+        a->standards_follow = a->idle_ms > 0;
+    } else if (!agent_standard_follow(a->standard)) {
+        a->standards_follow = false;
+        loop_timer_set(a->follow, a->idle_ms);
+        return;
+    }
+    loop_timer_set(a->follow, 0);
 }
 
 static void standard_again(void *arg)
@@ -87,7 +99,7 @@ static void register_again(void *arg)
 {
     struct agent *a = arg;
 
-    a->refused = false;
+    a->refused = a->standards_follow = false;
     agent_table_register_anew(a->table);
     follow_owners(a);
 }
@@ -180,8 +192,10 @@ void agent_free(struct agent *a)
         agent_table_forget(a->table);
     else if (a->table)
         agent_table_unregister(a->table);
-    if (a->standard)
+    if (a->standard) {
+        agent_standard_forget(a->standard);
         agent_standard_unregister(a->standard);
+    }
     dispatcher_free(a->dispatcher);
     agent_session_free(a->session); /* calls back for what is still without an answer */
     agent_notifier_free(a->notifier);

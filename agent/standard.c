@@ -10,6 +10,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 
+#include "agent/context.h"
 #include "agent/pending.h"
 #include "agent/reason.h"
 #include "agent/registration.h"
@@ -25,14 +26,25 @@ enum { SUBTREES_MAX = 16 };
 struct subtree {
     struct agent_standard *of;
     const struct std_subtree *what;
+    const char *owner; /* NULL: everything, in the default context; else that owner's, in its own */
     netsnmp_handler_registration *registration; /* NULL: not registered */
+    bool refused, said;
+};
+
+/* A module in the contexts of the owners. */
+struct contexts_module {
+    struct agent_standard *of;
+    const struct std_subtree *what;
+    oid root[MAX_OID_LEN];
+    struct agent_contexts *contexts; /* NULL: it is switched off */
     bool refused, said;
 };
 
 struct agent_standard {
     struct agent_standard_options options;
-    char *owner; /* or NULL */
     struct subtree subtrees[SUBTREES_MAX];
+    struct contexts_module modules[STD_MODULES];
+    unsigned at; /* of them: where the next step goes on */
     struct pending *pending;
 };
 
@@ -146,7 +158,7 @@ static void on_read(struct subtree *tree, netsnmp_agent_request_info *info,
 {
     struct txn *x = txn_begin(tree->of->options.store, TXN_READ);
     const struct standard_scope scope = {
-        .owner = tree->of->owner,
+        .owner = tree->owner,
         .uptime = (uint32_t)netsnmp_get_agent_uptime(),
         .now_ms = clock_wall_ms(),
     };
@@ -177,6 +189,8 @@ void agent_standard_session_lost(struct agent_standard *s)
     pending_end_all(&s->pending);
     for (size_t i = 0; i < std_nsubtrees; i++) /* the next master may take them */
         s->subtrees[i].refused = s->subtrees[i].said = false;
+    for (size_t i = 0; i < STD_MODULES; i++)
+        s->modules[i].refused = s->modules[i].said = false;
 }
 
 /* ---- the phases ----------------------------------------------------------------------------- */
@@ -200,7 +214,7 @@ static const struct std_object *object_of(const netsnmp_request_info *r, bool *r
     return NULL;
 }
 
-static int may_set(const struct agent_standard *s, const netsnmp_request_info *r,
+static int may_set(const struct subtree *tree, const netsnmp_request_info *r,
                    const struct std_object **ret, struct err *e)
 {
     bool scalar = false;
@@ -210,7 +224,7 @@ static int may_set(const struct agent_standard *s, const netsnmp_request_info *r
         return err_set(e, ERR_NOT_WRITABLE, "there is no such object");
     if (!o->writable)
         return err_set(e, ERR_NOT_WRITABLE, "%s is read-only", o->name);
-    if (s->owner)
+    if (tree->owner)
         return err_set(e, ERR_NOT_WRITABLE, "%s is everyone's: not in the context of an owner",
                        o->name);
     if (!scalar)
@@ -221,12 +235,12 @@ static int may_set(const struct agent_standard *s, const netsnmp_request_info *r
     return 0;
 }
 
-static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_info *r,
+static int stage_one(const struct subtree *tree, struct set *set, netsnmp_request_info *r,
                      struct err *e)
 {
     struct set_value v = {.type = SET_UNSIGNED32};
     const struct std_object *o = NULL;
-    int err = may_set(s, r, &o, e);
+    int err = may_set(tree, r, &o, e);
 
     if (err)
         return err;
@@ -240,11 +254,11 @@ static int stage_one(struct agent_standard *s, struct set *set, netsnmp_request_
 }
 
 /* E->code is set. What has no owner is admin's, but what was done in an owner's context. */
-static void refuse(const struct agent_standard *s, netsnmp_agent_request_info *info,
+static void refuse(const struct subtree *tree, netsnmp_agent_request_info *info,
                    netsnmp_request_info *r, int snmp_error, const struct err *e)
 {
     netsnmp_set_request_error(info, r, snmp_error);
-    reason_keep(s->options.store, s->owner ? s->owner : REASON_OWNER_OF_ALL, e);
+    reason_keep(tree->of->options.store, tree->owner ? tree->owner : REASON_OWNER_OF_ALL, e);
 }
 
 static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
@@ -254,10 +268,10 @@ static void on_reserve1(struct subtree *tree, netsnmp_agent_request_info *info,
     struct err e = {.code = ERR_OK};
 
     for (netsnmp_request_info *r = requests; r; r = r->next) {
-        e.code = p ? stage_one(tree->of, p->set, r, &e)
+        e.code = p ? stage_one(tree, p->set, r, &e)
                    : err_set(&e, ERR_NOMEM, "there is no memory for a SET");
         if (e.code) {
-            refuse(tree->of, info, r, pending_snmp_error(e.code), &e);
+            refuse(tree, info, r, pending_snmp_error(e.code), &e);
             return;
         }
     }
@@ -274,7 +288,7 @@ static void on_reserve2(struct subtree *tree, netsnmp_agent_request_info *info,
         return;
     e.code = p ? set_check(p->set, &tag, &e) : err_set(&e, ERR_NOMEM, "the SET is lost");
     if (e.code)
-        refuse(tree->of, info, requests, pending_snmp_error(e.code), &e);
+        refuse(tree, info, requests, pending_snmp_error(e.code), &e);
     else
         p->checked = true;
 }
@@ -290,7 +304,7 @@ static void on_action(struct subtree *tree, netsnmp_agent_request_info *info,
         return;
     e.code = p ? set_commit(p->set, &tag, &e) : err_set(&e, ERR_NOMEM, "the SET is lost");
     if (e.code)
-        refuse(tree->of, info, requests, SNMP_ERR_COMMITFAILED, &e);
+        refuse(tree, info, requests, SNMP_ERR_COMMITFAILED, &e);
     else
         p->committed = true;
 }
@@ -329,6 +343,27 @@ static const struct {
     {MODE_SET_COMMIT, on_cleanup},    {MODE_SET_FREE, on_cleanup},
 };
 
+/* Nothing can be SET in the context of an owner: it ends in the first phase. */
+static int handle_in_context(netsnmp_mib_handler *handler,
+                             netsnmp_handler_registration *registration,
+                             netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+    const struct agent_context *at = handler->myvoid;
+    const struct contexts_module *m = at->arg;
+    struct subtree tree = {
+        .of = m->of, .what = m->what, .owner = at->owner, .registration = registration};
+    const struct std_object *o;
+    struct err e;
+
+    if (info->mode == MODE_GET || info->mode == MODE_GETNEXT) {
+        on_read(&tree, info, requests);
+    } else if (info->mode == MODE_SET_RESERVE1) {
+        e.code = may_set(&tree, requests, &o, &e);
+        refuse(&tree, info, requests, SNMP_ERR_NOTWRITABLE, &e);
+    }
+    return SNMP_ERR_NOERROR;
+}
+
 static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
                   netsnmp_agent_request_info *info, netsnmp_request_info *requests)
 {
@@ -355,7 +390,7 @@ static struct registration_place place_of(struct subtree *tree, oid name[MAX_OID
         .name = name,
         .len = full_name(subids, what->noid, name),
         .priority = what->priority,
-        .context = tree->of->owner ? tree->of->owner : "",
+        .context = "",
         .myvoid = tree,
     };
 }
@@ -412,19 +447,18 @@ static const char *oid_text(const struct std_subtree *what, char dst[64])
     return dst;
 }
 
-static void say_refused(struct subtree *tree)
+/* CONTEXT "": the default one. *SAID: of WHAT it was. */
+static void say_refused(const struct std_subtree *what, const char *context, bool *said)
 {
-    const struct std_subtree *what = tree->what;
     char oid[64];
 
-    if (!tree->said)
+    if (!*said)
         log_error("agentx",
                   "the master agent does not take %s of %s%s%s: another one serves it at our "
                   "priority (%u); end that, or switch the module off in <agentx>",
                   oid_text(what, oid), std_module_names[what->module],
-                  tree->of->owner ? " in context " : "", tree->of->owner ? tree->of->owner : "",
-                  what->priority);
-    tree->said = true;
+                  *context ? " in context " : "", context, what->priority);
+    *said = true;
 }
 
 int agent_standard_register(struct agent_standard *s, struct err *e)
@@ -436,7 +470,7 @@ int agent_standard_register(struct agent_standard *s, struct err *e)
 
         if (err == ERR_EXISTS) { /* inside snmpd, another module's */
             tree->refused = true;
-            say_refused(tree);
+            say_refused(tree->what, "", &tree->said);
         } else if (err) {
             return err_set(e, err, "%s: %s cannot be registered",
                            std_module_names[tree->what->module], oid_text(tree->what, oid));
@@ -451,36 +485,65 @@ void agent_standard_unregister(struct agent_standard *s)
         unregister_one(&s->subtrees[i]);
 }
 
-static bool is_of(const struct subtree *tree, const char *context, const uint32_t *oid, size_t n)
+static bool is_named(const struct std_subtree *what, const uint32_t *oid, size_t n)
 {
-    const netsnmp_handler_registration *reg = tree->registration;
-
-    if (!reg || n != reg->rootoid_len || strcmp(context, tree->of->owner ? tree->of->owner : ""))
+    if (n != std_nmib2 + what->noid)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (reg->rootoid[i] != oid[i])
+        if (oid[i] != (i < std_nmib2 ? std_mib2[i] : what->oid[i - std_nmib2]))
             return false;
     return true;
 }
 
-bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,
-                            size_t n)
+static bool refused_in_context(struct agent_standard *s, const char *context, const uint32_t *oid,
+                               size_t n)
 {
-    for (size_t i = 0; i < std_nsubtrees; i++) {
-        struct subtree *tree = &s->subtrees[i];
+    for (size_t i = 0; i < STD_MODULES; i++) {
+        struct contexts_module *m = &s->modules[i];
 
-        if (!is_of(tree, context, oid, n))
+        if (!m->contexts || !is_named(m->what, oid, n))
             continue;
-        tree->refused = true;
-        say_refused(tree);
+        m->refused = true;
+        say_refused(m->what, context, &m->said);
         return true;
     }
     return false;
 }
 
-bool agent_standard_again(struct agent_standard *s)
+bool agent_standard_refused(struct agent_standard *s, const char *context, const uint32_t *oid,
+                            size_t n)
+{
+    if (*context)
+        return refused_in_context(s, context, oid, n);
+    for (size_t i = 0; i < std_nsubtrees; i++) {
+        struct subtree *tree = &s->subtrees[i];
+
+        if (!tree->registration || !is_named(tree->what, oid, n))
+            continue;
+        tree->refused = true;
+        say_refused(tree->what, "", &tree->said);
+        return true;
+    }
+    return false;
+}
+
+static bool again_in_contexts(struct agent_standard *s)
 {
     bool any = false;
+
+    for (size_t i = 0; i < STD_MODULES; i++) {
+        if (!s->modules[i].refused)
+            continue;
+        any = true;
+        s->modules[i].refused = false;
+        agent_contexts_renew(s->modules[i].contexts);
+    }
+    return any;
+}
+
+bool agent_standard_again(struct agent_standard *s)
+{
+    bool any = again_in_contexts(s);
 
     for (size_t i = 0; i < std_nsubtrees; i++) {
         struct subtree *tree = &s->subtrees[i];
@@ -493,24 +556,75 @@ bool agent_standard_again(struct agent_standard *s)
     return any;
 }
 
+/* ---- contexts ------------------------------------------------------------------------------- */
+
+static int open_module(struct agent_standard *s, enum std_module which, struct err *e)
+{
+    struct contexts_module *m = &s->modules[which];
+    struct agent_contexts_options o = {
+        .store = s->options.store,
+        .handler = handle_in_context,
+        .root = m->root,
+        .priority = std_roots[which].priority,
+        .modes = HANDLER_CAN_RWRITE,
+        .owners_only = true,
+        .name = std_module_names[which],
+        .arg = m,
+    };
+    uint32_t subids[STD_OID_MAX];
+
+    m->of = s;
+    m->what = &std_roots[which];
+    for (size_t i = 0; i < m->what->noid; i++)
+        subids[i] = m->what->oid[i];
+    o.root_len = full_name(subids, m->what->noid, m->root);
+    return s->options.off[which] ? 0 : agent_contexts_new(&m->contexts, &o, e);
+}
+
+/* A module that is settled is looked at again when the others are: a look costs as much as there
+ * are owners. */
+bool agent_standard_follow(struct agent_standard *s)
+{
+    for (; s->at < STD_MODULES && !s->pending; s->at++) {
+        struct contexts_module *m = &s->modules[s->at];
+
+        if (m->contexts && agent_contexts_step(m->contexts))
+            return true;
+    }
+    s->at = s->at < STD_MODULES ? s->at : 0;
+    return false;
+}
+
+void agent_standard_forget(struct agent_standard *s)
+{
+    for (size_t i = 0; i < STD_MODULES; i++)
+        if (s->modules[i].contexts)
+            agent_contexts_forget(s->modules[i].contexts);
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 int agent_standard_new(struct agent_standard **ret, const struct agent_standard_options *o,
                        struct err *e)
 {
     struct agent_standard *s = calloc(1, sizeof(*s));
+    int err = 0;
 
     _Static_assert(STD_OID_MAX >= 5, "the longest registration");
-    if (!s || std_nsubtrees > SUBTREES_MAX || (o->owner && !(s->owner = strdup(o->owner)))) {
+    if (!s || std_nsubtrees > SUBTREES_MAX) {
         free(s);
         return err_set(e, ERR_NOMEM, "cannot set up the standard modules");
     }
     s->options = *o;
-    s->options.owner = s->owner;
     for (size_t i = 0; i < std_nsubtrees; i++)
         s->subtrees[i] = (struct subtree){.of = s, .what = &std_subtrees[i]};
-    *ret = s;
-    return 0;
+    for (unsigned i = 0; i < STD_MODULES && !err; i++)
+        err = open_module(s, i, e);
+    if (err)
+        agent_standard_free(s);
+    else
+        *ret = s;
+    return err;
 }
 
 void agent_standard_free(struct agent_standard *s)
@@ -519,6 +633,7 @@ void agent_standard_free(struct agent_standard *s)
         return;
     agent_standard_unregister(s);
     agent_standard_session_lost(s);
-    free(s->owner);
+    for (size_t i = 0; i < STD_MODULES; i++)
+        agent_contexts_free(s->modules[i].contexts);
     free(s);
 }

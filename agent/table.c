@@ -499,7 +499,14 @@ int agent_table_follow(struct agent_table *t)
 int agent_table_new(struct agent_table **ret, const struct agent_table_options *o, struct err *e)
 {
     struct agent_table *t = calloc(1, sizeof(*t));
-    struct agent_contexts_options contexts = {.store = o->store, .handler = handle, .arg = t};
+    struct agent_contexts_options contexts = {
+        .store = o->store,
+        .handler = handle,
+        .priority = DEFAULT_MIB_PRIORITY,
+        .modes = HANDLER_CAN_RWRITE | HANDLER_CAN_GETBULK,
+        .name = "snmpalert",
+        .arg = t,
+    };
     int err;
 
     if (!t)

@@ -207,6 +207,12 @@ const struct std_subtree std_subtrees[] = {
 };
 const size_t std_nsubtrees = COUNT(std_subtrees);
 
+const struct std_subtree std_roots[STD_MODULES] = {
+    {OID(118, 1), STD_ALARM_MIB, 127},
+    {OID(121, 1), STD_ITU_ALARM_MIB, 127},
+    {OID(92, 1), STD_NOTIFICATION_LOG_MIB, 127},
+};
+
 const struct std_state std_states[STD_STATES] = {
     {LEVEL_OK, 1, 1},      {LEVEL_UNKNOWN, 2, 2},  {LEVEL_INFO, 3, 6},
     {LEVEL_WARNING, 4, 5}, {LEVEL_CRITICAL, 6, 3},

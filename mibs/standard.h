@@ -130,6 +130,8 @@ struct std_subtree {
 };
 extern const struct std_subtree std_subtrees[];
 extern const size_t std_nsubtrees;
+/* In the context of an owner, where snmpd has nothing: each module as a whole, by its number. */
+extern const struct std_subtree std_roots[STD_MODULES];
 
 /* A state of the model, by rising state. */
 struct std_state {

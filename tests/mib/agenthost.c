@@ -1,8 +1,6 @@
-/* agenthost STORE-FOLDER AGENTX-ADDRESS [OWNER] < ROWS: the agent's stage in a process for the
+/* agenthost STORE-FOLDER AGENTX-ADDRESS < ROWS: the agent's stage in a process for the
  * tests of the MIB. Fills the store with rows, serves them through the master agent until SIGTERM;
  * with the address "-" it only keeps the store open, as a core does, for others to serve.
- *
- * OWNER: the standard modules are also served in a context of that name.
  *
  * A row is a line of fields divided by tabs: the table's name, the parts of its index, then
  * COLUMN=VALUE for each cell (the column's number; texts as they are, all else as integers).
@@ -15,7 +13,6 @@
 #include <string.h>
 
 #include "agent/stage.h"
-#include "agent/standard.h"
 #include "alerts/alarms.h"
 #include "alerts/computed.h"
 #include "base/log.h"
@@ -196,17 +193,7 @@ static void on_term(void *arg, int signo)
     loop_stop(arg, 0);
 }
 
-static int serve_owner(struct agent_standard **ret, struct store *s, const char *owner,
-                       struct err *e)
-{
-    const struct agent_standard_options o = {.store = s, .owner = owner};
-    int err = owner ? agent_standard_new(ret, &o, e) : 0;
-
-    return err || !owner ? err : agent_standard_register(*ret, e);
-}
-
-static int serve(struct loop *l, struct store *s, const char *address, const char *owner,
-                 struct err *e)
+static int serve(struct loop *l, struct store *s, const char *address, struct err *e)
 {
     struct agent_options o = {
         .loop = l,
@@ -217,19 +204,14 @@ static int serve(struct loop *l, struct store *s, const char *address, const cha
         .on_set = on_set,
     };
     struct agent *a = NULL;
-    struct agent_standard *standard = NULL;
     int err = computed_register(s, &daemon_kinds);
 
     if (!err && strcmp(address, "-"))
         err = agent_new(&a, &o, e);
-
-    if (!err)
-        err = serve_owner(&standard, s, owner, e);
     if (!err) {
         print_ready();
         err = loop_run(l);
     }
-    agent_standard_free(standard);
     agent_free(a);
     return err;
 }
@@ -241,8 +223,8 @@ int main(int argc, char **argv)
     struct err e = {.code = 0};
     int err;
 
-    if (argc < 3 || argc > 4 || !l) {
-        fprintf(stderr, "usage: agenthost STORE-FOLDER AGENTX-ADDRESS [OWNER] < ROWS\n");
+    if (argc != 3 || !l) {
+        fprintf(stderr, "usage: agenthost STORE-FOLDER AGENTX-ADDRESS < ROWS\n");
         return 2;
     }
     struct store_options options = {.path = argv[1], .no_sync = true, .recover_samples = true};
@@ -260,7 +242,7 @@ int main(int argc, char **argv)
         goto out;
     if ((err = loop_signal(l, SIGTERM, on_term, l)))
         goto out;
-    err = serve(l, s, argv[2], argv[3], &e);
+    err = serve(l, s, argv[2], &e);
 out:
     if (err)
         fprintf(stderr, "agenthost: %s: %s\n", err_name(err), e.text);

@@ -55,7 +55,7 @@ class World:
     self.agent is who keeps the store, as a core does, and serves nothing."""
 
     def __init__(self, rows=(), start_snmpd=True, agent_env=None, config="", agentx=None,
-                 server="agent", agent_args=()):
+                 server="agent"):
         """CONFIG: more lines of snmpd.conf. AGENTX(snmpd's address, folder) answers where the agent
         is to connect to instead."""
         self.folder = tempfile.mkdtemp(prefix="snmpalert-mib-")
@@ -66,7 +66,6 @@ class World:
         self.master = agentx(self.snmpd.agentx, self.folder) if agentx else self.snmpd.agentx
         self.agent = None
         self.agent_env = agent_env
-        self.agent_args = agent_args
         self.rows = rows
         try:
             if start_snmpd:
@@ -81,7 +80,7 @@ class World:
         text = "".join("\t".join(map(str, row)) + "\n" for row in self.rows)
         self.rows = ()
         address = "-" if self.server == "module" else self.master
-        self.agent = Process([program("agenthost"), self.store, address, *self.agent_args],
+        self.agent = Process([program("agenthost"), self.store, address],
                              stdin=text.encode(), env=self.agent_env)
         ready = self.agent.expect(r"^ready ([\d.]+)$")
         self.root = tuple(map(int, ready.group(1).split(".")))

@@ -427,23 +427,53 @@ def test_a_view_shows_what_is_the_owners(make_world):
             [(oid, c) for oid, c in want if oid[:8] == module]
 
 
-def test_a_context_has_one_owner(make_world):
-    """Its scalars count this owner's."""
-    w = make_world(rows(), start_snmpd=False, agent_args=["alice"])
+def manual_view_of_contexts():
+    """The lines that the manual gives for them."""
+    page = (pathlib.Path(__file__).parents[2] / "man/snmpalertd.8.in").read_text()
+    lines = re.findall(r"^    (view snmpalert included \.1\.3\.6\.1\.2\.1\.\S+)$", page, re.M)
+    assert len(lines) == 3
+    return "\n".join(lines) + "\n"
+
+
+def in_context(make_world, owner="alice"):
+    """A world whose community in-context stands for the context of OWNER."""
+    w = make_world(rows(), start_snmpd=False)
     with open(w.snmpd.conf, "a") as f:
-        f.write("com2sec -Cn alice s-alice 127.0.0.1 in-context\ngroup g-alice v2c s-alice\n"
-                "view everything included .1\n"
-                'access g-alice alice v2c noauth exact everything everything none\n')
+        f.write(f"com2sec -Cn {owner} s-owner 127.0.0.1 in-context\ngroup g-owner v2c s-owner\n"
+                + manual_view_of_contexts() +
+                f"access g-owner {owner} v2c noauth exact snmpalert snmpalert none\n")
     w.snmpd.start()
     w.wait_served()
-    alice = Tools(w.snmpd, community="in-context")
-    want = [(oid, c) for oid, c in expected(w.root)
+    tools = Tools(w.snmpd, community="in-context")
+    wait_for(lambda: all(tools.walk(module) for module in (ALARM, ITU, LOG)), "the context")
+    return w, tools
+
+
+def of_alice(w):
+    return [(oid, c) for oid, c in expected(w.root)
             if oid[12:18] == arcs("alice") or len(oid) < 12]
+
+
+def test_a_context_has_one_owner(make_world):
+    """Its scalars count this owner's."""
+    w, alice = in_context(make_world)
     for module in (ALARM, ITU, LOG):
         assert [(v.oid, cell(v)) for v in alice.walk(module)] == \
-            [(oid, c) for oid, c in want if oid[:8] == module]
+            [(oid, c) for oid, c in of_alice(w) if oid[:8] == module]
     assert alice.get(ALARM + (2, 4, 1, 1) + arcs("bob"))[0].type is None
     with pytest.raises(SetRefused) as refused:
         alice.set((LIMIT, "u", 1))
     assert refused.value.error == "notWritable"
     assert "not in the context of an owner" in last_error(w, "alice")
+    assert value(w, LIMIT) == 100000
+
+
+def test_contexts_come_back_with_the_master(make_world):
+    w, alice = in_context(make_world)
+    before = [(v.oid, cell(v)) for v in alice.walk(ALARM)]
+    mark = w.agent.mark()
+    w.snmpd.stop()
+    w.agent.expect("lost the master agent", since=mark)
+    w.snmpd.start()
+    wait_for(lambda: [(v.oid, cell(v)) for v in alice.walk(ALARM)] == before,
+             "the context to come back")

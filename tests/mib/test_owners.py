@@ -418,6 +418,14 @@ def seen_by_prefix(world, owner):
     return status == 0 and oid_text(world.oid(OWNER, 1, 2, owner)) in out
 
 
+def has_standard_modules(world, owner):
+    """nlmConfigGlobalEntryLimit and alarmModelLastChanged, in the context of OWNER."""
+    status, out, _ = world.tools.run_as(
+        ("-v3", "-l", "noAuthNoPriv", "-u", "everybody", "-n", owner), "snmpget",
+        ".1.3.6.1.2.1.92.1.1.1.0", ".1.3.6.1.2.1.118.1.1.1.0", timeout=5)
+    return status == 0 and "No Such" not in out
+
+
 def test_a_thousand_contexts_come_and_come_back(make_world):
     config = ("createUser everybody\ngroup g usm everybody\nview v included .1\n"
               "access g \"\" usm noauth prefix v none none\n")
@@ -426,6 +434,7 @@ def test_a_thousand_contexts_come_and_come_back(make_world):
     world.wait_served()
     for name in (names[0], names[-1]):
         wait_for(lambda: seen_by_prefix(world, name), "the contexts", timeout=30)
+    wait_for(lambda: has_standard_modules(world, names[-1]), "the standard modules", timeout=10)
     mark_ = world.agent.mark()
     world.snmpd.stop()
     world.agent.expect("lost the master agent", since=mark_)
@@ -433,6 +442,7 @@ def test_a_thousand_contexts_come_and_come_back(make_world):
     world.agent.expect("connected to the master agent", since=mark_)
     for name in (names[-1], names[0], names[MANY // 2]):
         wait_for(lambda: seen_by_prefix(world, name), "the contexts to come back", timeout=30)
+    wait_for(lambda: has_standard_modules(world, names[-1]), "the standard modules", timeout=10)
 
 
 def test_a_second_agent_takes_the_contexts_over(make_world, manual):

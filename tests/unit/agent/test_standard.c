@@ -181,7 +181,10 @@ static void refusals_are_known_by_their_names(void **state)
     (void)state;
     assert_false(agent_standard_refused(standard, "", longer, 9));
     assert_false(agent_standard_refused(standard, "", ours, 7));
-    assert_false(agent_standard_refused(standard, "alice", ours, 8));
+    assert_false(agent_standard_refused(standard, "alice", longer, 9));
+    assert_false(agent_standard_again(standard));
+    assert_true(agent_standard_refused(standard, "alice", ours, 8));
+    assert_true(agent_standard_again(standard));
     assert_false(agent_standard_again(standard));
     assert_true(agent_standard_refused(standard, "", ours, 8));
     assert_true(agent_standard_again(standard));
