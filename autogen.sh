@@ -35,6 +35,7 @@ snmptrapd             demo, tests
 openssl               tests of mail over TLS
 faketime              tests: a clock that is set
 valgrind              tests
+groff-base            tests of the manual pages
 python3               demo, tests, pages about the MIB
 python3-pytest        tests
 python3-aiosmtpd      demo, tests: a mail server
