@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "alerts/judge.h"
 #include "base/text.h"
 
 #define TABLE(id) sa_table_by_id(id)
@@ -441,7 +442,8 @@ int route_find(struct txn *t, const char *owner, const char *definition, struct 
     return txn_error(t);
 }
 
-bool route_wants(int64_t states, enum sa_level level)
+bool route_wants(int64_t states, enum sa_level least, enum sa_level level)
 {
-    return states == 0 || (states >> (level - 1) & 1);
+    return (level == LEVEL_OK || level_rank(level) >= level_rank(least)) &&
+           (states == 0 || (states >> (level - 1) & 1));
 }

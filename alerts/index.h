@@ -47,7 +47,8 @@ bool target_in_force(const struct row *target);
  * groups, the owner's global targets, admin's global targets; each once. */
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
 
-/* Does a target with these `states` (BITS, 0: all) want to hear of LEVEL? */
-bool route_wants(int64_t states, enum sa_level level);
+/* Does a target with these `states` (BITS, 0: all) and this `minLevel`, which says nothing of
+ * recoveries, want to hear of LEVEL? */
+bool route_wants(int64_t states, enum sa_level least, enum sa_level level);
 
 #endif

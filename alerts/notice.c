@@ -652,14 +652,16 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
 
 static int cancel_untold(struct txn *t, const struct place *done, int64_t now_ms);
 
-static bool wants(const struct told *told, const struct notice_text *n, int64_t states,
+static bool wants(const struct told *told, const struct notice_text *n, const struct row *target,
                   bool notify_recovery)
 {
+    bool knows = told->level || told->owed;
+
     if (n->kind == KIND_ACKNOWLEDGE) /* whoever knows of the problem may stop to worry */
-        return told->level || told->owed;
-    if (n->level != LEVEL_OK)
-        return route_wants(states, n->level);
-    return notify_recovery && route_wants(states, LEVEL_OK) && (told->level || told->owed);
+        return knows;
+    return route_wants(row_int(target, TARGET_STATES),
+                       (enum sa_level)row_int(target, TARGET_MIN_LEVEL), n->level) &&
+           (n->level != LEVEL_OK || (notify_recovery && knows));
 }
 
 /* A problem that N tells is held back for the target of LINE. */
@@ -694,7 +696,7 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
     bool full;
     int err;
 
-    if (!wants(&told, n, row_int(target, TARGET_STATES), notify_recovery))
+    if (!wants(&told, n, target, notify_recovery))
         return not_wanted(t, &line, told, n);
     if (n->suppression)
         return suppress(t, &line, to, target, n, &told, now_ms);

@@ -656,6 +656,23 @@ static void drop_known(struct rebuild *b)
     }
 }
 
+/* Those that are gone, or are active again. One that is out of service may have been told. */
+static void drop_known(struct rebuild *b)
+{
+    struct key at = {.len = 0};
+    struct slice k, v;
+
+    while (!failed(b) && !kv_seek(b->t, "disabled", key_slice(&at), at.len > 0, &k, &v)) {
+        struct row r;
+
+        at = key_copy(k);
+        if (!at.len)
+            txn_fail(b->t, ERR_CORRUPT);
+        else if (row_get(b->t, TABLE(SA_DEFINITION), &at, &r) || row_active(&r))
+            kv_del(b->t, "disabled", key_slice(&at));
+    }
+}
+
 /* The core is told of none of these a second time; but a change that waits must still find that it
  * is one. */
 static void rebuild_disabled(struct rebuild *b)

@@ -340,6 +340,7 @@ enum { /* saTargetTable (owner, target) */
     TARGET_LAST_ERROR = 15,
     TARGET_REVERT = 16, /* trigger */
     TARGET_TOLD = 17,   /* Gauge32, computed: alerts that it was told a problem of, and no end yet */
+    TARGET_MIN_LEVEL = 18, /* SaLevel, default ok: every level */
     TARGET_SEQUENCE = 200,    /* hidden, durable: last target sequence given (Unsigned32) */
     TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
     TARGET_FILE = 210,

@@ -513,14 +513,17 @@ def test_target_gets_the_levels_that_it_wants(make_site):
     site = make_site(
         definition("busy") +
         definition("few", "_topic['cluster.metrics'].numAppsRunning > 5", severity="warning") +
-        '<target name="worst" handler="traps" states="critical" global="true"/>', apps=7)
+        '<target name="worst" handler="traps" states="critical" global="true"/>'
+        '<target name="bad" handler="traps" minLevel="critical" global="true"/>', apps=7)
     wait_alert(site, "busy", "critical", "active")
     wait_alert(site, "few", "warning", "active")
     apps_run(site, 2)
     wait_alert(site, "busy", "ok", "inactive")
     wait_alert(site, "few", "ok", "inactive")
-    wait_notice(site, State="delivered")
-    assert [(n["Definition"], n["Kind"]) for n in notices(site)] == [("busy", "raise")]
+    wait_notice(site, Target="worst", State="delivered")
+    wait_notice(site, Target="bad", Kind="clear", State="delivered")
+    assert sorted((n["Target"], n["Definition"], n["Kind"]) for n in notices(site)) == [
+        ("bad", "busy", "clear"), ("bad", "busy", "raise"), ("worst", "busy", "raise")]
 
 
 def test_source_without_samples_makes_what_reads_it_unknown(make_site):

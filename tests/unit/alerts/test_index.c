@@ -340,9 +340,13 @@ static void test_wanted_levels(void **state)
 {
     (void)state;
     for (enum sa_level l = LEVEL_OK; l <= LEVEL_UNKNOWN; l++) {
-        assert_true(route_wants(0, l));
-        assert_true(route_wants(1 << (l - 1), l));
-        assert_false(route_wants(0x1f & ~(1 << (l - 1)), l));
+        assert_true(route_wants(0, LEVEL_OK, l));
+        assert_true(route_wants(1 << (l - 1), LEVEL_OK, l));
+        assert_false(route_wants(0x1f & ~(1 << (l - 1)), LEVEL_OK, l));
+        assert_int_equal(route_wants(0, LEVEL_UNKNOWN, l), l != LEVEL_INFO);
+        assert_int_equal(route_wants(0, LEVEL_WARNING, l), l != LEVEL_INFO && l != LEVEL_UNKNOWN);
+        assert_int_equal(route_wants(0, LEVEL_CRITICAL, l), l == LEVEL_OK || l == LEVEL_CRITICAL);
+        assert_int_equal(route_wants(0x1e, LEVEL_CRITICAL, l), l == LEVEL_CRITICAL);
     }
 }
 

@@ -566,45 +566,50 @@ static void test_a_target_made_again_is_told_nothing_old(void **state)
 struct story {
     const char *name, *steps, *want; /* p pending, d delivered, f failed, x cancelled */
     int64_t states;                  /* of the target */
+    enum sa_level least;             /* its minLevel; 0: as it comes */
 };
 
 enum { ONLY_CRITICAL = 1 << 3, NOT_OK = 0x1e, NOT_WARNING = 0x1b };
 
 static const struct story stories[] = {
-    {"a told problem gets its recovery", "RdCd", "dd", 0},
-    {"an owed problem gets its recovery", "RC", "pp", 0},
-    {"an OK that nobody was told of", "C", "", 0},
-    {"told twice, cleared once", "RdUdCd", "ddd", 0},
-    {"the clear is told once", "RdCdC", "dd", 0},
-    {"the only problem failed: its recovery goes with it", "RCf", "fx", 0},
-    {"the only problem was cancelled: its recovery goes with it", "RCx", "xx", 0},
-    {"one of two problems failed", "RUCf", "fpp", 0},
-    {"both problems failed", "RUCff", "ffx", 0},
-    {"the first was told, the second failed", "RUCdf", "dfp", 0},
-    {"failed before the recovery: none is made", "RfC", "f", 0},
-    {"failed, then a change that is told", "RfUdC", "fdp", 0},
-    {"the recovery of a failed problem, behind which another one waits", "RCRCf", "fxpp", 0},
-    {"two episodes, both told", "RCRCdddd", "dddd", 0},
-    {"two episodes, both failed", "RCRCff", "fxfx", 0},
-    {"a failed recovery is still owed", "RdCfRfC", "dffp", 0},
-    {"a level that the target does not want", "RC", "", ONLY_CRITICAL},
-    {"only the wanted level; OK is none of them", "RUdC", "d", ONLY_CRITICAL},
-    {"a target that wants no OK", "RdC", "d", NOT_OK},
-    {"... and is not told of one later, either", "RdCUdC", "dd", NOT_OK},
-    {"the recovery of a level that it wants", "RUdCd", "dd", NOT_WARNING},
-    {"notifyRecovery false", "Rdo", "d", 0},
-    {"notifyRecovery false does not remember for ever", "RdoRfC", "df", 0},
-    {"forgotten: nobody is owed a recovery", "RdFC", "d", 0},
-    {"forgotten on its way: not remembered when it arrives", "RFdC", "d", 0},
-    {"... nor taken for the next problem, which is told", "RFRddC", "ddp", 0},
-    {"... which is owed", "RFRfC", "fpp", 0},
-    {"... which failed", "RFRdCf", "dfx", 0},
-    {"gone with its recovery failed", "RdCfGC", "df", 0},
-    {"gone while its problem is on its way, which fails", "RCGf", "fx", 0},
-    {"gone, and then the recovery fails", "RdCGf", "df", 0},
-    {"gone, and then the recovery is cancelled", "RdCGx", "dx", 0},
-    {"gone, then its problem is told and the recovery fails", "RCGdf", "df", 0},
-    {"a recovery that is forbidden while its problem is on its way", "RodC", "d", 0},
+    {"a told problem gets its recovery", "RdCd", "dd", 0, 0},
+    {"an owed problem gets its recovery", "RC", "pp", 0, 0},
+    {"an OK that nobody was told of", "C", "", 0, 0},
+    {"told twice, cleared once", "RdUdCd", "ddd", 0, 0},
+    {"the clear is told once", "RdCdC", "dd", 0, 0},
+    {"the only problem failed: its recovery goes with it", "RCf", "fx", 0, 0},
+    {"the only problem was cancelled: its recovery goes with it", "RCx", "xx", 0, 0},
+    {"one of two problems failed", "RUCf", "fpp", 0, 0},
+    {"both problems failed", "RUCff", "ffx", 0, 0},
+    {"the first was told, the second failed", "RUCdf", "dfp", 0, 0},
+    {"failed before the recovery: none is made", "RfC", "f", 0, 0},
+    {"failed, then a change that is told", "RfUdC", "fdp", 0, 0},
+    {"the recovery of a failed problem, behind which another one waits", "RCRCf", "fxpp", 0, 0},
+    {"two episodes, both told", "RCRCdddd", "dddd", 0, 0},
+    {"two episodes, both failed", "RCRCff", "fxfx", 0, 0},
+    {"a failed recovery is still owed", "RdCfRfC", "dffp", 0, 0},
+    {"a level that the target does not want", "RC", "", ONLY_CRITICAL, 0},
+    {"only the wanted level; OK is none of them", "RUdC", "d", ONLY_CRITICAL, 0},
+    {"a target that wants no OK", "RdC", "d", NOT_OK, 0},
+    {"... and is not told of one later, either", "RdCUdC", "dd", NOT_OK, 0},
+    {"the recovery of a level that it wants", "RUdCd", "dd", NOT_WARNING, 0},
+    {"notifyRecovery false", "Rdo", "d", 0, 0},
+    {"notifyRecovery false does not remember for ever", "RdoRfC", "df", 0, 0},
+    {"forgotten: nobody is owed a recovery", "RdFC", "d", 0, 0},
+    {"forgotten on its way: not remembered when it arrives", "RFdC", "d", 0, 0},
+    {"... nor taken for the next problem, which is told", "RFRddC", "ddp", 0, 0},
+    {"... which is owed", "RFRfC", "fpp", 0, 0},
+    {"... which failed", "RFRdCf", "dfx", 0, 0},
+    {"gone with its recovery failed", "RdCfGC", "df", 0, 0},
+    {"gone while its problem is on its way, which fails", "RCGf", "fx", 0, 0},
+    {"gone, and then the recovery fails", "RdCGf", "df", 0, 0},
+    {"gone, and then the recovery is cancelled", "RdCGx", "dx", 0, 0},
+    {"gone, then its problem is told and the recovery fails", "RCGdf", "df", 0, 0},
+    {"a recovery that is forbidden while its problem is on its way", "RodC", "d", 0, 0},
+    {"below the level that it wants", "RC", "", 0, LEVEL_CRITICAL},
+    {"at that level, and over", "RUdCd", "dd", 0, LEVEL_CRITICAL},
+    {"at that level, then below it, and over", "UdRCd", "dd", 0, LEVEL_CRITICAL},
+    {"at that level, and it wants no OK", "UdC", "d", NOT_OK, LEVEL_CRITICAL},
 };
 
 static void story_step(struct txn *t, char step, uint32_t *made, uint32_t *oldest)
@@ -658,6 +663,8 @@ static void test_who_is_told(void **state)
 
         print_message("%s\n", s->name);
         set_target(t, "ops", TARGET_STATES, s->states);
+        if (s->least)
+            set_target(t, "ops", TARGET_MIN_LEVEL, s->least);
         for (const char *p = s->steps; *p; p++)
             story_step(t, *p, &made, &oldest);
         for (uint32_t id = 1; id <= made; id++)
