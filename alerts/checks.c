@@ -263,6 +263,34 @@ static int check_quota(const struct set_check_context *c, const char *owner, str
     return 0;
 }
 
+static int too_many_recipients(struct err *e)
+{
+    return err_set(e, ERR_WRONG_VALUE,
+                   "at most 64 recipients of at most 255 octets, divided by commas or blanks");
+}
+
+static int check_direct(const struct set_check_context *c, const char *owner, const char *name,
+                        unsigned *ret_column, struct err *e)
+{
+    struct slice recipients = row_text(c->after, DEFINITION_RECIPIENTS);
+    int n = recipients_each(recipients.data, recipients.len, NULL, NULL);
+    char handler[33];
+    struct row r;
+
+    *ret_column = DEFINITION_RECIPIENTS;
+    if (n < 0)
+        return too_many_recipients(e);
+    if (!recipients.len)
+        return 0;
+    if (strlen(name) > DIRECT_NAME_MAX)
+        return err_set(e, ERR_INCONSISTENT_VALUE,
+                       "the name of a definition with recipients has %d octets at most",
+                       DIRECT_NAME_MAX);
+    *ret_column = DEFINITION_HANDLER;
+    direct_handler(c->after, handler);
+    return look_ref(c, SA_HANDLER, owner, handler, &r) ? no_such(e, "handler", handler, owner) : 0;
+}
+
 static int check_definition(void *arg, const struct set_check_context *c, unsigned *ret_column,
                             struct err *e)
 {
@@ -277,6 +305,8 @@ static int check_definition(void *arg, const struct set_check_context *c, unsign
         *ret_column = DEFINITION_SERVICE;
         err = check_service(c, n[0], e);
     }
+    if (!err)
+        err = check_direct(c, n[0], n[1], ret_column, e);
     return err ? err : check_condition(arg, c, n[0], ret_column, e);
 }
 
@@ -411,14 +441,16 @@ static int check_target(void *arg, const struct set_check_context *c, unsigned *
     *ret_column = TARGET_HANDLER;
     if (c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
+    if (direct_is_name(n[1]))
+        return err_set(e, ERR_INCONSISTENT_NAME,
+                       "names that begin with @ are those of definitions' own recipients");
     row_str(c->after, TARGET_HANDLER, handler, sizeof handler);
     if (handler[0] && look_ref(c, SA_HANDLER, n[0], handler, &r))
         return no_such(e, "handler", handler, n[0]);
     *ret_column = TARGET_RECIPIENTS;
     recipients = row_text(c->after, TARGET_RECIPIENTS);
     if (recipients_each(recipients.data, recipients.len, NULL, NULL) < 0)
-        return err_set(e, ERR_WRONG_VALUE,
-                       "at most 64 recipients of at most 255 octets, divided by commas or blanks");
+        return too_many_recipients(e);
     *ret_column = TARGET_GLOBAL;
     return check_global(c, n[0], n[1], e);
 }

@@ -208,6 +208,143 @@ static int change_service(struct txn *t, const char *owner, const char *definiti
     return err;
 }
 
+/* ---- targets, and those of definitions' own recipients ---- */
+
+static int target_gone(struct txn *t, const struct key *k)
+{
+    int err = drop_mark(t, INDEX_GLOBALS, k);
+
+    if (!err)
+        err = drop_rows(t, SA_TARGET_PROPERTY, k);
+    return err ? err : drop_links(t, INDEX_TARGET_GROUPS, SA_GROUP_TARGET, k);
+}
+
+static int apply_target(struct txn *t, const struct slice *key)
+{
+    char n[2][33];
+    struct key k;
+    struct row r;
+    struct edit d;
+    uint32_t id;
+    int err = 0;
+
+    if (!key_read_names(key, n, 2))
+        return 0;
+    k = key_of_names(n[0], n[1]);
+    if (row_get(t, TABLE(SA_TARGET), &k, &r))
+        return target_gone(t, &k);
+    if (row_active(&r) && row_int(&r, TARGET_GLOBAL) == TRUTH_TRUE)
+        err = put_mark(t, INDEX_GLOBALS, &k);
+    else
+        err = drop_mark(t, INDEX_GLOBALS, &k);
+    if (err)
+        return err;
+    /* A row that was made anew has lost its hidden cells, and so gets a new life here. */
+    if (row_get(t, TABLE(SA_TARGET), &k, &r) || row_has(&r, TARGET_INCARNATION))
+        return txn_error(t);
+    err = id_next(t, TABLE(SA_TARGET), &id);
+    if (err)
+        return err;
+    edit_begin(&d, t, TABLE(SA_TARGET), &k);
+    edit_int(&d, TARGET_INCARNATION, id);
+    return row_put(&d, NULL);
+}
+
+bool direct_is_name(const char *target)
+{
+    return target[0] == '@';
+}
+
+const char *direct_handler(const struct row *definition, char ret[33])
+{
+    row_str(definition, DEFINITION_HANDLER, ret, 33);
+    if (!ret[0])
+        memcpy(ret, DIRECT_HANDLER, sizeof DIRECT_HANDLER);
+    return ret;
+}
+
+static bool direct_name(char ret[33], const char *definition)
+{
+    size_t n = strlen(definition);
+
+    if (n > DIRECT_NAME_MAX)
+        return false;
+    ret[0] = '@';
+    memcpy(ret + 1, definition, n + 1);
+    return true;
+}
+
+/* The target of DEFINITION, whose row says HANDLER and RECIPIENTS. */
+static int put_direct(struct txn *t, const struct key *target, const char *handler,
+                      const char *recipients)
+{
+    struct slice k = key_slice(target);
+    struct edit d;
+    int err;
+
+    edit_begin(&d, t, TABLE(SA_TARGET), target);
+    edit_str(&d, TARGET_HANDLER, handler);
+    edit_str(&d, TARGET_RECIPIENTS, recipients);
+    edit_int(&d, TARGET_STORAGE, STORAGE_READ_ONLY);
+    edit_int(&d, TARGET_STATUS, ROW_ACTIVE);
+    err = row_put(&d, NULL);
+    return err ? err : apply_target(t, &k);
+}
+
+static int drop_direct(struct txn *t, const struct key *target)
+{
+    int err = row_delete(t, TABLE(SA_TARGET), target);
+
+    return err ? err : target_gone(t, target);
+}
+
+static bool in_force(struct txn *t, const char *owner, const char *definition, struct row *ret)
+{
+    struct key k = key_of_names(owner, definition);
+
+    return !row_get(t, TABLE(SA_DEFINITION), &k, ret) && row_active(ret);
+}
+
+/* The target of a definition that is not in force goes, unless notices wait for it. */
+static int drop_idle(struct txn *t, const struct key *target)
+{
+    struct row r;
+
+    if (row_get(t, TABLE(SA_TARGET), target, &r) || row_int(&r, TARGET_PENDING))
+        return txn_error(t);
+    return drop_direct(t, target);
+}
+
+/* Makes, changes or drops the target of a definition as its row is now. */
+static int follow_direct(struct txn *t, const char *owner, const char *definition)
+{
+    char name[33], handler[33], recipients[SA_CELL_MAX + 1];
+    struct key target;
+    struct row r;
+
+    if (!direct_name(name, definition))
+        return 0;
+    target = key_of_names(owner, name);
+    if (!in_force(t, owner, definition, &r))
+        return drop_idle(t, &target);
+    if (*row_str(&r, DEFINITION_RECIPIENTS, recipients, sizeof recipients))
+        return put_direct(t, &target, direct_handler(&r, handler), recipients);
+    return row_exists(t, TABLE(SA_TARGET), &target) ? drop_direct(t, &target) : txn_error(t);
+}
+
+int direct_settled(struct txn *t, const struct key *target)
+{
+    struct slice k = key_slice(target);
+    char n[2][33];
+    struct row r;
+
+    if (!key_read_names(&k, n, 2) || !direct_is_name(n[1]) || in_force(t, n[0], n[1] + 1, &r))
+        return txn_error(t);
+    return drop_idle(t, target);
+}
+
+/* ---- definitions ---- */
+
 static int apply_definition(struct txn *t, const struct slice *key)
 {
     char n[2][33], now[33], before[33] = "";
@@ -227,6 +364,8 @@ static int apply_definition(struct txn *t, const struct slice *key)
         err = change_service(t, n[0], n[1], before, now);
     if (!err && !row_exists(t, TABLE(SA_DEFINITION), &k))
         err = drop_links(t, INDEX_DEF_GROUPS, SA_GROUP_DEFINITION, &k);
+    if (!err)
+        err = follow_direct(t, n[0], n[1]);
     return err ? err : txn_error(t);
 }
 
@@ -279,46 +418,6 @@ static int apply_script(struct txn *t, const struct slice *key)
     struct key k = key_copy(*key);
 
     return row_exists(t, TABLE(SA_SCRIPT), &k) ? txn_error(t) : drop_rows(t, SA_SCRIPT_TEXT, &k);
-}
-
-static int target_gone(struct txn *t, const struct key *k)
-{
-    int err = drop_mark(t, INDEX_GLOBALS, k);
-
-    if (!err)
-        err = drop_rows(t, SA_TARGET_PROPERTY, k);
-    return err ? err : drop_links(t, INDEX_TARGET_GROUPS, SA_GROUP_TARGET, k);
-}
-
-static int apply_target(struct txn *t, const struct slice *key)
-{
-    char n[2][33];
-    struct key k;
-    struct row r;
-    struct edit d;
-    uint32_t id;
-    int err = 0;
-
-    if (!key_read_names(key, n, 2))
-        return 0;
-    k = key_of_names(n[0], n[1]);
-    if (row_get(t, TABLE(SA_TARGET), &k, &r))
-        return target_gone(t, &k);
-    if (row_active(&r) && row_int(&r, TARGET_GLOBAL) == TRUTH_TRUE)
-        err = put_mark(t, INDEX_GLOBALS, &k);
-    else
-        err = drop_mark(t, INDEX_GLOBALS, &k);
-    if (err)
-        return err;
-    /* A row that was made anew has lost its hidden cells, and so gets a new life here. */
-    if (row_get(t, TABLE(SA_TARGET), &k, &r) || row_has(&r, TARGET_INCARNATION))
-        return txn_error(t);
-    err = id_next(t, TABLE(SA_TARGET), &id);
-    if (err)
-        return err;
-    edit_begin(&d, t, TABLE(SA_TARGET), &k);
-    edit_int(&d, TARGET_INCARNATION, id);
-    return row_put(&d, NULL);
 }
 
 int index_apply(struct txn *t, const struct change *c)
@@ -419,7 +518,7 @@ static bool is_member(struct txn *t, const char *owner, const char *group, const
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret)
 {
     struct key prefix = key_of_names(owner, definition), at = prefix;
-    char service[33] = "", n[3][33];
+    char service[33] = "", direct[33], n[3][33];
     struct slice k, v;
     bool after = false;
 
@@ -436,6 +535,8 @@ int route_find(struct txn *t, const char *owner, const char *definition, struct 
         if (key_read_names(&k, n, 3) && is_member(t, owner, n[2], definition))
             route_group(t, ret, owner, n[2]);
     }
+    if (direct_name(direct, definition))
+        route_add(t, ret, owner, direct);
     route_globals(t, ret, owner);
     if (strcmp(owner, ADMIN))
         route_globals(t, ret, ADMIN);

@@ -24,6 +24,17 @@
 /* The service of definitions that name none. */
 #define SERVICE_DEFAULT "default"
 
+/* The target of a definition's own recipients is a row that follows the definition's, as default
+ * groups do: "@" and the definition's name, readOnly. That of a definition that is no longer in
+ * force stays until its queue is empty: what was told is told to be over. */
+enum { DIRECT_NAME_MAX = 31 }; /* octets of the definition's name */
+#define DIRECT_HANDLER "mail"  /* of definitions that name none */
+bool direct_is_name(const char *target);
+/* The handler that DEFINITION (its row) names for them. Returns RET. */
+const char *direct_handler(const struct row *definition, char ret[33]);
+/* A notice to TARGET, any target, has ended. */
+int direct_settled(struct txn *t, const struct key *target);
+
 /* Take in what change C says of its row. 0 or the transaction's error. */
 int index_apply(struct txn *t, const struct change *c);
 
@@ -43,8 +54,8 @@ struct route {
 };
 /* Is it active and enabled? TARGET: its row. */
 bool target_in_force(const struct row *target);
-/* Every target in force that DEFINITION leads to: by its default group, by its custom
- * groups, the owner's global targets, admin's global targets; each once. */
+/* Every target in force that DEFINITION leads to: by its default group, by its custom groups, its
+ * own recipients, the owner's global targets, admin's global targets; each once. */
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
 
 /* Does a target with these `states` (BITS, 0: all) and this `minLevel`, which says nothing of

@@ -1461,7 +1461,7 @@ static struct standing standing_of(struct txn *t, const struct notice_ref *n, co
         return s;
     s.latest = row_int(&alert, ALERT_HISTORY) == row_int(r, NOTICE_HISTORY);
     s.bygone = row_int(r, NOTICE_KIND) == KIND_CLEAR
-                   ? row_int(&alert, ALERT_LEVEL) != LEVEL_OK
+                   ? row_int(&alert, ALERT_LEVEL) != LEVEL_OK || !s.latest
                    : row_int(&alert, ALERT_ACTIVE_SINCE) != row_int(r, NOTICE_ACTIVE_SINCE);
     return s;
 }
@@ -1547,6 +1547,18 @@ int notice_act(struct txn *t, const struct notice_ref *n, int64_t now_ms, bool *
         return resend(t, n, &r, now_ms);
     *ret_call_back = row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED;
     return *ret_call_back ? 0 : cancel(t, n, by_manager, now_ms);
+}
+
+int notice_settled(struct txn *t, const struct notice_ref *n)
+{
+    struct key k = key_of_id(n->owner, n->id), target;
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    target = notice_target_key(&r);
+    return direct_settled(t, &target);
 }
 
 /* ---- claiming ---- */

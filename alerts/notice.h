@@ -130,6 +130,9 @@ struct key notice_target_key(const struct row *notice);
 int notice_act(struct txn *t, const struct notice_ref *n, int64_t now_ms, bool *ret_call_back);
 /* The alert was closed by other means (disabled, deleted): nobody is owed its recovery any more. */
 int notice_forget(struct txn *t, uint32_t alert);
+/* N has ended, or may have: the last one of a target that goes with its queue (alerts/index.h). */
+int notice_settled(struct txn *t, const struct notice_ref *n);
+
 /* The alert's row goes: so does what is known of it, but what notices under way will settle. */
 int notice_alert_gone(struct txn *t, uint32_t alert);
 /* At start: everything DISPATCHED is due now, and so is what a clock that was set back meanwhile

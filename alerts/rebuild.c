@@ -639,21 +639,12 @@ static void disabled_row(struct rebuild *b, const struct row *r, const struct ke
         kv_put(b->t, "disabled", key_slice(k), (struct slice){NULL, 0});
 }
 
-/* Those that are gone, or are active again. One that is out of service may have been told. */
-static void drop_known(struct rebuild *b)
+/* Of a definition that is gone, once its queue is known to be empty. */
+static void direct_row(struct rebuild *b, const struct row *r, const struct key *k)
 {
-    struct key at = {.len = 0};
-    struct slice k, v;
-
-    while (!failed(b) && !kv_seek(b->t, "disabled", key_slice(&at), at.len > 0, &k, &v)) {
-        struct row r;
-
-        at = key_copy(k);
-        if (!at.len)
-            txn_fail(b->t, ERR_CORRUPT);
-        else if (row_get(b->t, TABLE(SA_DEFINITION), &at, &r) || row_active(&r))
-            kv_del(b->t, "disabled", key_slice(&at));
-    }
+    (void)r;
+    if (direct_settled(b->t, k))
+        txn_fail(b->t, ERR_CORRUPT);
 }
 
 /* Those that are gone, or are active again. One that is out of service may have been told. */
@@ -722,6 +713,7 @@ static void rebuild_all(struct rebuild *b)
     each(b, SA_NOTICE, notice_row);
     each(b, SA_NOTICE_RECIPIENT, recipient_row);
     rebuild_queue(b);
+    each(b, SA_TARGET, direct_row);
     rebuild_told(b);
     rebuild_ids(b);
     rebuild_alarms(b);

@@ -185,6 +185,13 @@ static bool may_be_told(struct txn *t, const struct slice *target)
     return !row_get(t, sa_table_by_id(SA_TARGET), &k, &r) && target_in_force(&r);
 }
 
+/* May what change CH says be the end of a target's notices? */
+static bool untold(struct txn *t, const struct change *ch)
+{
+    return (ch->table == SA_TARGET && !may_be_told(t, &ch->key)) ||
+           (ch->table == SA_DEFINITION && change_has(ch, DEFINITION_RECIPIENTS));
+}
+
 /* ---- alerts and notices ---- */
 
 static int call_back(struct core_touched *x, const struct notice_ref *n)
@@ -205,6 +212,8 @@ static int apply_notice(struct txn *t, const struct notice_ref *n, int64_t now_m
     bool wanted;
     int err = notice_act(t, n, now_ms, &wanted);
 
+    if (!err)
+        err = notice_settled(t, n);
     return err || !wanted ? err : call_back(touched, n);
 }
 
@@ -265,7 +274,7 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     }
     if (!err)
         err = index_apply(t, ch);
-    if (!err && ch->table == SA_TARGET && !may_be_told(t, &ch->key))
+    if (!err && untold(t, ch))
         c->unsort_wanted = true; /* what waits for it is cancelled, wherever it waits */
     if (!err && ch->table == SA_TARGET && change_has(ch, TARGET_TEST))
         err = apply_test(c, t, owner, name, now);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/index.h"
 #include "alerts/override.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -216,7 +217,7 @@ static bool stays(const struct row_index *index, const struct row *r)
 
 static int check_row(const struct apply *a, const struct row *r, struct err *e)
 {
-    char owner[33], name[33], handler[33];
+    char owner[33], name[33], handler[33] = "";
     size_t pos = 0;
 
     if (!key_read_name(&r->key, &pos, owner) || !key_read_name(&r->key, &pos, name))
@@ -224,17 +225,19 @@ static int check_row(const struct apply *a, const struct row *r, struct err *e)
     if (!core_names_find(&a->owners, "", owner))
         return err_set(e, ERR_INVALID, "%s: owner '%s' is gone, but has %s '%s'", a->file->file,
                        owner, r->table->xml, name);
-    if (r->table->id != SA_TARGET)
-        return 0;
-    row_str(r, TARGET_HANDLER, handler, sizeof handler);
+    if (r->table->id == SA_TARGET)
+        row_str(r, TARGET_HANDLER, handler, sizeof handler);
+    else if (r->table->id == SA_DEFINITION && row_text(r, DEFINITION_RECIPIENTS).len)
+        direct_handler(r, handler);
     if (handler[0] && !core_names_find(&a->handlers, owner, handler) &&
         !core_names_find(&a->handlers, "admin", handler))
-        return err_set(e, ERR_INVALID, "%s: handler '%s' is gone, but target %s/%s uses it",
-                       a->file->file, handler, owner, name);
+        return err_set(e, ERR_INVALID, "%s: handler '%s' is gone, but %s %s/%s uses it",
+                       a->file->file, handler, r->table->xml, owner, name);
     return 0;
 }
 
-/* A file is refused that drops what rows which stay refer to: owners, and handlers of targets. */
+/* A file is refused that drops what rows which stay refer to: owners, and handlers of targets and
+ * definitions. */
 static int check_dangling(struct apply *a, struct err *e)
 {
     static const unsigned tables[] = {SA_DEFINITION, SA_SCRIPT, SA_GROUP, SA_TARGET};
@@ -460,8 +463,8 @@ static int put_rows(struct apply *a, struct err *e)
 
 /* ---- rows that the file has no more ---- */
 
-/* Rows that came from a file are readOnly or permanent; default groups are readOnly too, but ours.
- */
+/* Rows that came from a file are readOnly or permanent; default groups and the targets of
+ * definitions' own recipients are readOnly too, but ours. */
 static bool from_file(struct txn *t, const struct row *r)
 {
     struct key group_key;
@@ -473,10 +476,12 @@ static bool from_file(struct txn *t, const struct row *r)
         return false;
     if (r->table->id == SA_GROUP)
         return row_int(r, GROUP_DEFAULT) != TRUTH_TRUE;
-    if (r->table->id != SA_GROUP_DEFINITION)
+    if (r->table->id != SA_GROUP_DEFINITION && r->table->id != SA_TARGET)
         return true;
     if (!key_read_name(&r->key, &pos, n[0]) || !key_read_name(&r->key, &pos, n[1]))
         return false;
+    if (r->table->id == SA_TARGET)
+        return !direct_is_name(n[1]);
     group_key = key_of_names(n[0], n[1]);
     return row_get(t, sa_table_by_id(SA_GROUP), &group_key, &group) ||
            row_int(&group, GROUP_DEFAULT) != TRUTH_TRUE;

@@ -637,6 +637,14 @@ static const struct sa_column definition_columns[] = {
      .help = "Number of the definition's alerts whose level is critical."},
     {GAUGE(DEFINITION_ALERTS_UNKNOWN, "saDefinitionAlertsUnknown", SA_COMPUTED),
      .help = "Number of the definition's alerts whose level is unknown."},
+    {TEXT(DEFINITION_RECIPIENTS, "saDefinitionRecipients", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "recipients",
+     .help = "Addresses that are told of the definition's alerts without a group or a target, "
+             "divided by commas or blanks."},
+    {NAME_OR_EMPTY(DEFINITION_HANDLER, "saDefinitionHandler", SA_READ_CREATE, SA_DURABLE),
+     .xml = "handler",
+     .help = "Name of the handler that delivers to saDefinitionRecipients: one of the owner's own, "
+             "else one of admin's; empty stands for mail."},
     FILE_CELLS(DEFINITION_FILE, "saDefinitionFile"),
 };
 static const struct sa_table definition_table = {

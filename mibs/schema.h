@@ -278,6 +278,8 @@ enum { /* saDefinitionTable (owner, definition) */
     DEFINITION_ALERTS_WARNING = 27,
     DEFINITION_ALERTS_CRITICAL = 28,
     DEFINITION_ALERTS_UNKNOWN = 29,
+    DEFINITION_RECIPIENTS = 30, /* 0..1024, as TARGET_RECIPIENTS: told without a group */
+    DEFINITION_HANDLER = 31,    /* SaName, default "mail": who delivers to these */
     DEFINITION_FILE = 210,
 };
 

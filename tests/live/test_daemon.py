@@ -383,6 +383,30 @@ def test_default_group_leads_to_targets_that_are_linked_by_set(make_site):
     wait_notice(site, Target="manager", Kind="raise", State="delivered")
 
 
+def test_definition_with_recipients_of_its_own(make_site):
+    site = make_site("", start=False)
+    rows = definition("busy", recipients=f"127.0.0.1:{site.snmptrapd.port}", handler="traps")
+    site.daemon.configure(configuration(rows)(site))
+    site.daemon.start()
+    m = site.manager
+    assert m.get('saTargetStorage."admin"."@busy"') == "readOnly"
+    apps_run(site, 7)
+    wait_notice(site, Target="@busy", Kind="raise", State="delivered")
+    wait_trap(site, "saAlertRaised", saDefinitionName="busy")
+    for refused in (('saTargetEnabled."admin"."@busy"', "i", "false"),
+                    ('saTargetStatus."admin"."@busy"', "i", "destroy"),
+                    ('saDefinitionHandler."admin"."busy"', "s", "nobody")):
+        with pytest.raises(SetRefused):
+            m.set(refused)
+    # A file that does not know the target is none of its business; what it was told it hears the
+    # end of, though its definition goes.
+    site.daemon.configure(configuration(TRAPS)(site))
+    site.daemon.process.send(signal.SIGHUP)
+    wait_notice(site, Target="@busy", Kind="clear", State="delivered")
+    wait_trap(site, "saAlertCleared", saDefinitionName="busy")
+    wait_for(lambda: list(m.column("saTargetHandler").values()) == ["traps"], "the target to go")
+
+
 def test_long_script_is_set_in_segments(make_site):
     site = make_site(TRAPS, apps=7)
     padding = "/* " + "x" * 900 + " */ "

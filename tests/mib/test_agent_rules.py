@@ -366,6 +366,27 @@ def test_a_refusal_names_the_object_and_the_reason(world, name, error, column, k
     row.set(row.to(DESTROY))
 
 
+def test_recipients_of_a_definition_have_a_handler_and_a_target(world, name):
+    recipients, handler = 30, 31
+    row = Row(world, DEFINITION, "bob", name)
+    row.set((row.oid(CONDITION), "s", "true"), (row.oid(recipients), "s", "bob@example.net"),
+            row.to(CREATE_AND_GO))  # by admin's handler mail
+    assert outcome(world, (row.oid(handler), "s", "nowhere")) == ("inconsistentValue", 1)
+    assert "no handler 'nowhere', neither of bob nor of admin" in last_error(world, "bob")
+    assert outcome(world, (row.oid(handler), "s", "post")) == "noError"
+    assert outcome(world, (row.oid(recipients), "s", "x" * 256)) == ("wrongValue", 1)
+    assert "at most 64 recipients" in last_error(world, "bob")
+    row.set(row.to(DESTROY))
+    long = Row(world, DEFINITION, "bob", "n" * 32)
+    assert outcome(world, (long.oid(CONDITION), "s", "true"), long.to(CREATE_AND_GO),
+                   (long.oid(recipients), "s", "bob@example.net")) == ("inconsistentValue", 3)
+    assert "31 octets at most" in last_error(world, "bob")
+    target = Row(world, TARGET, "bob", "@" + name)
+    assert outcome(world, (target.oid(HANDLER), "s", "mail"),
+                   target.to(CREATE_AND_GO))[0] == "inconsistentName"
+    assert "begin with @" in last_error(world, "bob")
+
+
 def test_a_row_that_cannot_be_names_itself_too(world, name):
     none = Row(world, DEFINITION, "bob", name)
     for varbind, words in [

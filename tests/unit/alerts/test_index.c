@@ -314,6 +314,83 @@ static void test_a_script_takes_its_text_with_it(void **state)
     done(x);
 }
 
+static void test_own_recipients_are_a_target(void **state)
+{
+    struct world *w = *state;
+    struct key one = key_of_names("alice", "one"), at_one = key_of_names("alice", "@one");
+    int64_t incarnation;
+    struct txn *x;
+
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_CONDITION, 0, "true"},
+              {DEFINITION_RECIPIENTS, 0, "a@example.net"}));
+    ASSERT_ROUTES(w, "alice", "one", "alice/@one");
+    ASSERT_ROUTES(w, "bob", "one", "");
+    x = begin(w);
+    assert_string_equal(text_of(x, SA_TARGET, at_one, TARGET_HANDLER), DIRECT_HANDLER);
+    assert_string_equal(text_of(x, SA_TARGET, at_one, TARGET_RECIPIENTS), "a@example.net");
+    assert_int_equal(cell_of(x, SA_TARGET, at_one, TARGET_STORAGE), STORAGE_READ_ONLY);
+    incarnation = incarnation_of(x, "alice", "@one");
+    assert_int_not_equal(incarnation, 0);
+    done(x);
+    /* Others are the same target. */
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_RECIPIENTS, 0, "b@example.net"},
+              {DEFINITION_HANDLER, 0, "post"}));
+    x = begin(w);
+    assert_string_equal(text_of(x, SA_TARGET, at_one, TARGET_HANDLER), "post");
+    assert_string_equal(text_of(x, SA_TARGET, at_one, TARGET_RECIPIENTS), "b@example.net");
+    assert_int_equal(incarnation_of(x, "alice", "@one"), incarnation);
+    done(x);
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_RECIPIENTS, 0, ""}));
+    ASSERT_ROUTES(w, "alice", "one", "");
+    x = begin(w);
+    assert_false(is_there(x, SA_TARGET, at_one));
+    done(x);
+}
+
+/* Out of force or deleted: what waits still goes. */
+static void test_own_recipients_stay_until_all_is_told(void **state)
+{
+    struct world *w = *state;
+    struct key one = key_of_names("alice", "one"), at_one = key_of_names("alice", "@one");
+    struct txn *x;
+
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_CONDITION, 0, "true"},
+              {DEFINITION_RECIPIENTS, 0, "a@example.net"}));
+    IN(w, PUT(t, SA_TARGET, at_one, {TARGET_PENDING, 1, NULL}));
+    IN(w, drop_row(t, SA_DEFINITION, one));
+    x = begin(w);
+    assert_true(is_there(x, SA_TARGET, at_one));
+    assert_int_equal(direct_settled(x, &at_one), 0); /* one of several */
+    assert_true(is_there(x, SA_TARGET, at_one));
+    PUT(x, SA_TARGET, at_one, {TARGET_PENDING, 0, NULL});
+    assert_int_equal(direct_settled(x, &at_one), 0);
+    assert_false(is_there(x, SA_TARGET, at_one));
+    done(x);
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_CONDITION, 0, "true"},
+              {DEFINITION_RECIPIENTS, 0, "a@example.net"}));
+    x = begin(w);
+    assert_int_equal(direct_settled(x, &at_one), 0); /* that of one in force stays */
+    assert_true(is_there(x, SA_TARGET, at_one));
+    done(x);
+    IN(w, PUT(t, SA_DEFINITION, one, {DEFINITION_STATUS, ROW_NOT_IN_SERVICE, NULL}));
+    x = begin(w);
+    assert_false(is_there(x, SA_TARGET, at_one));
+    done(x);
+}
+
+static void test_a_name_too_long_for_own_recipients(void **state)
+{
+    char longest[33] = "a2345678901234567890123456789012";
+    struct world *w = *state;
+    struct txn *x;
+
+    IN(w, PUT(t, SA_DEFINITION, key_of_names("alice", longest), {DEFINITION_CONDITION, 0, "true"},
+              {DEFINITION_RECIPIENTS, 0, "a@example.net"})); /* as no SET would have it */
+    x = begin(w);
+    assert_int_equal(table_count(x, sa_table_by_id(SA_TARGET)), 0);
+    done(x);
+}
+
 static void test_more_targets_than_a_route_holds(void **state)
 {
     struct world *w = *state;
@@ -620,6 +697,9 @@ int main(void)
         IN_WORLD(test_a_target_takes_links_and_properties_with_it),
         IN_WORLD(test_a_definition_takes_its_memberships_with_it),
         IN_WORLD(test_a_script_takes_its_text_with_it),
+        IN_WORLD(test_own_recipients_are_a_target),
+        IN_WORLD(test_own_recipients_stay_until_all_is_told),
+        IN_WORLD(test_a_name_too_long_for_own_recipients),
         IN_WORLD(test_more_targets_than_a_route_holds),
         cmocka_unit_test(test_wanted_levels),
         IN_WORLD(test_a_walk_agrees_with_a_scan),

@@ -1304,6 +1304,16 @@ static void test_sent_again_when_it_is_over(void **state)
     assert_int_equal(claim(t, NOW), 2);
     deliver(t, 2);
     assert_int_equal(tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW), 4);
+    /* Nor that for the end of the present one, which still waits. */
+    PUT(t, SA_ALERT, alert, {ALERT_LEVEL, LEVEL_OK, NULL}, {ALERT_HISTORY, 9, NULL});
+    told = kv_count(t, "told");
+    act(t, 2, ACTION_RESEND, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    assert_int_equal(kv_count(t, "told"), told);
+    assert_int_equal(claim(t, NOW), 4);
+    deliver(t, 4);
+    assert_int_equal(kv_count(t, "told"), told - 1);
     done(t);
 }
 
@@ -1791,10 +1801,12 @@ static void m_recover(struct model *m)
     }
 }
 
-/* Was what it tells over already? */
+/* Was what it tells over already, or told by a later one? */
 static bool m_is_bygone(const struct model *m, const struct m_notice *n)
 {
-    return n->kind == KIND_CLEAR ? m->level[n->alert] != LEVEL_OK : m->since[n->alert] != n->since;
+    return n->kind == KIND_CLEAR
+               ? m->level[n->alert] != LEVEL_OK || m->history[n->alert] != n->history
+               : m->since[n->alert] != n->since;
 }
 
 /* Sends done[I] again, if its target can still be told. */

@@ -485,7 +485,7 @@ const struct bad_file bad_files[] = {
           "<severity>info</severity></definition>\n"
           "</rows>\n"),
      "t.xml:5: unknown element <severity> in <definition>; expected one of <condition>, "
-     "<description>, <url>"},
+     "<description>, <url>, <recipients>"},
     {true,
      WRAP("<rows>\n"
           "<definition name=\"d\">\n"
