@@ -69,13 +69,13 @@ static size_t varbind_size(const struct job_varbind *v, size_t len)
     return SEQUENCE_HEADER + name + value;
 }
 
-size_t notification_size(const struct job_event *v, const size_t *lens, size_t community_len)
+size_t notification_size(const struct job_event *v, const size_t *lens, size_t security_len)
 {
     struct objid trap;
     uint32_t number = v->notification;
     size_t n = 3 * SEQUENCE_HEADER; /* message, PDU, list of varbinds */
 
-    n += 4 * INTEGER_MAX + tlv(community_len); /* version, request, error status and index */
+    n += 4 * INTEGER_MAX + tlv(security_len); /* version, request, error status and index */
     n += UPTIME_MAX + TRAP_NAME_MAX;
     n += below_root(&trap, 0, &number, 1) ? objid_size(&trap) : NOTIFICATION_MAX;
     for (size_t i = 0; i < v->nvarbinds; i++)
@@ -98,12 +98,12 @@ static size_t longest_text(const struct job_event *v, const size_t *lens)
     return best;
 }
 
-static int cut_to_fit(const struct job_event *v, size_t *lens, size_t community_len)
+static int cut_to_fit(const struct job_event *v, size_t *lens, size_t security_len)
 {
     for (size_t i = 0; i < v->nvarbinds; i++)
         lens[i] = v->varbinds[i].len;
     for (;;) {
-        size_t size = notification_size(v, lens, community_len), i, excess;
+        size_t size = notification_size(v, lens, security_len), i, excess;
 
         if (size <= NOTIFICATION_MAX)
             return 0;
@@ -167,8 +167,8 @@ static uint32_t uptime(void)
     return (uint32_t)(clock_mono_ms() / 10);
 }
 
-static int build(struct pdu **ret, const struct job_event *v, enum pdu_command command,
-                 size_t community_len, uint32_t uptime_cs, struct err *e)
+static int build(struct pdu **ret, const struct job_event *v, const struct notification_form *f,
+                 uint32_t uptime_cs, struct err *e)
 {
     size_t lens[JOB_VARBINDS_MAX];
     uint32_t number = v->notification;
@@ -178,9 +178,11 @@ static int build(struct pdu **ret, const struct job_event *v, enum pdu_command c
 
     if (number == 0)
         return err_set(e, ERR_UNSUPPORTED, "this kind of notice has no SNMP notification");
-    if (!below_root(&trap, 0, &number, 1) || cut_to_fit(v, lens, community_len))
+    if (f->version == SNMP_V1 && f->command == PDU_INFORM)
+        return err_set(e, ERR_UNSUPPORTED, "SNMP version 1 has no informs");
+    if (!below_root(&trap, 0, &number, 1) || cut_to_fit(v, lens, f->security_len))
         return err_set(e, ERR_RANGE, "the notification does not fit %d octets", NOTIFICATION_MAX);
-    p = pdu_new_notification(SNMP_V2C, command, uptime_cs, &trap);
+    p = pdu_new_notification(f->version, f->command, uptime_cs, &trap);
     if (!p)
         return err_set(e, ERR_NOMEM, "out of memory");
     err = add_varbinds(p, v, lens, e);
@@ -192,17 +194,18 @@ static int build(struct pdu **ret, const struct job_event *v, enum pdu_command c
     return 0;
 }
 
-int notification_new(struct pdu **ret, const struct job_event *v, enum pdu_command command,
-                     size_t community_len, struct err *e)
+int notification_new(struct pdu **ret, const struct job_event *v, const struct notification_form *f,
+                     struct err *e)
 {
-    return build(ret, v, command, community_len, uptime(), e);
+    return build(ret, v, f, uptime(), e);
 }
 
 int notification_varbinds(struct variable_list **ret, const struct job_event *v, uint32_t uptime_cs,
                           struct err *e)
 {
+    static const struct notification_form form = {SNMP_V2C, PDU_TRAP, NOTIFICATION_COMMUNITY_MOST};
     struct pdu *p;
-    int err = build(&p, v, PDU_TRAP, NOTIFICATION_COMMUNITY_MOST, uptime_cs, e);
+    int err = build(&p, v, &form, uptime_cs, e);
 
     if (err)
         return err;

@@ -1,4 +1,4 @@
-/* Handler kind "snmp": SNMPv2c traps and informs, sent by ourselves. Everything happens on the
+/* Handler kind "snmp": traps and informs, sent by ourselves. Everything happens on the
  * loop's thread and nothing blocks. A job is one notification for each event and destination; it is
  * answered when the last of them is. Destinations are kept: one socket each, names looked up again
  * after ADDRESS_AGE_MS or a failure. Invariant: a notification is in one of its destination's two
@@ -55,6 +55,7 @@ struct snmp_job {
     struct snmp_job *next, **pprev; /* of the handler's jobs */
     struct snmp *snmp;
     struct job *job;
+    enum snmp_version version;
     enum pdu_command command;
     struct outcome_recipient *recipients; /* one stands for the handler's host if there is none */
     size_t nrecipients;
@@ -229,14 +230,16 @@ static uint8_t state_of(int err)
 
 static void send_one(struct destination *d, struct notification *n)
 {
-    bool inform = n->job->command == PDU_INFORM;
+    struct notification_form form = {.version = n->job->version,
+                                     .command = n->job->command,
+                                     .security_len = strlen(d->endpoint.community)};
+    bool inform = form.command == PDU_INFORM;
     struct pdu *p = NULL;
     struct err e;
     int err;
 
     n->job->started = true;
-    err = notification_new(&p, &n->job->job->events[n->event], n->job->command,
-                           strlen(d->endpoint.community), &e);
+    err = notification_new(&p, &n->job->job->events[n->event], &form, &e);
     if (!err)
         err = session_send(d->session, p, inform ? on_answer : NULL, n, &e);
     if (err) {
@@ -277,9 +280,10 @@ static int open_session(struct destination *d, const struct address *address, st
 {
     const struct values *v = &service_handler(d->snmp->service)->values;
     struct session_options o = {
-        .version = SNMP_V2C,
+        .version = snmp_version_of(d->snmp->service),
         .community = d->endpoint.community,
         .address = *address,
+        .agent_address = snmp_agent_address(d->snmp->service),
         .timeout_ms =
             (uint32_t)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "timeout"),
         .retries =
@@ -472,6 +476,7 @@ static struct snmp_job *snmp_job_new(struct snmp *m, struct job *j)
     x->snmp = m;
     x->job = j;
     x->left = 1;
+    x->version = snmp_version_of(m->service);
     x->command =
         strcmp(service_text(m->service, j, "confirm"), "inform") == 0 ? PDU_INFORM : PDU_TRAP;
     x->next = m->jobs;

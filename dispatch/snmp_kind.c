@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+
 /* ---- properties ---- */
 
-static const char *const versions[] = {"2c", NULL};
+static const char *const versions[] = {"1", "2c", NULL};
+static const enum snmp_version snmp_versions[] = {SNMP_V1, SNMP_V2C}; /* of each */
 static const char *const confirms[] = {"trap", "inform", NULL};
 
 static const struct property properties[] = {
@@ -29,7 +32,7 @@ static const struct property properties[] = {
      .type = PROPERTY_ENUM,
      .def = "2c",
      .names = versions,
-     .help = "Version of SNMP."},
+     .help = "Version of SNMP. 1 sends traps as RFC 3584 maps them, and has no informs."},
     {.name = "community",
      .type = PROPERTY_SECRET,
      .target_may_override = true,
@@ -54,8 +57,33 @@ static const struct property properties[] = {
      .max = 20,
      .def = "2",
      .help = "How often an inform is sent again."},
+    {.name = "agentAddress",
+     .type = PROPERTY_TEXT,
+     .min = 7,
+     .max = 15,
+     .help = "IPv4 address of this host in version 1's traps; without one that of the interface "
+             "towards the receiver."},
 };
 enum { NPROPERTIES = sizeof properties / sizeof *properties };
+
+static const char *text(const struct values *v, const char *name)
+{
+    return values_text(v, properties, NPROPERTIES, name);
+}
+
+static int check(const struct values *v, struct err *e)
+{
+    const char *address = text(v, "agentAddress");
+    struct in_addr in;
+
+    if (*address && inet_pton(AF_INET, address, &in) != 1)
+        return err_set(e, ERR_INVALID, "agentAddress: expected an IPv4 address");
+    if (strcmp(text(v, "version"), "1") == 0 && strcmp(text(v, "confirm"), "inform") == 0)
+        return err_set(e, ERR_INVALID,
+                       "version=\"1\" has no informs: use 2c, or "
+                       "confirm=\"trap\"");
+    return 0;
+}
 
 const struct kind snmp_kind = {
     .class_ = KIND_HANDLER,
@@ -63,6 +91,7 @@ const struct kind snmp_kind = {
     .properties = properties,
     .nproperties = NPROPERTIES,
     .help = "SNMP notifications. A target's recipients are \"host\" or \"host:port\".",
+    .check = check,
 };
 
 /* ---- where a job goes ---- */
@@ -104,7 +133,21 @@ static int parse_address(struct endpoint *ret, const char *text, uint16_t defaul
 
 static const char *handler_text(const struct service *s, const char *name)
 {
-    return values_text(&service_handler(s)->values, properties, NPROPERTIES, name);
+    return text(&service_handler(s)->values, name);
+}
+
+enum snmp_version snmp_version_of(const struct service *s)
+{
+    return snmp_versions[values_number(&service_handler(s)->values, properties, NPROPERTIES,
+                                       "version")];
+}
+
+uint32_t snmp_agent_address(const struct service *s)
+{
+    struct in_addr in = {0};
+
+    inet_pton(AF_INET, handler_text(s, "agentAddress"), &in); /* else it stays 0 */
+    return in.s_addr;
 }
 
 static bool is_own_host(const struct service *s, const struct endpoint *to)

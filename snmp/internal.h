@@ -42,7 +42,8 @@ struct session {
     int fd;
     struct exchange *waiting;
     unsigned nwaiting;
-    int64_t due_mono_ms; /* when net-snmp wants to resend or give up; INT64_MAX: never */
+    uint32_t agent_address; /* of version 1's traps, network order */
+    int64_t due_mono_ms;    /* when net-snmp wants to resend or give up; INT64_MAX: never */
     bool dead;
 };
 

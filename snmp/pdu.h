@@ -28,7 +28,8 @@ struct pdu *pdu_new(enum snmp_version version, enum pdu_command command);
 /* GETBULK; ERR_INVALID for version 1. */
 struct pdu *pdu_new_bulk(unsigned non_repeaters, unsigned max_repetitions);
 /* A notification: v2c begins with sysUpTime.0 and snmpTrapOID.0 (RFC 3416 section 4.2.6); v1 gives
- * enterprise, generic and specific number after RFC 3584 section 3.2, agent address 0.0.0.0.
+ * enterprise, generic and specific number after RFC 3584 section 3.2; the session that sends it
+ * adds the agent address.
  * UPTIME_CS in 1/100 s. COMMAND: PDU_TRAP or (v2c) PDU_INFORM. */
 struct pdu *pdu_new_notification(enum snmp_version version, enum pdu_command command,
                                  uint32_t uptime_cs, const struct objid *trap);

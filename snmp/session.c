@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -94,6 +95,25 @@ static int open_handle(struct session *s, const struct session_options *o, struc
     return set_socket_flags(s->fd, e);
 }
 
+/* The kernel's choice of where a datagram to TO would come from; nothing is sent for it. */
+static uint32_t local_ipv4(const struct address *to)
+{
+    struct sockaddr_in in = {0};
+    socklen_t len = sizeof in;
+    int fd;
+
+    if (to->storage.ss_family != AF_INET)
+        return 0;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    if (connect(fd, (const struct sockaddr *)&to->storage, to->len) ||
+        getsockname(fd, (struct sockaddr *)&in, &len))
+        in.sin_addr.s_addr = 0;
+    close(fd);
+    return in.sin_addr.s_addr;
+}
+
 int session_open(struct session **ret, struct session_set *set, const struct session_options *o,
                  struct err *e)
 {
@@ -110,6 +130,8 @@ int session_open(struct session **ret, struct session_set *set, const struct ses
     err = open_handle(s, o, e);
     if (err)
         goto out;
+    if (o->version == SNMP_V1)
+        s->agent_address = o->agent_address ? o->agent_address : local_ipv4(&o->address);
     err = session_set_add(set, s);
     if (err) {
         err_set(e, err, "too many SNMP sessions");
@@ -241,6 +263,8 @@ static int send_raw(struct session *s, struct pdu *p, session_answered *cb, void
                     struct err *e)
 {
     struct exchange *x = NULL;
+    if (p->raw->command == SNMP_MSG_TRAP)
+        memcpy(p->raw->agent_addr, &s->agent_address, sizeof p->raw->agent_addr);
     if (cb) {
         x = exchange_new(s, cb, arg);
         if (!x)

@@ -21,6 +21,9 @@ struct session_options {
     struct address address;
     uint32_t timeout_ms; /* for each attempt, 1 .. 600000 */
     unsigned retries;    /* attempts after the first, at most 100 */
+    /* That version 1's traps name, in network order; 0: this host's address on the way to ADDRESS,
+     * 0.0.0.0 where that is IPv6 (RFC 3584 section 3.2). */
+    uint32_t agent_address;
 };
 
 /* One socket with one remote entity. */

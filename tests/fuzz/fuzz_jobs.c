@@ -123,7 +123,8 @@ static int notify(const struct job_event *v, struct err *e)
     uint8_t datagram[NOTIFICATION_MAX + 1];
     struct pdu *p = NULL;
     ssize_t n;
-    int err = notification_new(&p, v, PDU_TRAP, COMMUNITY_LEN, e);
+    int err =
+        notification_new(&p, v, &(struct notification_form){SNMP_V2C, PDU_TRAP, COMMUNITY_LEN}, e);
 
     if (err)
         return err;

@@ -286,3 +286,50 @@ def test_an_override_that_is_not_allowed_fails(host, trapd):
     handler(host, trapd.port)
     o = host.deliver(EVENT, overrides={"retries": "3"})
     assert o["result"] == FAILED and "may not override" in o["error"]
+
+
+# ---- version 1 ----
+
+@pytest.fixture
+def trapd_v1(tmp_path):
+    """Says what only version 1's Trap-PDU has: enterprise, generic and specific number (%q with
+    its dot), agent."""
+    d = Snmptrapd(str(tmp_path), options=("-On", "-Ox", "-F",
+                                          "got %N %w%q from %a [%P], %v END\\n")).start()
+    yield d
+    d.stop()
+
+
+@pytest.mark.parametrize("said, address", [({}, "127.0.0.1"),
+                                           ({"agentAddress": "192.0.2.7"}, "192.0.2.7")])
+def test_version_1(host, trapd_v1, said, address):
+    handler(host, trapd_v1.port, version="1", community="area", **said)
+    o = host.deliver(EVENT)
+    assert (o["result"], o["confirmation"], o["error"]) == (DELIVERED, HANDED_OFF, "")
+    got = trapd_v1.process.expect(r"(?s)got .*?END").group()
+    assert got.startswith(f"got .{'.'.join(map(str, ROOT))} 6.1 from {address} "
+                          "[TRAP, SNMP v1, community area], ")
+    assert f"{text((17, 1, 4, 5, 97))} = INTEGER: 4" in got
+    assert f"{text((20, 1, 4, 1))} = Gauge32: 4294967295" in got
+    assert ".1.3.6.1.6.3.1.1.4.1.0" not in got and ".1.3.6.1.2.1.1.3.0" not in got
+
+
+def test_version_1_over_ipv6_names_no_agent(host):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.bind(("::1", 0))
+        s.settimeout(10)
+        handler(host, s.getsockname()[1], host="::1", version="1")
+        assert host.deliver(EVENT)["result"] == DELIVERED
+        assert b"\x40\x04\0\0\0\0\x02\x01\x06\x02\x01\x01" in s.recv(65536)
+
+
+def test_version_1_has_no_informs(host, trapd_v1):
+    assert "has no informs" in host.check("snmp", version="1", confirm="inform")
+    assert host.check("snmp", version="1") == ""
+    handler(host, trapd_v1.port, version="1")
+    o = host.deliver(EVENT, overrides={"confirm": "inform"})
+    assert o["result"] == FAILED and "version 1 has no informs" in o["error"]
+
+
+def test_agent_address_is_checked(host):
+    assert "agentAddress" in host.check("snmp", version="1", agentAddress="999.0.0.1")

@@ -21,7 +21,7 @@ static struct job_varbind text_varbind(uint32_t column, char *text)
 static int build(const struct job_event *v, struct err *e)
 {
     struct pdu *p = NULL;
-    int err = notification_new(&p, v, PDU_TRAP, 6, e);
+    int err = notification_new(&p, v, &(struct notification_form){SNMP_V2C, PDU_TRAP, 6}, e);
 
     pdu_free(p);
     return err;
