@@ -16,7 +16,7 @@ libesmtp.h       dispatch
 auth-client.h    dispatch
 auth-plugin.h    dispatch
 curl/            poll dispatch
-openssl/         dispatch
+openssl/         snmp dispatch
 jansson.h        base/json.c
 net-snmp/        snmp agent
 net-snmp/agent/  agent
