@@ -3,7 +3,7 @@
 #ifndef POLL_FEED_H
 #define POLL_FEED_H
 
-#include "poll/fetch.h"
+#include "http/client.h"
 #include "poll/poll.h"
 #include "snmp/resolve.h"
 #include "snmp/source.h"
@@ -15,7 +15,7 @@ struct feed_env {
     struct loop *loop;
     struct session_set *sessions;
     struct resolver *resolver;
-    struct fetcher *fetcher;
+    struct http_client *client;
 };
 
 /* A kind of source. Its state is opened before the first poll and again after each that failed, so

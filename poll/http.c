@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "poll/secret.h"
+#include "base/secret.h"
+#include "http/url.h"
 
 static const struct property properties[] = {
     {.name = "url",
@@ -57,24 +58,22 @@ static const struct property properties[] = {
 };
 enum { NPROPERTIES = sizeof properties / sizeof *properties };
 
-/* Token characters of RFC 9110 section 5.6.2 and a colon; no controls behind it. */
+/* "Name: value"; the value may be empty, which takes the header away. */
 static bool header_valid(const char *h)
 {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    size_t n = strspn(h, token);
-    if (!n || h[n] != ':')
+    char name[256];
+    size_t n = strcspn(h, ":");
+    if (h[n] != ':' || n >= sizeof name)
         return false;
-    for (h += n; *h; h++)
-        if ((unsigned char)*h < 0x20 || *h == 0x7f)
-            return false;
-    return true;
+    memcpy(name, h, n);
+    name[n] = 0;
+    h += n + 1 + strspn(h + n + 1, " \t");
+    return http_header_name_valid(name) && (!*h || http_header_value_valid(h));
 }
 
 static int check(const struct values *v, struct err *e)
 {
-    char host[RESOLVE_NAME_MAX + 1];
-    uint16_t port;
+    struct http_place place;
     const char *header = values_text(v, properties, NPROPERTIES, "header");
     const char *user = values_text(v, properties, NPROPERTIES, "username");
     const char *file = values_text(v, properties, NPROPERTIES, "passwordFile");
@@ -82,8 +81,7 @@ static int check(const struct values *v, struct err *e)
         return err_set(e, ERR_INVALID, "'header' is not of the form \"Name: value\"");
     if (*file && !*user)
         return err_set(e, ERR_INVALID, "'passwordFile' needs a 'username'");
-    return fetch_url_host(values_text(v, properties, NPROPERTIES, "url"), host, sizeof host, &port,
-                          e);
+    return http_place(&place, values_text(v, properties, NPROPERTIES, "url"), e);
 }
 
 const struct kind poll_kind_http = {
@@ -98,9 +96,8 @@ const struct kind poll_kind_http = {
 struct http {
     struct feed *feed;
     struct lookup *lookup;
-    struct fetch *fetch;
-    char host[RESOLVE_NAME_MAX + 1];
-    uint16_t port;
+    struct http_request *request;
+    struct http_place place;
     char password[SECRET_MAX + 1];
 };
 
@@ -120,7 +117,7 @@ static void http_close(void *state)
     if (!h)
         return;
     resolve_cancel(h->lookup);
-    fetch_cancel(h->fetch);
+    http_cancel(h->request);
     secret_clear(h->password, sizeof h->password);
     free(h);
 }
@@ -133,7 +130,7 @@ static int http_open(struct feed *f, void **ret_state, struct err *e)
     h->feed = f;
     int err = check(&feed_source(f)->values, e);
     if (!err)
-        err = fetch_url_host(text(h, "url"), h->host, sizeof h->host, &h->port, e);
+        err = http_place(&h->place, text(h, "url"), e);
     if (!err && *text(h, "passwordFile"))
         err = secret_read(h->password, sizeof h->password, text(h, "passwordFile"), e);
     if (err)
@@ -155,16 +152,31 @@ static void name_place(struct err *e)
     err_set(e, e->code, "not JSON: line %u, column %u: %s", line, column, words);
 }
 
-static void on_fetched(void *arg, struct slice body, const struct err *failure)
+static int status_error(struct err *e, int status)
+{
+    const char *hint = "";
+    if (status >= 300 && status < 400)
+        hint = " (redirects are not followed: give the final address)";
+    else if (status == 401 || status == 403)
+        hint = " (check username and password)";
+    return err_set(e, status == 429 || status >= 500 ? ERR_TEMPORARY : ERR_PERMANENT,
+                   "HTTP status %d%s", status, hint);
+}
+
+static void on_answer(void *arg, const struct http_answer *a)
 {
     struct http *h = arg;
     struct err e = {0};
-    h->fetch = NULL;
-    if (failure) {
-        feed_done(h->feed, failure);
+    h->request = NULL;
+    if (a->failure)
+        e = *a->failure;
+    else if (a->status < 200 || a->status > 299)
+        status_error(&e, a->status);
+    if (e.code) {
+        feed_done(h->feed, &e);
         return;
     }
-    jv *document = jv_parse(body.data, body.len, &e);
+    jv *document = jv_parse(a->body.data, a->body.len, &e);
     if (!document) {
         if (e.code != ERR_NOMEM)
             e.code = ERR_SYNTAX;
@@ -173,14 +185,16 @@ static void on_fetched(void *arg, struct slice body, const struct err *failure)
         return;
     }
     jv_free(document);
-    feed_sample(h->feed, NULL, body);
+    feed_sample(h->feed, NULL, a->body);
     feed_done(h->feed, NULL);
 }
 
 static void fetch(struct http *h, const struct address *addresses, size_t n)
 {
     struct err e = {0};
-    struct fetch_options o = {
+    const char *headers[] = {"Accept: application/json", text(h, "header")};
+    struct http_options o = {
+        .method = HTTP_GET,
         .url = text(h, "url"),
         .addresses = addresses,
         .naddresses = n,
@@ -188,11 +202,12 @@ static void fetch(struct http *h, const struct address *addresses, size_t n)
         .size_max = (size_t)number(h, "maxSize"),
         .username = text(h, "username"),
         .password = h->password,
-        .header = text(h, "header"),
+        .headers = headers,
+        .nheaders = *headers[1] ? 2 : 1,
         .ca_file = text(h, "caFile"),
         .verify = values_true(&feed_source(h->feed)->values, properties, NPROPERTIES, "verify"),
     };
-    if (fetch_start(&h->fetch, feed_env(h->feed)->fetcher, &o, on_fetched, h, &e))
+    if (http_start(&h->request, feed_env(h->feed)->client, &o, on_answer, h, &e))
         feed_done(h->feed, &e);
 }
 
@@ -206,7 +221,7 @@ static void on_resolved(void *arg, int result, const struct address *addresses, 
         fetch(h, addresses, n);
         return;
     }
-    err_set(&e, result, "%s: %s", h->host, why);
+    err_set(&e, result, "%s: %s", h->place.host, why);
     feed_done(h->feed, &e);
 }
 
@@ -215,10 +230,10 @@ static void http_poll(void *state)
     struct http *h = state;
     struct err e = {0};
     struct address numeric;
-    if (address_parse(&numeric, h->host, h->port))
+    if (address_parse(&numeric, h->place.host, h->place.port))
         fetch(h, NULL, 0);
-    else if (resolve_start(&h->lookup, feed_env(h->feed)->resolver, h->host, h->port, on_resolved,
-                           h, &e))
+    else if (resolve_start(&h->lookup, feed_env(h->feed)->resolver, h->place.host, h->place.port,
+                           on_resolved, h, &e))
         feed_done(h->feed, &e);
 }
 

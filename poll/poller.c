@@ -433,7 +433,7 @@ static int open_env(struct feed_env *env, struct loop *l, struct err *e)
     env->resolver = resolver_new(l);
     if (!env->sessions || !env->resolver)
         return err_set(e, ERR_NOMEM, "out of memory");
-    return fetcher_new(&env->fetcher, l, e);
+    return http_client_new(&env->client, l, e);
 }
 
 int poller_new(struct poller **ret, struct loop *l, const struct kinds *kinds, struct err *e)
@@ -458,7 +458,7 @@ void poller_free(struct poller *p)
         return;
     drop_feeds(p);
     free(p->feeds);
-    fetcher_free(p->env.fetcher);
+    http_client_free(p->env.client);
     resolver_free(p->env.resolver);
     session_set_free(p->env.sessions);
     buf_release(&p->frame);

@@ -5,7 +5,7 @@
 set -eu
 
 # Low to high. A folder may include itself and those before it.
-folders="base mibs store config snmp poll eval alerts dispatch agent daemon cli"
+folders="base mibs store config snmp http poll eval alerts dispatch agent daemon cli"
 
 # Foreign headers, by how their names begin, and where they may be included. The longest wins.
 borders="
@@ -15,7 +15,7 @@ libxml/          config
 libesmtp.h       dispatch
 auth-client.h    dispatch
 auth-plugin.h    dispatch
-curl/            poll dispatch
+curl/            http
 openssl/         snmp dispatch
 jansson.h        base/json.c
 net-snmp/        snmp agent

@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "poll/columns.h"
 #include "poll/names.h"
 #include "poll/poll.h"
 #include "poll/rows.h"
 #include "poll/schedule.h"
-#include "poll/secret.h"
 
 /* ---- columns
  * ---------------------------------------------------------------------------------------*/

@@ -1,6 +1,6 @@
 /* Passwords in files of their own. */
-#ifndef POLL_SECRET_H
-#define POLL_SECRET_H
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
 
 #include <stddef.h>
 

@@ -1,0 +1,108 @@
+#include "http/url.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct parts {
+    char *scheme, *host, *port, *user;
+};
+
+static void parts_free(struct parts *p)
+{
+    curl_free(p->scheme);
+    curl_free(p->host);
+    curl_free(p->port);
+    curl_free(p->user);
+}
+
+/* Why URL is not as it must be; NULL: it is. */
+static const char *take_apart(struct parts *p, CURLU *u, const char *url)
+{
+    if (curl_url_set(u, CURLUPART_URL, url, 0) || curl_url_get(u, CURLUPART_SCHEME, &p->scheme, 0))
+        return "'url' is not a URL such as http://host:port/path";
+    if (strcmp(p->scheme, "http") != 0 && strcmp(p->scheme, "https") != 0)
+        return "'url' begins with http:// or https://";
+    if (curl_url_get(u, CURLUPART_HOST, &p->host, 0) ||
+        curl_url_get(u, CURLUPART_PORT, &p->port, CURLU_DEFAULT_PORT))
+        return "'url' is not a URL such as http://host:port/path";
+    if (!curl_url_get(u, CURLUPART_USER, &p->user, 0))
+        return "'url' is shown to everybody: put the user into 'username' and the password into "
+               "'passwordFile'";
+    return NULL;
+}
+
+static void lower(char *s)
+{
+    for (; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s - 'A' + 'a');
+}
+
+static int copy_place(struct http_place *ret, const struct parts *p, struct err *e)
+{
+    size_t len = strlen(p->host), skip = 0;
+
+    if (len > 2 && *p->host == '[') { /* IPv6 */
+        skip = 1;
+        len -= 2;
+    }
+    if (!len || len >= sizeof ret->host)
+        return err_set(e, ERR_INVALID, "the host's name in 'url' is empty or too long");
+    memcpy(ret->host, p->host + skip, len);
+    ret->host[len] = '\0';
+    lower(ret->host);
+    ret->port = (uint16_t)strtoul(p->port, NULL, 10);
+    ret->tls = strcmp(p->scheme, "https") == 0;
+    snprintf(ret->origin, sizeof ret->origin, "%s://%s%s%s:%u", p->scheme, skip ? "[" : "",
+             ret->host, skip ? "]" : "", ret->port);
+    return 0;
+}
+
+int http_place(struct http_place *ret, const char *url, struct err *e)
+{
+    struct http_place place = {0};
+    struct parts p = {0};
+    CURLU *u = curl_url();
+    const char *fault;
+    int err;
+
+    if (!u)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    fault = take_apart(&p, u, url);
+    err = fault ? err_set(e, ERR_INVALID, "%s", fault) : copy_place(&place, &p, e);
+    if (!err)
+        *ret = place;
+    parts_free(&p);
+    curl_url_cleanup(u);
+    return err;
+}
+
+void http_place_text(const struct http_place *p, char dst[HTTP_PLACE_TEXT_MAX + 1])
+{
+    bool v6 = strchr(p->host, ':') != NULL;
+
+    snprintf(dst, HTTP_PLACE_TEXT_MAX + 1, "%s%s%s:%u", v6 ? "[" : "", p->host, v6 ? "]" : "",
+             p->port);
+}
+
+bool http_header_name_valid(const char *name)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    return *name && name[strspn(name, token)] == '\0';
+}
+
+bool http_header_value_valid(const char *value)
+{
+    bool seen = false;
+
+    for (; *value; value++) {
+        if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f)
+            return false;
+        seen |= *value != ' ' && *value != '\t';
+    }
+    return seen;
+}
