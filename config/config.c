@@ -311,9 +311,13 @@ static void source_release(struct config_source *s)
     for (size_t i = 0; i < s->nreaders; i++)
         free(s->readers[i]);
     free(s->readers);
-    for (size_t i = 0; i < s->nchildren; i++)
-        values_release(&s->children[i].values);
-    free(s->children);
+    children_release(s->children, s->nchildren);
+}
+
+static void handler_release(struct config_handler *h)
+{
+    values_release(&h->values);
+    children_release(h->children, h->nchildren);
 }
 
 static void row_release(struct config_row *r)
@@ -330,7 +334,7 @@ void config_free(struct config *c)
     for (size_t i = 0; i < c->nsources; i++)
         source_release(&c->sources[i]);
     for (size_t i = 0; i < c->nhandlers; i++)
-        values_release(&c->handlers[i].values);
+        handler_release(&c->handlers[i]);
     for (size_t i = 0; i < c->nrows; i++)
         row_release(&c->rows[i]);
     free(c->sources);

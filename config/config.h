@@ -14,11 +14,6 @@ enum {
     CONFIG_ROWS_MAX = 200000,
 };
 
-struct config_child {
-    const struct child_element *element;
-    struct values values;
-};
-
 struct config_owner {
     char name[33];
     uint32_t max_definitions; /* 0: no limit */
@@ -35,7 +30,7 @@ struct config_source {
                            * itself always reads, admin reads all */
     size_t nreaders;
     bool all_readers;
-    struct config_child *children;
+    struct child *children;
     size_t nchildren;
     int line;
 };
@@ -45,6 +40,8 @@ struct config_handler {
     char name[33];
     const struct kind *kind;
     struct values values;
+    struct child *children;
+    size_t nchildren;
     int line;
 };
 

@@ -80,6 +80,12 @@ bool property_overridable(const struct property *p);
 int values_override(struct values *v, const struct values *over);
 /* Does it say anything of where and how to connect? */
 bool values_touch_transport(const struct values *v);
+/* Do both say the same of all properties? What is the default anyway makes no difference. */
+bool values_same(const struct values *a, const struct values *b, const struct property *props,
+                 size_t nprops);
+/* ... of those that are the transport's? */
+bool values_same_transport(const struct values *a, const struct values *b,
+                           const struct property *props, size_t nprops);
 const struct property *property_find(const struct property *props, size_t nprops, const char *name);
 /* "did you mean 'port'?" helper: the nearest name, or NULL when none is near. */
 const char *name_suggest(const char *wrong, const char *const *names, size_t n);
@@ -96,6 +102,17 @@ struct child_element { /* what may stand inside: <get name= oid=>, <table ...> *
     /* Checks beyond type and range; may be NULL. */
     int (*check)(const struct values *v, struct err *e);
 };
+
+/* One such element of a handler or source. */
+struct child {
+    const struct child_element *element;
+    struct values values;
+};
+enum { CHILDREN_MAX = 1000 /* of one */ };
+void children_release(struct child *c, size_t n); /* and what C points to; NULL is fine */
+bool children_same(const struct child *a, size_t na, const struct child *b, size_t nb);
+/* Does a secret, or the file of one, stand in it? */
+bool child_has_secret(const struct child *c);
 
 enum kind_class { KIND_HANDLER, KIND_SOURCE };
 
@@ -119,5 +136,12 @@ struct kinds {
     size_t n;
 };
 const struct kind *kind_find(const struct kinds *k, enum kind_class c, const char *name);
+const struct child_element *kind_child(const struct kind *k, const char *name); /* NULL: none */
+
+/* To and from a frame. Reading checks every value, but not what an element's check wants. RET is
+ * children_release's, NULL when there are none. */
+void children_write(const struct child *c, size_t n, struct buf *b);
+int children_read(struct child **ret, size_t *ret_n, const struct kind *k, struct rd *r,
+                  struct err *e);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "config/parse.h"
 
-enum { CHILDREN_MAX = 1000, READERS_MAX = CONFIG_OWNERS_MAX };
+enum { READERS_MAX = CONFIG_OWNERS_MAX };
 
 /* What sources and handlers have in common, read from the attributes. */
 struct service {
@@ -60,6 +60,83 @@ static int parse_service(const struct parse *p, const struct xml_node *n, struct
     return 0;
 }
 
+/* ---- what stands inside ---------------------------------------------------------------------- */
+
+static int unknown_child(const struct parse *p, const struct xml_node *n, const struct xml_node *in,
+                         const struct kind *kind)
+{
+    struct parse_names expected = {.n = 0};
+
+    for (size_t i = 0; i < kind->nchildren; i++)
+        parse_names_add(&expected, kind->children[i].name);
+    return parse_unknown_element(p, n, in->name, &expected);
+}
+
+static const char *attribute_of(const struct xml_node *n, const char *name)
+{
+    for (size_t i = 0; i < n->nattributes; i++)
+        if (strcmp(n->attributes[i].name, name) == 0)
+            return n->attributes[i].value;
+    return NULL;
+}
+
+/* A child's name is a key of its source's topic, or a header: no two may have the same. */
+static int check_child_name(const struct parse *p, const struct xml_node *n,
+                            const struct xml_node *first)
+{
+    const char *name = attribute_of(n, "name"), *other;
+
+    for (; name && first != n; first = first->next) {
+        other = attribute_of(first, "name");
+        if (other && strcmp(name, other) == 0)
+            return parse_duplicate(p, n->line, first->line, "<%s> name '%s'", n->name, name);
+    }
+    return 0;
+}
+
+struct family { /* the children of one handler or source */
+    const struct kind *kind;
+    struct child **children;
+    size_t *n;
+};
+
+static int parse_child(const struct parse *p, const struct xml_node *n, const struct xml_node *in,
+                       const struct family *f)
+{
+    const struct child_element *element = kind_child(f->kind, n->name);
+    struct child *c;
+    struct parse_set set;
+    struct err why;
+    int err;
+
+    if (!element)
+        return unknown_child(p, n, in, f->kind);
+    if (*f->n == CHILDREN_MAX)
+        return parse_fail(p, n->line, "more than %d elements in <%s>", CHILDREN_MAX, in->name);
+    c = parse_grow(*f->children, *f->n, sizeof *c);
+    if (!c)
+        return parse_nomem(p);
+    *f->children = c;
+    c += (*f->n)++;
+    c->element = element;
+    set = (struct parse_set){element->properties, element->nproperties, &c->values};
+    err = parse_attributes(p, n, &set, 1);
+    if (!err)
+        err = parse_no_children(p, n);
+    if (!err && element->check && element->check(&c->values, &why))
+        err = parse_fail(p, n->line, "<%s>: %s", n->name, why.text);
+    return err ? err : check_child_name(p, n, in->children);
+}
+
+static int parse_children(const struct parse *p, const struct xml_node *n, const struct family *f)
+{
+    int err = parse_no_text(p, n);
+
+    for (const struct xml_node *child = n->children; !err && child; child = child->next)
+        err = parse_child(p, child, n, f);
+    return err;
+}
+
 /* ---- handlers -------------------------------------------------------------------------------- */
 
 static int parse_handler(const struct parse *p, const struct xml_node *n, const struct kind *kind)
@@ -69,8 +146,6 @@ static int parse_handler(const struct parse *p, const struct xml_node *n, const 
     struct config_handler *h;
     int err = parse_service(p, n, &s);
 
-    if (!err)
-        err = parse_no_children(p, n);
     if (err)
         goto out;
     h = parse_grow(c->handlers, c->nhandlers, sizeof *h);
@@ -86,6 +161,7 @@ static int parse_handler(const struct parse *p, const struct xml_node *n, const 
     snprintf(h->name, sizeof h->name, "%s", s.name);
     h->values = s.values;
     s.values = (struct values){0};
+    err = parse_children(p, n, &(struct family){kind, &h->children, &h->nchildren});
 out:
     service_release(&s);
     return err;
@@ -135,83 +211,6 @@ static int parse_readers(const struct parse *p, const struct xml_node *n, struct
     return 0;
 }
 
-static const struct child_element *child_find(const struct kind *k, const char *name)
-{
-    for (size_t i = 0; i < k->nchildren; i++)
-        if (strcmp(k->children[i].name, name) == 0)
-            return &k->children[i];
-    return NULL;
-}
-
-static int unknown_child(const struct parse *p, const struct xml_node *n, const struct xml_node *in,
-                         const struct kind *kind)
-{
-    struct parse_names expected = {.n = 0};
-
-    for (size_t i = 0; i < kind->nchildren; i++)
-        parse_names_add(&expected, kind->children[i].name);
-    return parse_unknown_element(p, n, in->name, &expected);
-}
-
-static const char *attribute_of(const struct xml_node *n, const char *name)
-{
-    for (size_t i = 0; i < n->nattributes; i++)
-        if (strcmp(n->attributes[i].name, name) == 0)
-            return n->attributes[i].value;
-    return NULL;
-}
-
-/* A child's name is a key of its source's topic, so no two may have the same. */
-static int check_child_name(const struct parse *p, const struct xml_node *n,
-                            const struct xml_node *first)
-{
-    const char *name = attribute_of(n, "name"), *other;
-
-    for (; name && first != n; first = first->next) {
-        other = attribute_of(first, "name");
-        if (other && strcmp(name, other) == 0)
-            return parse_duplicate(p, n->line, first->line, "<%s> name '%s'", n->name, name);
-    }
-    return 0;
-}
-
-static int parse_child(const struct parse *p, const struct xml_node *n, const struct xml_node *in,
-                       struct config_source *s)
-{
-    const struct child_element *element = child_find(s->kind, n->name);
-    struct config_child *c;
-    struct parse_set set;
-    struct err why;
-    int err;
-
-    if (!element)
-        return unknown_child(p, n, in, s->kind);
-    if (s->nchildren == CHILDREN_MAX)
-        return parse_fail(p, n->line, "more than %d elements in <%s>", CHILDREN_MAX, in->name);
-    c = parse_grow(s->children, s->nchildren, sizeof *c);
-    if (!c)
-        return parse_nomem(p);
-    s->children = c;
-    c += s->nchildren++;
-    c->element = element;
-    set = (struct parse_set){element->properties, element->nproperties, &c->values};
-    err = parse_attributes(p, n, &set, 1);
-    if (!err)
-        err = parse_no_children(p, n);
-    if (!err && element->check && element->check(&c->values, &why))
-        err = parse_fail(p, n->line, "<%s>: %s", n->name, why.text);
-    return err ? err : check_child_name(p, n, in->children);
-}
-
-static int parse_children(const struct parse *p, const struct xml_node *n, struct config_source *s)
-{
-    int err = parse_no_text(p, n);
-
-    for (const struct xml_node *child = n->children; !err && child; child = child->next)
-        err = parse_child(p, child, n, s);
-    return err;
-}
-
 static int parse_source(const struct parse *p, const struct xml_node *n, const struct kind *kind)
 {
     const struct format_element *f = &format_source;
@@ -238,7 +237,7 @@ static int parse_source(const struct parse *p, const struct xml_node *n, const s
     sv.values = (struct values){0};
     err = parse_readers(p, n, s, service_text(&sv, "readers"));
     if (!err)
-        err = parse_children(p, n, s);
+        err = parse_children(p, n, &(struct family){kind, &s->children, &s->nchildren});
 out:
     service_release(&sv);
     return err;

@@ -82,6 +82,32 @@ bool property_overridable(const struct property *p)
     return p->type != PROPERTY_SECRET && p->type != PROPERTY_FILE;
 }
 
+static bool same(const struct values *a, const struct values *b, const struct property *props,
+                 size_t nprops, bool transport_only)
+{
+    for (size_t i = 0; i < nprops; i++) {
+        const char *name = props[i].name;
+
+        if (!props[i].transport && transport_only)
+            continue;
+        if (strcmp(values_text(a, props, nprops, name), values_text(b, props, nprops, name)) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool values_same(const struct values *a, const struct values *b, const struct property *props,
+                 size_t nprops)
+{
+    return same(a, b, props, nprops, false);
+}
+
+bool values_same_transport(const struct values *a, const struct values *b,
+                           const struct property *props, size_t nprops)
+{
+    return same(a, b, props, nprops, true);
+}
+
 bool values_touch_transport(const struct values *v)
 {
     for (size_t i = 0; i < v->n; i++)

@@ -46,41 +46,20 @@ uint32_t core_handler_id(const struct core *c, const char *owner, const char *na
 
 /* ---- is it another one? ---- */
 
-/* An attribute that says what is the default anyway changes nothing. */
-static bool same_values(const struct values *a, const struct values *b,
-                        const struct property *properties, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *name = properties[i].name;
-
-        if (strcmp(values_text(a, properties, n, name), values_text(b, properties, n, name)))
-            return false;
-    }
-    return true;
-}
-
 static bool same_source(const struct config_source *a, const struct config_source *b)
 {
-    if (a->kind != b->kind || a->interval_ms != b->interval_ms || a->nchildren != b->nchildren ||
-        !same_values(&a->values, &b->values, a->kind->properties, a->kind->nproperties))
-        return false;
-    for (size_t i = 0; i < a->nchildren; i++) {
-        const struct child_element *element = a->children[i].element;
-
-        if (element != b->children[i].element ||
-            !same_values(&a->children[i].values, &b->children[i].values, element->properties,
-                         element->nproperties))
-            return false;
-    }
-    return true;
+    return a->kind == b->kind && a->interval_ms == b->interval_ms &&
+           values_same(&a->values, &b->values, a->kind->properties, a->kind->nproperties) &&
+           children_same(a->children, a->nchildren, b->children, b->nchildren);
 }
 
 static bool same_handler(const struct core_handler *a, const struct core_handler *b)
 {
-    const struct kind *kind = a->config->kind;
+    const struct config_handler *x = a->config, *y = b->config;
 
-    return kind == b->config->kind &&
-           same_values(&a->values, &b->values, kind->properties, kind->nproperties);
+    return x->kind == y->kind &&
+           values_same(&a->values, &b->values, x->kind->properties, x->kind->nproperties) &&
+           children_same(x->children, x->nchildren, y->children, y->nchildren);
 }
 
 static bool same_readers(const struct core_source *a, const struct core_source *b)
@@ -98,23 +77,16 @@ static int send_source(struct core *c, uint32_t id)
                             .kind = s->kind,
                             .interval_ms = s->interval_ms,
                             .values = s->values,
+                            .children = s->children,
                             .nchildren = s->nchildren};
     struct buf b;
     int err;
 
     snprintf(p.name, sizeof p.name, "%s", s->name);
-    p.children = calloc(s->nchildren + 1, sizeof *p.children);
-    if (!p.children)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < s->nchildren; i++) {
-        p.children[i].element = s->children[i].element;
-        p.children[i].values = s->children[i].values;
-    }
     buf_init(&b, FRAME_PAYLOAD_MAX);
     poll_source_write(&p, &b);
     err = b.err ? b.err : chan_send(c->poller, POLL_SOURCE, b.data, b.len);
     buf_release(&b);
-    free(p.children);
     return err;
 }
 
@@ -138,6 +110,21 @@ struct chan *core_way_chan(const struct core *c, enum core_way way)
     return way == WAY_AGENT ? c->agent : c->dispatcher;
 }
 
+/* Which elements of a handler go with it: those with secrets only to where the file says. RET has
+ * room for them all. */
+static size_t choose_children(const struct core_handler *from, struct child *ret)
+{
+    const struct config_handler *c = from->config;
+    bool as_in_file =
+        values_same_transport(&c->values, &from->values, c->kind->properties, c->kind->nproperties);
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->nchildren; i++)
+        if (as_in_file || !child_has_secret(&c->children[i]))
+            ret[n++] = c->children[i];
+    return n;
+}
+
 static int send_handler(struct chan *to, uint32_t id, const struct core_handler *from)
 {
     const struct config_handler *config = from->config;
@@ -145,12 +132,17 @@ static int send_handler(struct chan *to, uint32_t id, const struct core_handler 
     struct buf b;
     int err;
 
+    h.children = calloc(config->nchildren + 1, sizeof *h.children);
+    if (!h.children)
+        return ERR_NOMEM;
+    h.nchildren = choose_children(from, h.children);
     snprintf(h.owner, sizeof h.owner, "%s", config->owner);
     snprintf(h.name, sizeof h.name, "%s", config->name);
     buf_init(&b, FRAME_PAYLOAD_MAX);
     dispatch_handler_write(&h, &b);
     err = b.err ? b.err : chan_send(to, DISPATCH_HANDLER, b.data, b.len);
     buf_release(&b);
+    free(h.children); /* their values are the configuration's */
     return err;
 }
 
@@ -656,7 +648,7 @@ static void follow_handler(struct core *c, struct txn *t, uint32_t id)
         return;
     }
     h->follow = false;
-    if (same_values(&now, &h->values, kind->properties, kind->nproperties)) {
+    if (values_same(&now, &h->values, kind->properties, kind->nproperties)) {
         values_release(&now);
         return;
     }

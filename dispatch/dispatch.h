@@ -27,7 +27,10 @@ struct dispatch_handler {
     char owner[33], name[33];
     const struct kind *kind;
     struct values values;
+    struct child *children; /* the elements within it */
+    size_t nchildren;
 };
+void dispatch_handler_release(struct dispatch_handler *h); /* all but H itself */
 void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b);
 int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kinds, struct rd *r,
                           struct err *e);
@@ -127,6 +130,8 @@ void service_retry(struct service *s, uint64_t job, const char *why);
 const char *service_text(const struct service *s, const struct job *j, const char *name);
 int64_t service_number(const struct service *s, const struct job *j, const char *name);
 bool service_true(const struct service *s, const struct job *j, const char *name);
+/* May the handler's secrets go where J goes? Not where a target overrides a transport property. */
+bool service_trusts(const struct service *s, const struct job *j);
 
 extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 

@@ -178,7 +178,7 @@ static void service_free(struct service *s)
         s->kind->close(s->state);
     answer_all(s, "the handler was closed before it had an answer");
     loop_timer_del(s->end);
-    values_release(&s->handler.values);
+    dispatch_handler_release(&s->handler);
     free(s);
 }
 
@@ -254,6 +254,12 @@ static bool overrides(const struct values *v, const char *name)
     return false;
 }
 
+bool service_trusts(const struct service *s, const struct job *j)
+{
+    (void)s;
+    return !values_touch_transport(&j->overrides);
+}
+
 const char *service_text(const struct service *s, const struct job *j, const char *name)
 {
     const struct kind *k = s->handler.kind;
@@ -261,7 +267,7 @@ const char *service_text(const struct service *s, const struct job *j, const cha
 
     if (overrides(&j->overrides, name))
         return values_text(&j->overrides, k->properties, k->nproperties, name);
-    if (p && property_is_secret(p) && values_touch_transport(&j->overrides))
+    if (p && property_is_secret(p) && !service_trusts(s, j))
         return "";
     return values_text(&s->handler.values, k->properties, k->nproperties, name);
 }
@@ -310,7 +316,7 @@ static struct service *service_new(struct dispatcher *d, struct dispatch_handler
     struct service *s = calloc(1, sizeof *s);
 
     if (!s) {
-        values_release(&h->values);
+        dispatch_handler_release(h);
         return NULL;
     }
     s->dispatcher = d;

@@ -60,6 +60,14 @@ static int broken(struct err *e, const char *what)
 
 /* ---- handlers ---- */
 
+void dispatch_handler_release(struct dispatch_handler *h)
+{
+    values_release(&h->values);
+    children_release(h->children, h->nchildren);
+    h->children = NULL;
+    h->nchildren = 0;
+}
+
 void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b)
 {
     buf_u32(b, h->id);
@@ -67,6 +75,7 @@ void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b)
     buf_str(b, h->name);
     buf_str(b, h->kind->name);
     values_write(&h->values, b);
+    children_write(h->children, h->nchildren, b);
 }
 
 int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kinds, struct rd *r,
@@ -86,14 +95,15 @@ int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kind
     if (!h.kind)
         return err_set(e, ERR_INVALID, "handler %s/%s: unknown kind '%s'", h.owner, h.name, kind);
     err = values_read(&h.values, h.kind->properties, h.kind->nproperties, r, e);
+    if (!err)
+        err = children_read(&h.children, &h.nchildren, h.kind, r, e);
+    if (!err && rd_end(r))
+        err = broken(e, "handler");
     if (err)
-        return err;
-    if (rd_end(r)) {
-        values_release(&h.values);
-        return broken(e, "handler");
-    }
-    *ret = h;
-    return 0;
+        dispatch_handler_release(&h);
+    else
+        *ret = h;
+    return err;
 }
 
 /* ---- varbinds and events ---- */

@@ -16,50 +16,7 @@ void poll_source_write(const struct poll_source *s, struct buf *b)
     buf_str(b, s->kind->name);
     buf_u32(b, s->interval_ms);
     values_write(&s->values, b);
-    buf_u16(b, (uint16_t)s->nchildren);
-    for (size_t i = 0; i < s->nchildren; i++) {
-        buf_str(b, s->children[i].element->name);
-        values_write(&s->children[i].values, b);
-    }
-}
-
-static const struct child_element *element_find(const struct kind *k, const char *name)
-{
-    for (size_t i = 0; i < k->nchildren; i++)
-        if (!strcmp(k->children[i].name, name))
-            return &k->children[i];
-    return NULL;
-}
-
-static int read_child(struct poll_child *ret, const struct kind *k, struct rd *r, struct err *e)
-{
-    char name[NAME_MAX_LEN + 1];
-    rd_str(r, name, sizeof name);
-    if (r->err)
-        return err_set(e, ERR_SYNTAX, "source: cut short");
-    const struct child_element *element = element_find(k, name);
-    if (!element)
-        return err_set(e, ERR_NOTFOUND, "source: <%s> has no element <%s>", k->name, name);
-    ret->element = element;
-    return values_read(&ret->values, element->properties, element->nproperties, r, e);
-}
-
-static int read_children(struct poll_source *s, struct rd *r, struct err *e)
-{
-    uint16_t n = rd_u16(r);
-    int err = 0;
-    if (r->err || n > POLL_CHILDREN_MAX)
-        return err_set(e, ERR_SYNTAX, "source: bad number of elements");
-    if (!n)
-        return 0;
-    s->children = calloc(n, sizeof *s->children);
-    if (!s->children)
-        return err_set(e, ERR_NOMEM, "out of memory");
-    for (uint16_t i = 0; !err && i < n; i++) {
-        s->nchildren++; /* a half-read one is released like a whole one */
-        err = read_child(&s->children[i], s->kind, r, e);
-    }
-    return err;
+    children_write(s->children, s->nchildren, b);
 }
 
 /* Everything in front of the values, which need the kind's properties. */
@@ -90,7 +47,7 @@ int poll_source_read(struct poll_source *ret, const struct kinds *kinds, struct 
     if (!err)
         err = values_read(&s.values, s.kind->properties, s.kind->nproperties, r, e);
     if (!err)
-        err = read_children(&s, r, e);
+        err = children_read(&s.children, &s.nchildren, s.kind, r, e);
     if (!err && rd_end(r))
         err = err_set(e, ERR_SYNTAX, "source: octets behind its end");
     if (err)
@@ -103,9 +60,7 @@ int poll_source_read(struct poll_source *ret, const struct kinds *kinds, struct 
 void poll_source_release(struct poll_source *s)
 {
     values_release(&s->values);
-    for (size_t i = 0; i < s->nchildren; i++)
-        values_release(&s->children[i].values);
-    free(s->children);
+    children_release(s->children, s->nchildren);
     *s = (struct poll_source){0};
 }
 

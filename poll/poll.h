@@ -27,8 +27,7 @@ enum {
 enum {
     POLL_TOPIC_NAME_MAX = 255,
     POLL_JSON_MAX = 1 << 20,
-    POLL_TOPICS_MAX = 10000,  /* of one source */
-    POLL_CHILDREN_MAX = 1000, /* of one source */
+    POLL_TOPICS_MAX = 10000, /* of one source */
     POLL_SOURCES_MAX = 10000,
     POLL_INTERVAL_MIN_MS = 100,
     POLL_INTERVAL_MAX_MS = 86400000,
@@ -40,10 +39,7 @@ struct poll_source {
     const struct kind *kind;
     uint32_t interval_ms;
     struct values values;
-    struct poll_child {
-        const struct child_element *element;
-        struct values values;
-    } * children;
+    struct child *children;
     size_t nchildren;
 };
 void poll_source_write(const struct poll_source *s, struct buf *b);

@@ -178,7 +178,7 @@ static int make_plan(struct walk_plan *p, const struct poll_source *s, struct er
     if (!s->nchildren)
         return err_set(e, ERR_INVALID, "nothing to poll: no <get> and no <table>");
     for (size_t i = 0; !err && i < s->nchildren; i++) {
-        const struct poll_child *c = &s->children[i];
+        const struct child *c = &s->children[i];
         err = c->element == &children[CHILD_GET] ? plan_get(p, &c->values, e)
                                                  : plan_table(p, &c->values, e);
     }

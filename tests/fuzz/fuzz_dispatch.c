@@ -20,7 +20,7 @@ static bool handler(struct rd *r, struct buf *b)
     if (dispatch_handler_read(&h, &daemon_kinds, r, &e))
         return false;
     dispatch_handler_write(&h, b);
-    values_release(&h.values);
+    dispatch_handler_release(&h);
     return true;
 }
 

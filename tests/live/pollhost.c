@@ -158,7 +158,7 @@ static int read_values(struct values *v, const struct property *props, size_t n,
 
 static int read_child(struct poll_source *s, const jv *o, struct err *e)
 {
-    struct poll_child *c = &s->children[s->nchildren];
+    struct child *c = &s->children[s->nchildren];
     for (size_t i = 0; i < s->kind->nchildren; i++)
         if (!strcmp(s->kind->children[i].name, string_of(o, "element")))
             c->element = &s->kind->children[i];

@@ -382,7 +382,7 @@ const struct bad_file bad_files[] = {
      WRAP("<handlers>\n"
           "<pager name=\"m\"/>\n"
           "</handlers>\n"),
-     "t.xml:4: unknown element <pager> in <handlers>; expected <smtp>"},
+     "t.xml:4: unknown element <pager> in <handlers>; expected one of <smtp>, <post>"},
     {false,
      WRAP("<handlers>\n"
           "<smtp name=\"m\" host=\"h\"/>\n"

@@ -107,5 +107,28 @@ static const struct kind http = {
     .help = "A JSON document.",
 };
 
-static const struct kind *const list[] = {&smtp, &snmp, &http};
+static const struct property header_properties[] = {
+    {.name = "name", .type = PROPERTY_NAME, .required = true, .help = "Of the header."},
+    {.name = "value", .type = PROPERTY_TEXT, .max = 255, .help = "Shown to everybody."},
+    {.name = "valueFile", .type = PROPERTY_FILE, .help = "File with a value that nobody sees."},
+};
+
+static const struct child_element post_children[] = {
+    {.name = "header",
+     .properties = header_properties,
+     .nproperties = COUNT(header_properties),
+     .help = "A header."},
+};
+
+static const struct kind post = {
+    .class_ = KIND_HANDLER,
+    .name = "post",
+    .properties = http_properties,
+    .nproperties = COUNT(http_properties),
+    .children = post_children,
+    .nchildren = COUNT(post_children),
+    .help = "A web server.",
+};
+
+static const struct kind *const list[] = {&smtp, &snmp, &http, &post};
 const struct kinds some_kinds = {list, COUNT(list)};

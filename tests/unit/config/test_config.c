@@ -115,6 +115,59 @@ static void sections(void **state)
     config_free(c);
 }
 
+static void elements_of_a_handler(void **state)
+{
+    struct config *c =
+        parsed("<snmpalertd xmlns='urn:snmpalertd:config'><store path='/s'/><handlers>"
+               "<post name='p' url='http://h/'><header name='a' value='1'/>"
+               "<header name='b' valueFile='/s'/></post></handlers></snmpalertd>");
+    const struct config_handler *h = c->handlers;
+
+    (void)state;
+    assert_int_equal(h->nchildren, 2);
+    assert_string_equal(h->children[0].element->name, "header");
+    assert_false(child_has_secret(&h->children[0]));
+    assert_true(child_has_secret(&h->children[1]));
+    assert_true(children_same(h->children, 2, h->children, 2));
+    assert_false(children_same(h->children, 2, h->children, 1));
+    assert_false(children_same(h->children, 1, h->children + 1, 1));
+    config_free(c);
+}
+
+static void children_round_trip(void **state)
+{
+    struct config *c =
+        parsed("<snmpalertd xmlns='urn:snmpalertd:config'><store path='/s'/><handlers>"
+               "<post name='p' url='http://h/'><header name='a' value='1'/>"
+               "<header name='b' valueFile='/s'/></post></handlers></snmpalertd>");
+    const struct config_handler *h = c->handlers;
+    struct child *back;
+    struct err e;
+    struct buf b;
+    struct rd r;
+    size_t n;
+
+    (void)state;
+    buf_init(&b, 4096);
+    children_write(h->children, h->nchildren, &b);
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(children_read(&back, &n, h->kind, &r, &e), 0);
+    assert_int_equal(rd_end(&r), 0);
+    assert_true(children_same(h->children, h->nchildren, back, n));
+    children_release(back, n);
+    for (size_t len = 0; len < b.len; len++) {
+        rd_init(&r, b.data, len);
+        assert_int_equal(children_read(&back, &n, h->kind, &r, &e), ERR_SYNTAX);
+    }
+    *(uint8_t *)memmem(b.data, b.len, "header", 6) = 'H';
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(children_read(&back, &n, h->kind, &r, &e), ERR_NOTFOUND);
+    rd_init(&r, "\377\377", 2);
+    assert_int_equal(children_read(&back, &n, h->kind, &r, &e), ERR_SYNTAX);
+    buf_release(&b);
+    config_free(c);
+}
+
 static void sources(void **state)
 {
     struct config *c = parsed(good);
@@ -335,6 +388,8 @@ static void limits(void **state)
          "t.xml:200003: more than 200000 rows"},
         {"<sources><snmp name='s' host='h'>\n", "<get name='%d' oid='1.3'/>\n", "</snmp></sources>",
          1001, "t.xml:1003: more than 1000 elements in <snmp>"},
+        {"<handlers><post name='p' url='http://h/'>\n", "<header name='%d' value='v'/>\n",
+         "</post></handlers>", 1001, "t.xml:1003: more than 1000 elements in <post>"},
         {"<rows>\n", "<group name='%d'/>\n", "<group name='7'/></rows>", CONFIG_ROWS_MAX - 1,
          "t.xml:200002: <group owner='admin' name='7'> is already on line 10; expected it once"},
     };
@@ -372,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_has_a_default),
         cmocka_unit_test(sections),
+        cmocka_unit_test(elements_of_a_handler),
+        cmocka_unit_test(children_round_trip),
         cmocka_unit_test(sources),
         cmocka_unit_test(handlers),
         cmocka_unit_test(rows),

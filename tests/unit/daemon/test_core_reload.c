@@ -140,7 +140,7 @@ static int to_deliver(struct play *p, int peer, uint16_t type, const uint8_t *pa
         assert_int_equal(type, DISPATCH_HANDLER);
         assert_int_equal(dispatch_handler_read(&h, &daemon_kinds, &r, &e), 0);
         note(p, peer, "handler %u %s;", h.id, h.name);
-        values_release(&h.values);
+        dispatch_handler_release(&h);
     }
     return 0;
 }

@@ -26,7 +26,7 @@ static void set(struct values *v, const struct property *props, size_t n, const 
 static void add_child(struct poll_source *s, size_t element, const char *name, const char *oid,
                       const char *columns)
 {
-    struct poll_child *c = &s->children[s->nchildren++];
+    struct child *c = &s->children[s->nchildren++];
     c->element = &s->kind->children[element];
     const struct property *props = c->element->properties;
     size_t n = c->element->nproperties;
@@ -51,7 +51,7 @@ static void make_source(struct poll_source *s)
 
 static const char *child_text(const struct poll_source *s, size_t child, const char *name)
 {
-    const struct poll_child *c = &s->children[child];
+    const struct child *c = &s->children[child];
     return values_text(&c->values, c->element->properties, c->element->nproperties, name);
 }
 
