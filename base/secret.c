@@ -51,21 +51,41 @@ static int first_line(char *dst, size_t len, size_t cap, const char *path, struc
     return 0;
 }
 
-int secret_read(char *dst, size_t cap, const char *path, struct err *e)
+static int open_file(int *ret_fd, const char *path, struct err *e)
 {
-    int err;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int err;
+
     if (fd < 0)
         return err_errno(e, "%s", path);
     err = check_file(fd, path, e);
     if (err)
-        goto out;
-    ssize_t len = read_all(fd, dst, cap);
-    err = len < 0 ? err_errno(e, "%s", path) : first_line(dst, (size_t)len, cap, path, e);
-out:
-    close(fd);
+        close(fd);
+    else
+        *ret_fd = fd;
+    return err;
+}
+
+int secret_read(char *dst, size_t cap, const char *path, struct err *e)
+{
+    int fd = -1;
+    int err = open_file(&fd, path, e);
+    if (!err) {
+        ssize_t len = read_all(fd, dst, cap);
+        err = len < 0 ? err_errno(e, "%s", path) : first_line(dst, (size_t)len, cap, path, e);
+        close(fd);
+    }
     if (err)
         secret_clear(dst, cap);
+    return err;
+}
+
+int secret_check(const char *path, struct err *e)
+{
+    int fd = -1;
+    int err = open_file(&fd, path, e);
+    if (!err)
+        close(fd);
     return err;
 }
 

@@ -7,6 +7,8 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static const struct kind *const source_kinds[] = {&poll_kind_snmp, &poll_kind_http};
+#define DECLARE(name) extern const struct dispatch_kind dispatch_kind_##name;
+DISPATCH_KINDS(DECLARE)
 #define KIND(name) &dispatch_kind_##name,
 const struct dispatch_kind *const daemon_dispatch_kinds[] = {DISPATCH_KINDS(KIND)};
 const size_t daemon_ndispatch_kinds = COUNT(daemon_dispatch_kinds);

@@ -7,7 +7,8 @@
 
 #define DISPATCH_KINDS(X)                                                                          \
     X(smtp)                                                                                        \
-    X(snmp)
+    X(snmp)                                                                                        \
+    X(webhook)
 
 /* Those that the agent delivers (agent/notify.h). */
 #define AGENT_KINDS(X) X(agentx)

@@ -151,7 +151,7 @@ static const struct {
     {CURLE_SSL_CONNECT_ERROR, ERR_NETWORK, true},
     {CURLE_COULDNT_CONNECT, ERR_NETWORK, true},
     {CURLE_URL_MALFORMAT, ERR_INVALID, false},
-    {CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID, false},
+    {CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, false}, /* HTTP/0.9: the URL was checked */
     {CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL, false},
     {CURLE_PARTIAL_FILE, ERR_NETWORK, false},
 };
@@ -214,16 +214,17 @@ static void read_head(const struct http_request *r, struct http_answer *a)
 {
     long status = 0;
     curl_off_t after = 0;
-    char *location = NULL;
+    struct curl_header *location;
 
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &after);
-    curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &location);
     a->status = (int)status;
     if (after > 0)
         a->retry_after_ms = after < INT32_MAX ? after * 1000 : INT32_MAX;
-    if (location)
-        a->location = location;
+    /* Not CURLINFO_REDIRECT_URL, into which libcurl puts user and password. */
+    if (status >= 300 && status < 400 &&
+        curl_easy_header(r->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK)
+        a->location = location->value;
 }
 
 /* The request goes before its callback is called, which may free the client: what is told is taken

@@ -79,6 +79,26 @@ int http_place(struct http_place *ret, const char *url, struct err *e)
     return err;
 }
 
+int http_join(char *dst, size_t cap, const char *base, const char *reference, struct err *e)
+{
+    CURLU *u = curl_url();
+    char *url = NULL;
+    int err = 0;
+
+    if (!u)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    if (curl_url_set(u, CURLUPART_URL, base, 0) || curl_url_set(u, CURLUPART_URL, reference, 0) ||
+        curl_url_get(u, CURLUPART_URL, &url, 0))
+        err = err_set(e, ERR_INVALID, "no URL of http or https");
+    else if (strlen(url) >= cap)
+        err = err_set(e, ERR_INVALID, "a URL that is too long");
+    else
+        memcpy(dst, url, strlen(url) + 1);
+    curl_free(url);
+    curl_url_cleanup(u);
+    return err;
+}
+
 void http_place_text(const struct http_place *p, char dst[HTTP_PLACE_TEXT_MAX + 1])
 {
     bool v6 = strchr(p->host, ':') != NULL;

@@ -22,6 +22,9 @@ struct http_place {
 /* Where URL is. ERR_INVALID says what is wrong with it, and does not repeat it: a scheme that is
  * neither, a user or password in it, no host. */
 int http_place(struct http_place *ret, const char *url, struct err *e);
+/* What REFERENCE, perhaps relative (RFC 3986 section 5), is as seen from BASE. ERR_INVALID: no URL,
+ * or one of more than CAP - 1 octets. */
+int http_join(char *dst, size_t cap, const char *base, const char *reference, struct err *e);
 /* "host:port", "[2001:db8::1]:port": for people. Terminated. */
 enum { HTTP_PLACE_TEXT_MAX = RESOLVE_NAME_MAX + 2 + 6 };
 void http_place_text(const struct http_place *p, char dst[HTTP_PLACE_TEXT_MAX + 1]);

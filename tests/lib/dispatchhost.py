@@ -14,9 +14,9 @@ STATE_PENDING, STATE_DELIVERED, STATE_FAILED = 1, 3, 4       # a recipient's sta
 
 
 class Host:
-    def __init__(self, program):
+    def __init__(self, *program, env=None):
         self.name, self._errors = "dispatchhost", []
-        self._popen = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self._popen = subprocess.Popen(program, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, preexec_fn=process.die_with_parent)
         process.started.append(self)
         self._answers = queue.Queue()
@@ -76,8 +76,10 @@ class Host:
         self.tell(check={"kind": kind, "values": values})
         return self._answer(10)["check"]
 
-    def handler(self, kind, id=1, **values):
-        self.tell(handler={"id": id, "kind": kind, "name": kind, "values": values})
+    def handler(self, kind, id=1, elements=(), **values):
+        """ELEMENTS: those within it, as {"element": "header", "name": ...}."""
+        self.tell(handler={"id": id, "kind": kind, "name": kind, "values": values,
+                           "elements": list(elements)})
 
     def gone(self, id=1):
         self.tell(gone=id)

@@ -34,8 +34,9 @@ class Pki:
     def _openssl(*args):
         subprocess.run(["openssl", *args], check=True, capture_output=True, timeout=60)
 
-    def certificate(self, name, alternative):
-        """(certificate, key) for what ALTERNATIVE says, such as "DNS:localhost,IP:127.0.0.1"."""
+    def certificate(self, name, alternative, days=2):
+        """(certificate, key) for what ALTERNATIVE says, such as "DNS:localhost,IP:127.0.0.1". DAYS:
+        how long it is good; -1: it has expired."""
         key, request, out = (self._path(name + s) for s in (".key", ".csr", ".pem"))
         extensions = self._path(name + ".ext")
         with open(extensions, "w") as f:
@@ -43,12 +44,12 @@ class Pki:
         self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
                       "-keyout", key, "-out", request)
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._ca_key,
-                      "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", out)
+                      "-CAcreateserial", "-days", str(days), "-extfile", extensions, "-out", out)
         return out, key
 
-    def context(self, name="localhost", alternative="DNS:localhost,IP:127.0.0.1"):
+    def context(self, name="localhost", alternative="DNS:localhost,IP:127.0.0.1", days=2):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.certificate(name, alternative))
+        context.load_cert_chain(*self.certificate(name, alternative, days))
         return context
 
 

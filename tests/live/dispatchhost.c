@@ -1,6 +1,7 @@
 /* Runs the dispatcher for tests: a line of JSON on standard input is a frame for it, each outcome
  * is a line of JSON on standard output. Everything goes through real channels and the real codecs.
  *   {"handler": {"id": 1, "kind": "smtp", "name": "mail", "values": {"host": "127.0.0.1"}}}
+ *   with "elements": [{"element": "header", "name": "X-A", "value": "1"}]
  *   {"gone": 1}   {"cancel": 7}
  *   {"check": {"kind": "smtp", "values": {...}}}    answers {"check": "why not, or empty"}
  *   {"job": {"id": 7, "handler": 1, "recipients": ["..."], "overrides": {}, "events": [{...}]}}
@@ -17,10 +18,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/kinds.h"
 
 enum { HANDLERS_MAX = 16, LINE_MAX_OCTETS = 4 << 20 };
 
-static const struct dispatch_kind *const kinds[] = {&dispatch_kind_smtp, &dispatch_kind_snmp};
+#define DECLARE(name) extern const struct dispatch_kind dispatch_kind_##name;
+DISPATCH_KINDS(DECLARE)
+#define KIND(name) &dispatch_kind_##name,
+static const struct dispatch_kind *const kinds[] = {DISPATCH_KINDS(KIND)};
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
 struct host {
@@ -70,18 +75,42 @@ static const struct kind *kind_named(const char *name)
     return NULL;
 }
 
-static void read_values(struct values *ret, const struct kind *k, jv *o)
+static void read_some(struct values *ret, const struct property *props, size_t nprops, jv *o)
 {
     struct err e;
 
     for (void *it = o ? jv_iter(o) : NULL; it; it = jv_iter_next(o, it)) {
         const char *name = jv_iter_key(it);
-        const struct property *p = property_find(k->properties, k->nproperties, name);
+        const struct property *p = property_find(props, nprops, name);
 
+        if (!p && strcmp(name, "element") == 0)
+            continue;
         if (!p)
             die("no such property", name);
         if (values_set(ret, p, (const char *)jv_string(jv_iter_value(it)).data, &e))
             die(name, e.text);
+    }
+}
+
+static void read_values(struct values *ret, const struct kind *k, jv *o)
+{
+    read_some(ret, k->properties, k->nproperties, o);
+}
+
+/* [{"element": "header", "name": "...", ...}] */
+static void read_children(struct dispatch_handler *d, jv *list)
+{
+    d->children = calloc(jv_len(list) + 1, sizeof *d->children);
+    for (size_t i = 0; i < jv_len(list); i++) {
+        struct child *c = &d->children[d->nchildren++];
+        struct err e;
+
+        c->element = kind_child(d->kind, text(jv_at(list, i), "element", ""));
+        if (!c->element)
+            die("no such element of", d->kind->name);
+        read_some(&c->values, c->element->properties, c->element->nproperties, jv_at(list, i));
+        if (c->element->check && c->element->check(&c->values, &e))
+            die(c->element->name, e.text);
     }
 }
 
@@ -171,6 +200,7 @@ static void on_handler(struct host *h, jv *o)
     copy(d.owner, sizeof d.owner, text(o, "owner", "admin"));
     copy(d.name, sizeof d.name, text(o, "name", "handler"));
     read_values(&d.values, d.kind, jv_get(o, "values"));
+    read_children(&d, jv_get(o, "elements"));
     if (d.id >= HANDLERS_MAX)
         die("handler", "id too large");
     h->kind_of[d.id] = d.kind;
@@ -178,7 +208,7 @@ static void on_handler(struct host *h, jv *o)
     dispatch_handler_write(&d, &b);
     send_frame(h, DISPATCH_HANDLER, &b);
     buf_release(&b);
-    values_release(&d.values);
+    dispatch_handler_release(&d);
 }
 
 static void on_job(struct host *h, jv *o)

@@ -1,0 +1,47 @@
+/* What a webhook handler may be told, and what that means for one job. */
+#ifndef DISPATCH_WEBHOOK_KIND_H
+#define DISPATCH_WEBHOOK_KIND_H
+
+#include "base/secret.h"
+#include "dispatch/dispatch.h"
+#include "http/client.h"
+#include "http/url.h"
+
+extern const struct kind webhook_kind;
+
+enum {
+    WEBHOOK_IN_FLIGHT_MAX = 256, /* of one server */
+    WEBHOOK_HEADERS_MAX = 32,    /* of the handler, and those that are always there */
+};
+
+/* Where a job goes, and how. */
+struct webhook_aim {
+    char url[HTTP_URL_MAX + 1];
+    struct http_place place; /* of the URL */
+    enum http_method method;
+    bool verify;
+    bool trusted; /* it may have the handler's secrets */
+};
+
+/* The target's values before the handler's. The URL may be a secret itself: no error repeats it.
+ * ERR_INVALID: this will never go anywhere; others (the file of the URL cannot be read): later. */
+int webhook_aim(struct webhook_aim *ret, const struct service *s, const struct job *j,
+                struct err *e);
+
+/* What a request has besides: read for each, so that a changed file is noticed. */
+struct webhook_head {
+    char *headers[WEBHOOK_HEADERS_MAX];
+    size_t nheaders;
+    char password[SECRET_MAX + 1];
+    const char *username, *cert_file, *key_file; /* the handler's; "": none */
+};
+/* UUID: of the message. With SECRETS also what comes from files. ERR_DENIED and others of
+ * base/secret.h; ERR_INVALID: a file holds what no header may; ERR_NOMEM. */
+int webhook_head_read(struct webhook_head *ret, const struct service *s, const char *uuid,
+                      bool secrets, struct err *e);
+void webhook_head_release(struct webhook_head *h); /* overwrites the secrets */
+
+/* The body of the request, appended to B, whose sticky error tells whether it could. */
+void webhook_body(const struct job *j, struct buf *b);
+
+#endif

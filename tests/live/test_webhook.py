@@ -1,0 +1,131 @@
+"""Webhooks of the whole daemon, confined as in use: from polled value to request, retried, in order,
+and with secrets that stay where they belong."""
+
+import pytest
+
+from lib.mainjob import TRAPS, apps_run, definition, notices, sites, traps, wait_notice, wait_trap
+from lib.smtpd import Pki
+from lib.snmp import SetRefused
+from lib.wait import wait_for
+from lib.web import Hook, reply
+
+make_site = pytest.fixture(sites, name="make_site")
+TARGET = '<target name="desk" handler="hook" global="true"/>'
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*args, **kwargs):
+        servers.append(Hook(*args, **kwargs))
+        return servers[-1]
+
+    yield start
+    for s in servers:
+        s.stop()
+
+
+def webhook(server, more="", within="", host=None):
+    return f'<webhook name="hook" url="{server.url("/hook", host=host)}" {more}>{within}</webhook>'
+
+
+def test_raised_and_cleared(make_site, serve, tmp_path):
+    """By name and TLS, with a secret: everything that the filter of system calls must allow."""
+    pki = Pki(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("Bearer t0ken\n")
+    secret.chmod(0o600)
+    server = serve(pki.context())
+    site = make_site(definition("busy") + TARGET, apps=7, handlers=webhook(
+        server, f'caFile="{pki.ca}"', f'<header name="Authorization" valueFile="{secret}"/>',
+        host="localhost"))
+    apps_run(site, 7)
+    raised, = server.wait()
+    apps_run(site, 2)
+    cleared = server.wait(2)[1]
+    told = wait_for(lambda: [n for n in notices(site, Target="desk", State="delivered")
+                             if "Confirmation" in n][1:], "two delivered notices")
+    assert told[0]["Confirmation"] == "acknowledged" and told[0]["LastError"] == ""
+    uuids = [n["Uuid"] for n in notices(site, Target="desk")]
+    for r, kind, level, uuid in ((raised, "raise", "CRITICAL", uuids[0]),
+                                 (cleared, "clear", "OK", uuids[1])):
+        n, = r.json["notices"]
+        assert (n["kind"], n["level"], n["definition"], n["uuid"]) == (kind, level, "busy", uuid)
+        assert r.json["target"] == "desk" and r.header("Idempotency-Key") == f'"{uuid}"'
+        assert r.header("Authorization") == "Bearer t0ken"
+    assert "t0ken" not in site.daemon.process.output()
+
+
+def test_retried_in_order_until_it_is_taken(make_site, serve):
+    """503 at first: the recovery waits behind the problem, others do not; the same UUID comes again."""
+    server = serve(answer=reply(503, b"under maintenance"))
+    site = make_site(definition("busy") + TARGET + TRAPS, apps=7, handlers=webhook(server))
+    server.wait()
+    wait_trap(site, "saAlertRaised")
+    apps_run(site, 2)
+    wait_trap(site, "saAlertCleared")
+    waiting = wait_notice(site, Target="desk", State="pending",
+                          LastError=f"127.0.0.1:{server.port}: HTTP status 503: under maintenance")
+    assert int(waiting["Attempts"]) >= 1
+    server.answer = reply()
+    wait_for(lambda: len(notices(site, Target="desk", State="delivered")) == 2,
+             "both to be delivered", 30)
+    kinds = [r.json["notices"][0]["kind"] for r in server.seen]
+    assert kinds[-2:] == ["raise", "clear"] and set(kinds[:-1]) == {"raise"}
+    assert len({r.header("Idempotency-Key") for r in server.seen[:-1]}) == 1
+    assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertCleared")] == [1, 1]
+
+
+def test_a_refused_notice_has_failed_with_the_servers_words(make_site, serve):
+    server = serve(answer=reply(422, "kein Zugang f\u00fcr 'busy'".encode()))
+    site = make_site(definition("busy") + TARGET, apps=7, handlers=webhook(server))
+    failed = wait_notice(site, Target="desk", State="failed")
+    assert failed["LastError"].endswith("HTTP status 422: kein Zugang f\u00fcr 'busy'")
+    assert len(server.seen) == 1
+
+
+def prop(column, name):
+    return f'saHandlerProperty{column}."admin"."hook"."{name}"'
+
+
+def test_a_manager_cannot_have_the_secrets_sent_elsewhere(make_site, serve, tmp_path):
+    """An attack: whoever may SET the handler's URL points it to a server of their own."""
+    for name in ("secret", "password"):
+        (tmp_path / name).write_text(f"s3cret-{name}\n")
+        (tmp_path / name).chmod(0o600)
+    own, other = serve(), serve()
+    site = make_site(definition("busy") + TARGET, apps=7, handlers=webhook(
+        own, f'username="u" passwordFile="{tmp_path}/password"',
+        f'<header name="X-Api-Key" valueFile="{tmp_path}/secret"/><header name="X-Plain" value="1"/>'))
+    first, = own.wait()
+    assert first.header("X-Api-Key") == "s3cret-secret" and first.header("Authorization")
+    site.manager.set((prop("Value", "url"), "s", other.url("/stolen")))
+    apps_run(site, 2)
+    other.wait()
+    with pytest.raises(SetRefused):
+        site.manager.set((prop("Value", "passwordFile"), "s", f"{tmp_path}/secret"))
+    # What the file says may be said again: it does not bring the secret back.
+    site.manager.set((prop("Value", "passwordFile"), "s", f"{tmp_path}/password"))
+    apps_run(site, 7)
+    for stolen in other.wait(2):
+        assert stolen.header("X-Api-Key") is None and stolen.header("X-Plain") == "1"
+        assert stolen.header("Authorization") in (None, "Basic dTo=")  # "u:"
+    site.manager.set(('saHandlerRevert."admin"."hook"', "i", "run"))
+    wait_for(lambda: site.manager.get(prop("Value", "url")) == own.url("/hook"), "the file's url")
+    apps_run(site, 2)
+    assert own.wait(2)[1].header("X-Api-Key") == "s3cret-secret"
+
+
+def test_a_target_goes_elsewhere_without_the_secrets(make_site, serve, tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "secret").chmod(0o600)
+    own, other = serve(), serve()
+    site = make_site(
+        definition("busy") + TARGET + '<target name="mine" handler="hook" global="true"/>'
+        f'<targetProperty target="mine" name="url" value="{other.url("/mine")}"/>', apps=7,
+        handlers=webhook(own, within=f'<header name="X-Api-Key" valueFile="{tmp_path}/secret"/>'))
+    assert own.wait()[0].header("X-Api-Key") == "s3cret"
+    assert other.wait()[0].header("X-Api-Key") is None
+    assert other.seen[0].json["target"] == "mine"
+    assert wait_notice(site, Target="mine", State="delivered")
