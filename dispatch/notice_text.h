@@ -1,8 +1,10 @@
-/* A job in words, for people: subject and body of a mail. */
+/* A job in words, for people: what templates are filled with, and the subject and body of mails
+ * that have no template. */
 #ifndef DISPATCH_NOTICE_TEXT_H
 #define DISPATCH_NOTICE_TEXT_H
 
 #include "base/buf.h"
+#include "config/template.h"
 #include "dispatch/dispatch.h"
 
 /* "[CRITICAL] alice/hot cpu0: too hot", "[OK] ...", "[TEST] ...", "[CRITICAL] 5 notices: ...". One
@@ -12,5 +14,8 @@ void notice_subject(const struct job *j, struct buf *b);
 void notice_body(const struct job *j, struct buf *b);
 /* "CRITICAL"; "" for none. */
 const char *notice_level(unsigned level);
+/* T with J's values, appended to B (template_write). Outside of events sections they are those of
+ * the event with the highest level, the first among equals. */
+int notice_fill(const struct template *t, const struct job *j, struct buf *b);
 
 #endif
