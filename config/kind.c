@@ -155,6 +155,11 @@ static bool is_names(const struct property *p, const char *text)
     return true;
 }
 
+static bool is_template(const struct property *p, const char *text)
+{
+    return !*text || !template_compile(NULL, p->place, text, NULL, NULL);
+}
+
 static bool is_size(const struct property *p, const char *text)
 {
     uint64_t bytes;
@@ -195,6 +200,7 @@ void property_expectation(const struct property *p, char *dst, size_t cap)
         [PROPERTY_BOOLEAN] = "true or false",
         [PROPERTY_FILE] = "the absolute path of a file",
         [PROPERTY_OID] = "an OID in numbers, such as 1.3.6.1.2.1.1.3.0",
+        [PROPERTY_TEMPLATE] = "a template",
         [PROPERTY_NAME] = "a name of 1 to 32 octets",
         [PROPERTY_NAMES] = "names of 1 to 32 octets divided by blanks",
         [PROPERTY_ADDRESS] = "/path, unix:/path or tcp:host:port",
@@ -231,6 +237,10 @@ static int refuse_text(const struct property *p, const char *text, struct err *e
 {
     size_t len = strlen(text);
 
+    if (p->type == PROPERTY_TEMPLATE)
+        return template_compile(NULL, p->place, text, NULL, e);
+    if (p->type != PROPERTY_TEXT && p->type != PROPERTY_SECRET)
+        return ERR_OK;
     if (len == 0)
         return err_set(e, ERR_INVALID, "expected a text that is not empty");
     if ((int64_t)len >= p->min && (int64_t)len <= text_max(p))
@@ -245,14 +255,15 @@ int property_check(const struct property *p, const char *text, struct err *e)
         [PROPERTY_BOOLEAN] = is_boolean,   [PROPERTY_ENUM] = is_enum,
         [PROPERTY_FILE] = is_file,         [PROPERTY_SECRET] = is_text,
         [PROPERTY_DURATION] = is_duration, [PROPERTY_OID] = is_oid,
-        [PROPERTY_NAME] = is_name,         [PROPERTY_NAMES] = is_names,
-        [PROPERTY_SIZE] = is_size,         [PROPERTY_ADDRESS] = is_address,
+        [PROPERTY_TEMPLATE] = is_template, [PROPERTY_NAME] = is_name,
+        [PROPERTY_NAMES] = is_names,       [PROPERTY_SIZE] = is_size,
+        [PROPERTY_ADDRESS] = is_address,
     };
     char expected[200];
 
     if (is[p->type](p, text))
         return 0;
-    if ((p->type == PROPERTY_TEXT || p->type == PROPERTY_SECRET) && refuse_text(p, text, e))
+    if (refuse_text(p, text, e))
         return ERR_INVALID;
     property_expectation(p, expected, sizeof expected);
     return err_set(e, ERR_INVALID, "expected %s", expected);

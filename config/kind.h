@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "config/template.h"
 
 /* As in saHandlerPropertyType. */
 enum property_type {
@@ -22,15 +23,18 @@ enum property_type {
     PROPERTY_SECRET = 6,   /* never shown, never logged */
     PROPERTY_DURATION = 7, /* "500ms", "10s", "5m", "1h"; kept in ms; min..max in ms */
     PROPERTY_OID = 8,      /* dotted numbers */
+    PROPERTY_TEMPLATE = 9, /* config/template.h, of place; "": none */
     /* only for the parts of the file that no kind describes */
-    PROPERTY_NAME = 9,     /* as the MIB allows it: 1..32 octets */
-    PROPERTY_NAMES = 10,   /* names divided by blanks, "*" for all */
-    PROPERTY_SIZE = 11,    /* "16GiB"; min..max octets */
-    PROPERTY_ADDRESS = 12, /* "/path", "unix:/path", "tcp:host:port" */
+    PROPERTY_NAME = 32,    /* as the MIB allows it: 1..32 octets */
+    PROPERTY_NAMES = 33,   /* names divided by blanks, "*" for all */
+    PROPERTY_SIZE = 34,    /* "16GiB"; min..max octets */
+    PROPERTY_ADDRESS = 35, /* "/path", "unix:/path", "tcp:host:port" */
 };
 
 enum { PROPERTY_TEXT_DEFAULT_MAX = 1024 }; /* of texts whose max is 0 */
 
+/* A property of type PROPERTY_TEMPLATE may stand as a child element instead of an attribute, which
+ * has no lines. */
 struct property {
     const char *name; /* as in XML and in saHandlerPropertyName; 1..32 octets */
     enum property_type type;
@@ -38,9 +42,10 @@ struct property {
     bool target_may_override; /* saTargetPropertyTable */
     bool transport;           /* host, port, TLS checks: overriding it drops inherited secrets */
     int64_t min, max;
-    const char *def;          /* in text; NULL: none (reads as "") */
-    const char *const *names; /* of an enum, ends with NULL */
-    const char *help;         /* one sentence */
+    const char *def;           /* in text; NULL: none (reads as "") */
+    const char *const *names;  /* of an enum, ends with NULL */
+    enum template_place place; /* of a template */
+    const char *help;          /* one sentence */
 };
 
 /* The values of one handler or source (or of a target's overrides), in text, checked against the

@@ -68,6 +68,8 @@ static void put_properties(struct buf *b, const struct property *props, size_t n
         property_expectation(&props[i], expectation, sizeof expectation);
         put_item(b, props[i].name, expectation, props[i].required, props[i].def);
         put_help(b, props[i].help);
+        if (props[i].type == PROPERTY_TEMPLATE)
+            put(b, "See TEMPLATES.\n");
         if (props[i].type == PROPERTY_SECRET)
             put(b, "It is a secret: never shown, never logged.\n");
         if (props[i].target_may_override)
@@ -292,6 +294,68 @@ static const char conditions[] =
     "changed,\n"
     "and at least every \\fBintervalMillis\\fR.\n";
 
+/* ---- templates --------------------------------------------------------------------------------
+ */
+
+static const char templates_head[] =
+    ".SH TEMPLATES\n"
+    "What messages say may be a template: a text with names in it, which each message fills in. A\n"
+    "template is an attribute, or a child element of the same name, which may have lines and "
+    "stand in\n"
+    "a CDATA section; blanks at both its ends do not count.\n"
+    ".TP\n"
+    "${name}\n"
+    "the value\n"
+    ".TP\n"
+    "${name|text}\n"
+    "\\fItext\\fR, as it stands, when the value is empty\n"
+    ".TP\n"
+    "${#name}...${/name}\n"
+    "what is between, when the value is not empty (not in JSON)\n"
+    ".TP\n"
+    "${#events}...${/events}\n"
+    "what is between, once for each event of the message, the newest first\n"
+    ".TP\n"
+    "${#events|text}...${/events}\n"
+    "the same, with \\fItext\\fR between two of them\n"
+    ".TP\n"
+    "$$\n"
+    "a dollar\n"
+    ".PP\n"
+    "A message may bring several events (\\fBdigestMillis\\fR). Within an events section names "
+    "are the\n"
+    "event's, elsewhere those of the event with the highest level. Values are escaped for where "
+    "they\n"
+    "go: in a line and in plain text each stays on one line; in HTML they stand in text and in "
+    "quoted\n"
+    "attributes, and as links lead to http, https and mailto only; in JSON \"${name}\" is within "
+    "a string\n"
+    "and ${name} is a whole value: a number, a string, or null when it is empty. A template with "
+    "an unknown\n"
+    "name, or with a value where no escaping would hold it, is refused with its line and "
+    "column.\n"
+    "The names:\n";
+
+static void put_templates(struct buf *b)
+{
+    put(b, templates_head);
+    for (size_t i = 0; i < TEMPLATE_NAMES; i++) {
+        put(b, ".TP\n\\fB");
+        put_text(b, template_names[i].name);
+        put(b, template_names[i].number ? "\\fR (a number)\n" : "\\fR\n");
+        put_help(b, template_names[i].help);
+    }
+    buf_printf(b,
+               ".PP\n"
+               "A template has at most %d octets and %d values and sections; of a value the first "
+               "%d octets\n"
+               "are written, of a line the first %d. Events for which a message of %d KiB has no "
+               "room are left\n"
+               "out.\n",
+               TEMPLATE_MAX, TEMPLATE_VALUES_MAX, TEMPLATE_VALUE_MAX, TEMPLATE_LINE_MAX,
+               TEMPLATE_OUTPUT_MAX >> 10);
+}
+
 static const char tail[] =
     ".SH EXAMPLE\n"
     ".nf\n"
@@ -373,6 +437,7 @@ int config_man(struct buf *out, const struct kinds *kinds)
     for (size_t i = 0; i < format_nsections; i++)
         put_format_section(out, &format_sections[i], kinds);
     put(out, conditions);
+    put_templates(out);
     put(out, tail);
     return out->err;
 }

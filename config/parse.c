@@ -152,18 +152,24 @@ static int parse_attribute(const struct parse *p, const struct xml_node *n,
     return parse_unknown_attribute(p, n, a, &expected);
 }
 
+static bool is_given(const struct xml_node *n, const struct property *p)
+{
+    for (size_t i = 0; i < n->nattributes; i++)
+        if (strcmp(n->attributes[i].name, p->name) == 0)
+            return true;
+    for (const struct xml_node *c = n->children; c && p->type == PROPERTY_TEMPLATE; c = c->next)
+        if (strcmp(c->name, p->name) == 0)
+            return true;
+    return false;
+}
+
 static int check_required(const struct parse *p, const struct xml_node *n,
                           const struct parse_set *set)
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct property *property = &set->properties[i];
-        bool there = false;
 
-        if (!property->required)
-            continue;
-        for (size_t j = 0; j < n->nattributes && !there; j++)
-            there = strcmp(n->attributes[j].name, property->name) == 0;
-        if (!there)
+        if (property->required && !is_given(n, property))
             return parse_fail(p, n->line, "<%s> needs the attribute '%s': %s", n->name,
                               property->name, property->help ? property->help : "");
     }

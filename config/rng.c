@@ -128,6 +128,9 @@ static void put_property_data(struct buf *b, const struct property *p)
     case PROPERTY_NAME:
         put_string(b, "string", 1, 32);
         break;
+    case PROPERTY_TEMPLATE:
+        put_string(b, "string", 0, TEMPLATE_MAX);
+        break;
     case PROPERTY_NAMES:
         put(b, "<text/>\n");
         break;
@@ -186,17 +189,38 @@ static void put_column_data(struct buf *b, const struct sa_column *c)
 
 /* ---- elements -------------------------------------------------------------------------------- */
 
+static void put_property(struct buf *b, const struct property *p)
+{
+    bool element = p->type == PROPERTY_TEMPLATE;
+
+    if (!p->required)
+        put(b, "<optional>");
+    if (element)
+        put(b, "<choice>\n");
+    put_named(b, "attribute", p->name);
+    put_help(b, p->help);
+    put_property_data(b, p);
+    put(b, "</attribute>");
+    if (element) {
+        put(b, "\n");
+        put_named(b, "element", p->name);
+        put(b, "<text/></element>\n</choice>"); /* blanks around it do not count */
+    }
+    put(b, p->required ? "\n" : "</optional>\n");
+}
+
 static void put_properties(struct buf *b, const struct property *props, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!props[i].required)
-            put(b, "<optional>");
-        put_named(b, "attribute", props[i].name);
-        put_help(b, props[i].help);
-        put_property_data(b, &props[i]);
-        put(b, "</attribute>");
-        put(b, props[i].required ? "\n" : "</optional>\n");
-    }
+    for (size_t i = 0; i < n; i++)
+        put_property(b, &props[i]);
+}
+
+static bool has_templates(const struct kind *k)
+{
+    for (size_t i = 0; i < k->nproperties; i++)
+        if (k->properties[i].type == PROPERTY_TEMPLATE)
+            return true;
+    return false;
 }
 
 static void put_leaf(struct buf *b, const struct format_element *f)
@@ -219,10 +243,12 @@ static void put_kind(struct buf *b, const struct kind *k, const struct format_el
 {
     put_named(b, "element", k->name);
     put_help(b, k->help);
+    if (has_templates(k)) /* elements in any order */
+        put(b, "<interleave>\n");
     put_properties(b, common->attributes, common->nattributes);
     put_properties(b, k->properties, k->nproperties);
     if (k->nchildren == 0) {
-        put(b, "<empty/></element>\n");
+        put(b, has_templates(k) ? "</interleave></element>\n" : "<empty/></element>\n");
         return;
     }
     put(b, "<zeroOrMore><choice>\n");

@@ -38,6 +38,65 @@ static int unknown_kind(const struct parse *p, const struct xml_node *n, const c
     return parse_unknown_element(p, n, in, &expected);
 }
 
+static int unknown_template(const struct parse *p, const struct xml_node *n,
+                            const struct xml_node *in, const struct kind *kind)
+{
+    struct parse_names expected = {.n = 0};
+
+    for (size_t i = 0; i < kind->nproperties; i++)
+        if (kind->properties[i].type == PROPERTY_TEMPLATE)
+            parse_names_add(&expected, kind->properties[i].name);
+    return parse_unknown_element(p, n, in->name, &expected);
+}
+
+/* A template's error is told on its own line. */
+static int bad_template(const struct parse *p, const struct xml_node *n, const struct xml_node *in,
+                        const struct property *property)
+{
+    struct template_position where;
+    struct err why;
+
+    if (template_compile(NULL, property->place, n->text, &where, &why) == ERR_NOMEM)
+        return parse_nomem(p);
+    return parse_fail(p, n->text_line + (int)where.line - 1, "'%s' of <%s>: %s", n->name, in->name,
+                      why.text);
+}
+
+/* A template may have lines, which no attribute has. */
+static int parse_template(const struct parse *p, const struct xml_node *n,
+                          const struct xml_node *in, struct service *s)
+{
+    const struct kind *k = s->kind;
+    const struct property *property = property_find(k->properties, k->nproperties, n->name);
+    struct err why;
+    int err;
+
+    if (!property || property->type != PROPERTY_TEMPLATE)
+        return unknown_template(p, n, in, k);
+    err = parse_attributes(p, n, NULL, 0);
+    if (!err && n->children)
+        err = parse_unknown_element(p, n->children, n->name, &(struct parse_names){.n = 0});
+    if (err)
+        return err;
+    for (size_t i = 0; i < s->values.n; i++)
+        if (s->values.items[i].property == property)
+            return parse_fail(p, n->line, "'%s' of <%s> is given twice; expected it once", n->name,
+                              in->name);
+    err = values_set(&s->values, property, n->text, &why);
+    if (err == ERR_NOMEM)
+        return parse_nomem(p);
+    return err ? bad_template(p, n, in, property) : 0;
+}
+
+static int parse_templates(const struct parse *p, const struct xml_node *n, struct service *s)
+{
+    int err = parse_no_text(p, n);
+
+    for (const struct xml_node *child = n->children; !err && child; child = child->next)
+        err = parse_template(p, child, n, s);
+    return err;
+}
+
 /* S->kind and S->common are set. */
 static int parse_service(const struct parse *p, const struct xml_node *n, struct service *s)
 {
@@ -48,6 +107,8 @@ static int parse_service(const struct parse *p, const struct xml_node *n, struct
     struct err why;
     int err = parse_attributes(p, n, sets, 2);
 
+    if (!err && s->kind->class_ == KIND_HANDLER)
+        err = parse_templates(p, n, s);
     if (err)
         return err;
     s->owner = service_text(s, "owner");

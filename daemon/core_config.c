@@ -81,7 +81,7 @@ static int put_property(struct txn *t, const struct config_handler *h, const str
     edit_int(&d, HANDLER_PROPERTY_TYPE, p->type);
     edit_str(&d, HANDLER_PROPERTY_VALUE, shown(h, now, p));
     edit_str(&d, HANDLER_PROPERTY_HELP, p->help);
-    edit_file_text(&d, HANDLER_PROPERTY_VALUE, file, strlen(file));
+    edit_file_text(&d, HANDLER_PROPERTY_VALUE, file, utf8_cut(file, strlen(file), SA_CELL_MAX));
     return row_put(&d, NULL);
 }
 

@@ -132,7 +132,7 @@ static const struct sa_name source_status_names[] = {
 };
 static const struct sa_name property_type_names[] = {
     {"text", 1},   {"number", 2},   {"boolean", 3}, {"enumeration", 4}, {"file", 5},
-    {"secret", 6}, {"duration", 7}, {"oid", 8},     {NULL, 0},
+    {"secret", 6}, {"duration", 7}, {"oid", 8},     {"template", 9},    {NULL, 0},
 };
 static const struct sa_name metric_type_names[] = {
     {"null", 1}, {"boolean", 2}, {"number", 3}, {"string", 4}, {NULL, 0},
@@ -420,7 +420,7 @@ static const struct sa_index handler_property_index[] = {
 static const struct sa_column handler_property_columns[] = {
     {OWN_NAME(HANDLER_PROPERTY_NAME, "saHandlerPropertyName", SA_NOT_ACCESSIBLE),
      .help = "Name of the property, which is its attribute's name in the configuration file."},
-    {ENUM(HANDLER_PROPERTY_TYPE, "saHandlerPropertyType", SA_READ_ONLY, SA_DURABLE, 1, 8,
+    {ENUM(HANDLER_PROPERTY_TYPE, "saHandlerPropertyType", SA_READ_ONLY, SA_DURABLE, 1, 9,
           property_type_names),
      .def = 1, .help = "Type of the property's value."},
     {TEXT(HANDLER_PROPERTY_VALUE, "saHandlerPropertyValue", SA_READ_WRITE, SA_DURABLE, 1024),

@@ -377,7 +377,36 @@ const struct bad_file bad_files[] = {
           "<smtp xml:lang=\"en\" name=\"m\" host=\"h\"/>\n"
           "</handlers>\n"),
      "t.xml:4: unknown attribute 'xml:lang' of <smtp>; expected one of 'owner', 'name', 'host', "
-     "'port', 'encryption', 'auth', 'username', 'password', 'passwordFile', 'timeout', 'verify'"},
+     "'port', 'encryption', 'auth', 'username', 'password', 'passwordFile', 'timeout', 'verify', "
+     "'subject', 'html'"},
+    {false,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\" subject=\"${lvel}\"/>\n"
+          "</handlers>\n"),
+     "t.xml:4: 'subject' of <smtp> is '${lvel}'; column 3: unknown name 'lvel'; did you mean "
+     "'level'?"},
+    {false,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\">\n"
+          "<html><![CDATA[\n"
+          "<p>${message}</p>\n"
+          "  <a href=${url}>x</a>\n"
+          "]]></html></smtp></handlers>\n"),
+     "t.xml:7: 'html' of <smtp>: line 2, column 10: an attribute that is not written "
+     "name=\"value\""},
+    {false,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\" html=\"\">\n"
+          "<html>x</html></smtp></handlers>\n"),
+     "t.xml:5: 'html' of <smtp> is given twice; expected it once"},
+    {true,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\"><html><p>x</p></html></smtp></handlers>\n"),
+     "t.xml:4: unknown element <p> in <html>; expected none"},
+    {true,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\">text</smtp></handlers>\n"),
+     "t.xml:4: text in <smtp>; expected elements and attributes only"},
     {true,
      WRAP("<handlers>\n"
           "<pager name=\"m\"/>\n"
@@ -399,7 +428,7 @@ const struct bad_file bad_files[] = {
      WRAP("<handlers>\n"
           "<smtp name=\"m\" host=\"h\"><x/></smtp>\n"
           "</handlers>\n"),
-     "t.xml:4: unknown element <x> in <smtp>; expected none"},
+     "t.xml:4: unknown element <x> in <smtp>; expected one of <subject>, <html>"},
     {true,
      WRAP("<rows>\n"
           "<defintion name=\"d\"/>\n"

@@ -23,6 +23,8 @@ static const struct property smtp_properties[] = {
     {.name = "passwordFile", .type = PROPERTY_FILE},
     {.name = "timeout", .type = PROPERTY_DURATION, .min = 1000, .max = 300000, .def = "30s"},
     {.name = "verify", .type = PROPERTY_BOOLEAN, .def = "true", .help = "Checks <names> & dates."},
+    {.name = "subject", .type = PROPERTY_TEMPLATE, .place = TEMPLATE_LINE, .help = "A line."},
+    {.name = "html", .type = PROPERTY_TEMPLATE, .place = TEMPLATE_HTML},
 };
 
 static int check_smtp(const struct values *v, struct err *e)

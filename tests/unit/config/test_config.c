@@ -23,7 +23,12 @@ static const char good[] =
     "  <handlers>\n"
     "    <smtp name=\"mail\" host=\"smtp.example.net\" port=\"587\" auth=\"password\"\n"
     "          passwordFile=\"/etc/secret\" timeout=\"1m\" verify=\"no\"/>\n"
-    "    <smtp owner=\"alice\" name=\"mail\" host=\"localhost\"/>\n"
+    "    <smtp owner=\"alice\" name=\"mail\" host=\"localhost\" subject=\"${level}\">\n"
+    "      <html><![CDATA[\n"
+    "<p>${message}</p>\n"
+    "<p>$$5</p>\n"
+    "      ]]></html>\n"
+    "    </smtp>\n"
     "  </handlers>\n"
     "  <sources>\n"
     "    <snmp name=\"router1\" host=\"192.0.2.1\" interval=\"1500ms\" readers=\"alice  bob\">\n"
@@ -181,7 +186,7 @@ static void sources(void **state)
     assert_string_equal(s->kind->name, "snmp");
     assert_int_equal(s->kind->class_, KIND_SOURCE);
     assert_int_equal(s->interval_ms, 1500);
-    assert_int_equal(s->line, 10);
+    assert_int_equal(s->line, 15);
     assert_int_equal(s->nreaders, 2);
     assert_string_equal(s->readers[0], "alice");
     assert_string_equal(s->readers[1], "bob");
@@ -221,6 +226,10 @@ static void handlers(void **state)
     assert_false(values_true(&h->values, k->properties, k->nproperties, "verify"));
     assert_string_equal(h[1].owner, "alice");
     assert_int_equal(values_number(&h[1].values, k->properties, k->nproperties, "port"), 25);
+    assert_string_equal(values_text(&h[1].values, k->properties, k->nproperties, "subject"),
+                        "${level}");
+    assert_string_equal(values_text(&h[1].values, k->properties, k->nproperties, "html"),
+                        "<p>${message}</p>\n<p>$$5</p>");
     config_free(c);
 }
 
@@ -242,7 +251,7 @@ static void rows(void **state)
     assert_int_equal(cell(r, "intervalMillis")->number, 10000);
     assert_int_equal(cell(r, "timeThresholdMillis")->number, 90000);
     config_where(c, r, where, sizeof where);
-    assert_string_equal(where, "t.xml:17");
+    assert_string_equal(where, "t.xml:22");
     r++;
     assert_string_equal(r->names[0], "alice");
     assert_false(r->override);

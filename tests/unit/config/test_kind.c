@@ -24,6 +24,8 @@ static const struct property props[] = {
     {.name = "oid", .type = PROPERTY_OID},
     {.name = "note", .type = PROPERTY_TEXT},
     {.name = "delta", .type = PROPERTY_NUMBER, .min = -5, .max = 5},
+    {.name = "subject", .type = PROPERTY_TEMPLATE, .place = TEMPLATE_LINE},
+    {.name = "body", .type = PROPERTY_TEMPLATE, .place = TEMPLATE_JSON},
 };
 
 static const struct property *prop(const char *name)
@@ -59,6 +61,10 @@ static void check_accepts(void **state)
         {"oid", ".1.3.6.1.4.1.4294967295"},
         {"oid", "2.999"},
         {"oid", "0.39.0"},
+        {"subject", ""},
+        {"subject", "[${level}] ${instance|-}"},
+        {"body", ""},
+        {"body", "{\n\t\"level\": ${level}\n}"},
     };
     struct err e;
 
@@ -73,6 +79,10 @@ static void check_accepts(void **state)
 static void check_refuses(void **state)
 {
     static const char *const bad[][3] = {
+        {"subject", "${lvel}", "column 3: unknown name 'lvel'; did you mean 'level'?"},
+        {"subject", "a\nb", "expected a template of one line without control characters"},
+        {"body", "{\"level\": ${level}",
+         "column 1: it makes no JSON document: 1:14: '}' expected near end of file"},
         {"host", "", "expected a text that is not empty"},
         {"host", "123456789012345678901", "expected a text of 1 to 20 octets"},
         {"host", "a\xff", "expected UTF-8 text without control characters"},
