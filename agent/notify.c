@@ -387,12 +387,27 @@ static void cancel(void *state, uint64_t job)
     }
 }
 
+/* More than that there is a master cannot be known without sending. */
+static void validate(void *state, struct job *j)
+{
+    struct service *s = state;
+    const struct agent_notifier *n = service_place(s);
+    char words[256];
+
+    snprintf(words, sizeof words, "the master agent at %s %s", master_address(n),
+             n->takes ? "takes notifications" : "does not answer");
+    service_checked(s, j->id, n->takes, words);
+    job_release(j);
+    free(j);
+}
+
 const struct dispatch_kind dispatch_kind_agentx = {
     .kind = &agentx_kind,
     .open = open_outlet,
     .close = close_outlet,
     .deliver = deliver,
     .cancel = cancel,
+    .validate = validate,
 };
 
 /* ---- life ---- */

@@ -16,11 +16,14 @@ enum {
     DISPATCH_HANDLER_GONE = 2, /* u32 id */
     DISPATCH_JOB = 3,          /* struct job */
     DISPATCH_CANCEL = 4,       /* u64 job id: give up if not yet on the wire */
+    DISPATCH_CHECK = 5,        /* struct job: could it be delivered? It is not sent */
     /* dispatcher or agent → core */
     DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
+    DISPATCH_CHECKED = 17, /* struct checked: exactly one for each check */
 };
 
 enum { JOB_EVENTS_MAX = 200, JOB_RECIPIENTS_MAX = 64, JOB_VARBINDS_MAX = 32 };
+enum { CHECK_MS = 60 * 1000 }; /* nobody waits longer for what becomes of a check */
 
 struct dispatch_handler {
     uint32_t id;
@@ -105,6 +108,14 @@ void outcome_write(const struct outcome *o, struct buf *b);
 int outcome_read(struct outcome *ret, struct rd *r, struct err *e);
 void outcome_release(struct outcome *o);
 
+struct checked {
+    uint64_t job;
+    bool good;
+    char message[256]; /* what was found, or is wrong: in words with host and port */
+};
+void checked_write(const struct checked *c, struct buf *b);
+int checked_read(struct checked *ret, struct rd *r, struct err *e);
+
 /* ---- handler kinds ------------------------------------------------------------------------------
  * One file for each with one const structure. A service is what an XML handler opened; deliver
  * must answer through service_done exactly once, from the loop's thread, and must not block it. */
@@ -118,6 +129,10 @@ struct dispatch_kind {
     void (*deliver)(void *state, struct job *j); /* takes J over (job_release, free) */
     /* Answer JOB with OUTCOME_RETRY if nothing of it is on the wire yet; may be NULL. */
     void (*cancel)(void *state, uint64_t job);
+    /* Could J be delivered? Goes as far as it can (looks names up, connects, authenticates) and
+     * sends nothing. Takes J over, must not block, and answers through service_checked() exactly
+     * once, within CHECK_MS. NULL: nothing can be known of this kind but by sending. */
+    void (*validate)(void *state, struct job *j);
 };
 struct loop *service_loop(struct service *s);
 void *service_place(const struct service *s); /* as the stage gave it to dispatcher_new() */
@@ -125,6 +140,8 @@ const struct dispatch_handler *service_handler(const struct service *s);
 void service_done(struct service *s, const struct outcome *o);
 /* The same with OUTCOME_RETRY and WHY, which is UTF-8, and nobody reached. */
 void service_retry(struct service *s, uint64_t job, const char *why);
+/* What a check came to; WORDS are UTF-8, and cut at 255 octets. */
+void service_checked(struct service *s, uint64_t job, bool good, const char *words);
 /* The value for J: its target's, else the handler's, else the default. A secret (and the file of
  * one) of the handler reads as "" for a target that overrides a transport property. */
 const char *service_text(const struct service *s, const struct job *j, const char *name);

@@ -1,6 +1,7 @@
-/* The dispatcher's stage. Invariants: every job that came in is in `flights` until its one outcome
- * is queued for the core, and a service lives until its last flight is answered. A handler that is
- * replaced or gone gets no more jobs and DRAIN_MS to finish those it has. */
+/* The dispatcher's stage. Invariants: every job that came in, to be delivered or only checked, is
+ * in `flights` until its one answer is queued for the core, and a service lives until its last
+ * flight is answered. A handler that is replaced or gone gets no more jobs and DRAIN_MS to finish
+ * those it has. */
 #include "dispatch/dispatch.h"
 
 #include <inttypes.h>
@@ -18,8 +19,8 @@ enum {
     HANDLERS_MAX = 4096,
     KINDS_MAX = 16,
     DRAIN_MS = 10 * 1000,
-    OUTCOME_LEN_MAX = 64 << 10,
-    BACKLOG_MS = 20, /* how often outcomes that the channel had no room for are tried again */
+    ANSWER_LEN_MAX = 64 << 10,
+    BACKLOG_MS = 20, /* how often answers that the channel had no room for are tried again */
 };
 
 struct service {
@@ -38,11 +39,13 @@ struct flight {
     uint64_t job;
     struct service *service;
     size_t bytes;
+    bool check;
     struct flight *next;
 };
 
-struct outcome_frame {
-    struct outcome_frame *next;
+struct answer_frame {
+    struct answer_frame *next;
+    uint16_t type;
     struct buf payload;
 };
 
@@ -58,20 +61,20 @@ struct dispatcher {
     struct service *retired;
     struct flight *flights[FLIGHT_BUCKETS];
     size_t nflights, flight_bytes;
-    struct outcome_frame *backlog, **backlog_end;
+    struct answer_frame *backlog, **backlog_end;
     struct loop_timer *backlog_timer;
 };
 
-/* ---- outcomes ---- */
+/* ---- answers ---- */
 
 static void backlog_flush(void *arg)
 {
     struct dispatcher *d = arg;
-    struct outcome_frame *f;
+    struct answer_frame *f;
 
     chan_hold(d->core, true);
     while ((f = d->backlog) && d->core) {
-        if (chan_send(d->core, DISPATCH_OUTCOME, f->payload.data, f->payload.len) == ERR_FULL) {
+        if (chan_send(d->core, f->type, f->payload.data, f->payload.len) == ERR_FULL) {
             loop_timer_set(d->backlog_timer, BACKLOG_MS);
             break;
         }
@@ -84,37 +87,58 @@ static void backlog_flush(void *arg)
     chan_hold(d->core, false);
 }
 
-/* An outcome is never lost while the core is there: it waits for the others of this turn, and for
- * room in the channel. */
-static void tell_core(struct dispatcher *d, const struct outcome *o)
+/* Takes PAYLOAD over. An answer is never lost while the core is there: it waits for the others of
+ * this turn, and for room in the channel. */
+static void tell_core(struct dispatcher *d, uint16_t type, uint64_t job, struct buf *payload)
 {
-    struct outcome_frame *f = calloc(1, sizeof *f);
+    struct answer_frame *f = payload->err ? NULL : calloc(1, sizeof *f);
 
     if (!f) {
-        log_error(NULL, "out of memory: outcome of job %" PRIu64 " is lost", o->job);
+        log_error(NULL, "the answer for job %" PRIu64 " is lost: %s", job,
+                  err_name(payload->err ? payload->err : ERR_NOMEM));
+        buf_release(payload);
         return;
     }
-    buf_init(&f->payload, OUTCOME_LEN_MAX);
-    outcome_write(o, &f->payload);
-    if (f->payload.err) {
-        log_error(NULL, "outcome of job %" PRIu64 " does not fit: %s", o->job,
-                  err_name(f->payload.err));
-        buf_release(&f->payload);
-        free(f);
-        return;
-    }
+    f->type = type;
+    f->payload = *payload;
     if (!d->backlog)
         loop_timer_set(d->backlog_timer, 0);
     *d->backlog_end = f;
     d->backlog_end = &f->next;
 }
 
-static void answer(struct dispatcher *d, uint64_t job, enum outcome_result result, const char *why)
+static void tell_outcome(struct dispatcher *d, const struct outcome *o)
+{
+    struct buf b;
+
+    buf_init(&b, ANSWER_LEN_MAX);
+    outcome_write(o, &b);
+    tell_core(d, DISPATCH_OUTCOME, o->job, &b);
+}
+
+static void tell_checked(struct dispatcher *d, uint64_t job, bool good, const char *words)
+{
+    struct checked c = {.job = job, .good = good};
+    struct buf b;
+
+    utf8_clean(c.message, sizeof c.message, words, strlen(words), false);
+    buf_init(&b, ANSWER_LEN_MAX);
+    checked_write(&c, &b);
+    tell_core(d, DISPATCH_CHECKED, job, &b);
+}
+
+/* Of what no handler answers. */
+static void answer(struct dispatcher *d, uint64_t job, bool check, enum outcome_result result,
+                   const char *why)
 {
     struct outcome o = {.job = job, .result = (uint8_t)result, .confirmation = CONFIRM_NONE};
 
+    if (check) {
+        tell_checked(d, job, false, why);
+        return;
+    }
     utf8_clean(o.error, sizeof o.error, why, strlen(why), false);
-    tell_core(d, &o);
+    tell_outcome(d, &o);
 }
 
 /* ---- flights ---- */
@@ -128,14 +152,15 @@ static struct flight **flight_slot(struct dispatcher *d, uint64_t job)
     return f;
 }
 
-static bool flight_add(struct dispatcher *d, struct service *s, uint64_t job, size_t bytes)
+static bool flight_add(struct dispatcher *d, struct service *s, uint64_t job, bool check,
+                       size_t bytes)
 {
     struct flight **slot = flight_slot(d, job);
 
     *slot = malloc(sizeof **slot);
     if (!*slot)
         return false;
-    **slot = (struct flight){job, s, bytes, NULL};
+    **slot = (struct flight){.job = job, .service = s, .bytes = bytes, .check = check};
     s->nflights++;
     d->nflights++;
     d->flight_bytes += bytes;
@@ -165,7 +190,7 @@ static void answer_all(struct service *s, const char *why)
                 f = &(*f)->next;
                 continue;
             }
-            answer(d, (*f)->job, OUTCOME_RETRY, why);
+            answer(d, (*f)->job, (*f)->check, OUTCOME_RETRY, why);
             flight_remove(d, f);
         }
 }
@@ -221,19 +246,31 @@ const struct dispatch_handler *service_handler(const struct service *s)
     return &s->handler;
 }
 
-void service_done(struct service *s, const struct outcome *o)
+/* Its handler has answered: false if it was not asked. */
+static bool land(struct service *s, uint64_t job, bool check)
 {
-    struct dispatcher *d = s->dispatcher;
-    struct flight **slot = flight_slot(d, o->job);
+    struct flight **slot = flight_slot(s->dispatcher, job);
 
-    if (!*slot || (*slot)->service != s) {
-        log_error(s->handler.name, "answered job %" PRIu64 ", which it does not have", o->job);
-        return;
+    if (!*slot || (*slot)->service != s || (*slot)->check != check) {
+        log_error(s->handler.name, "answered job %" PRIu64 ", which it does not have", job);
+        return false;
     }
-    flight_remove(d, slot);
-    tell_core(d, o);
+    flight_remove(s->dispatcher, slot);
     if (s->retired && s->nflights == 0)
         loop_timer_set(s->end, 0); /* not now: the kind is still on the stack */
+    return true;
+}
+
+void service_done(struct service *s, const struct outcome *o)
+{
+    if (land(s, o->job, false))
+        tell_outcome(s->dispatcher, o);
+}
+
+void service_checked(struct service *s, uint64_t job, bool good, const char *words)
+{
+    if (land(s, job, true))
+        tell_checked(s->dispatcher, job, good, words);
 }
 
 void service_retry(struct service *s, uint64_t job, const char *why)
@@ -409,24 +446,29 @@ static const char *obstacle(const struct dispatcher *d, struct service *const *s
     return NULL;
 }
 
-static int start_job(struct dispatcher *d, struct job *j, size_t bytes)
+static int start_job(struct dispatcher *d, struct job *j, bool check, size_t bytes)
 {
     struct service **s = find_service(d, j->handler);
     const char *why = obstacle(d, s, bytes);
 
-    if (!why && !flight_add(d, *s, j->id, bytes))
+    if (!why && check && !(*s)->kind->validate)
+        why = "this cannot be known of a handler of its kind but by sending: test it";
+    if (!why && !flight_add(d, *s, j->id, check, bytes))
         why = "out of memory";
     if (why) {
-        answer(d, j->id, OUTCOME_RETRY, why);
+        answer(d, j->id, check, OUTCOME_RETRY, why);
         job_release(j);
         free(j);
         return 0;
     }
-    (*s)->kind->deliver((*s)->state, j);
+    if (check)
+        (*s)->kind->validate((*s)->state, j);
+    else
+        (*s)->kind->deliver((*s)->state, j);
     return 0;
 }
 
-static int on_job(struct dispatcher *d, struct rd *r)
+static int take_job(struct dispatcher *d, struct rd *r, bool check)
 {
     size_t bytes = r->left;
     struct job *j = malloc(sizeof *j);
@@ -441,14 +483,24 @@ static int on_job(struct dispatcher *d, struct rd *r)
         job_release(j);
     }
     if (!err)
-        return start_job(d, j, bytes);
+        return start_job(d, j, check, bytes);
     log_error(NULL, "job %" PRIu64 ": %s", j->id, e.text);
     if (err == ERR_INVALID) {
-        answer(d, j->id, OUTCOME_FAILED, e.text);
+        answer(d, j->id, check, OUTCOME_FAILED, e.text);
         err = 0;
     }
     free(j);
     return err ? ERR_PROTOCOL : 0;
+}
+
+static int on_job(struct dispatcher *d, struct rd *r)
+{
+    return take_job(d, r, false);
+}
+
+static int on_check(struct dispatcher *d, struct rd *r)
+{
+    return take_job(d, r, true);
 }
 
 static int on_cancel(struct dispatcher *d, struct rd *r)
@@ -459,7 +511,7 @@ static int on_cancel(struct dispatcher *d, struct rd *r)
     if (rd_end(r))
         return ERR_PROTOCOL;
     f = *flight_slot(d, job);
-    if (f && f->service->kind->cancel)
+    if (f && !f->check && f->service->kind->cancel)
         f->service->kind->cancel(f->service->state, job);
     return 0;
 }
@@ -468,10 +520,9 @@ static const struct {
     uint16_t type;
     int (*on)(struct dispatcher *, struct rd *);
 } frames[] = {
-    {DISPATCH_HANDLER, on_handler},
-    {DISPATCH_HANDLER_GONE, on_handler_gone},
-    {DISPATCH_JOB, on_job},
-    {DISPATCH_CANCEL, on_cancel},
+    {DISPATCH_HANDLER, on_handler}, {DISPATCH_HANDLER_GONE, on_handler_gone},
+    {DISPATCH_JOB, on_job},         {DISPATCH_CANCEL, on_cancel},
+    {DISPATCH_CHECK, on_check},
 };
 
 int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len)
@@ -526,7 +577,7 @@ void dispatcher_free(struct dispatcher *d)
         on_drained(d->retired);
     backlog_flush(d);
     while (d->backlog) {
-        struct outcome_frame *f = d->backlog;
+        struct answer_frame *f = d->backlog;
 
         d->backlog = f->next;
         buf_release(&f->payload);

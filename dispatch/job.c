@@ -392,3 +392,24 @@ void outcome_release(struct outcome *o)
     o->recipients = NULL;
     o->nrecipients = 0;
 }
+
+/* ---- checks ---- */
+
+void checked_write(const struct checked *c, struct buf *b)
+{
+    buf_u64(b, c->job);
+    buf_u8(b, c->good);
+    buf_str(b, c->message);
+}
+
+int checked_read(struct checked *ret, struct rd *r, struct err *e)
+{
+    struct checked c = {.job = rd_u64(r)};
+
+    c.good = read_enum(r, 0, 1);
+    read_text(r, c.message, sizeof c.message);
+    if (rd_end(r))
+        return broken(e, "check's answer");
+    *ret = c;
+    return 0;
+}

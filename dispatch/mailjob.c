@@ -8,7 +8,11 @@
 #include "dispatch/notice_text.h"
 #include "dispatch/smtp_kind.h"
 
-enum { BODY_MAX = 1 << 20, SUBJECT_MAX = 1024 };
+enum {
+    BODY_MAX = 1 << 20,
+    SUBJECT_MAX = 1024,
+    CHECK_SLACK_MS = 5000, /* of CHECK_MS, for the answer's way */
+};
 
 static void copy(char *dst, size_t cap, const char *src)
 {
@@ -116,7 +120,8 @@ static int build_message(struct mailjob *m, const struct service *s, const struc
     return write_message(m, &msg, j, e);
 }
 
-int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, struct err *e)
+int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, bool check,
+                struct err *e)
 {
     struct mailjob *m = calloc(1, sizeof *m);
     int err;
@@ -124,9 +129,12 @@ int mailjob_new(struct mailjob **ret, const struct service *s, const struct job 
     if (!m)
         return err_set(e, ERR_NOMEM, "out of memory");
     m->job = j->id;
+    m->check = check;
     buf_init(&m->mail.message, MAILMSG_MAX);
     *ret = m;
     err = smtp_settings(&m->settings, s, j, e);
+    if (check && m->settings.total_ms > CHECK_MS - CHECK_SLACK_MS)
+        m->settings.total_ms = CHECK_MS - CHECK_SLACK_MS;
     if (!err && set_recipients(m, j))
         err = err_set(e, ERR_NOMEM, "out of memory");
     if (!err && m->mail.nrecipients == 0)
@@ -188,6 +196,23 @@ static void write_error(char *dst, size_t cap, const struct mailjob *m, const st
     utf8_clean(dst, cap, words, strlen(words), false);
 }
 
+/* "mail.example.net:587: connected with TLS and a good certificate, authenticated as alice" */
+static void answer_check(const struct mailjob *m, struct service *s, const struct err *e)
+{
+    static const char *const ways[] = {[TRANSPORT_PLAIN] = "without TLS",
+                                       [TRANSPORT_STARTTLS] = "with STARTTLS",
+                                       [TRANSPORT_TLS] = "with TLS"};
+    const struct submission_settings *st = &m->settings;
+    const char *certificate = st->verify ? " and a good certificate" : ", the certificate unseen";
+    bool tls = st->encryption != TRANSPORT_PLAIN;
+    char words[ERR_TEXT_MAX + 600];
+
+    snprintf(words, sizeof words, "%s:%u: connected %s%s%s%s", st->host, st->port,
+             ways[st->encryption], tls ? certificate : "",
+             *st->username ? ", authenticated as " : "", st->username);
+    service_checked(s, m->job, !e->code, e->code ? e->text : words);
+}
+
 void mailjob_answer(const struct mailjob *m, struct service *s, const struct err *e)
 {
     struct outcome o = {
@@ -198,6 +223,10 @@ void mailjob_answer(const struct mailjob *m, struct service *s, const struct err
         .nrecipients = m->nrecipients,
     };
 
+    if (m->check) {
+        answer_check(m, s, e);
+        return;
+    }
     if (o.result != OUTCOME_DELIVERED)
         write_error(o.error, sizeof o.error, m, e);
     service_done(s, &o);
@@ -209,6 +238,10 @@ void mailjob_refuse(struct mailjob *m, struct service *s, const struct err *e)
     enum outcome_result result = forever ? OUTCOME_FAILED : OUTCOME_RETRY;
     struct outcome o = {.job = m->job, .result = (uint8_t)result, .confirmation = CONFIRM_NONE};
 
+    if (m->check) {
+        answer_check(m, s, e);
+        return;
+    }
     for (size_t i = 0; i < m->nrecipients; i++)
         if (m->recipients[i].state == NOTICE_PENDING && result == OUTCOME_FAILED)
             m->recipients[i].state = NOTICE_FAILED;

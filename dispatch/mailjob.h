@@ -8,15 +8,17 @@
 struct mailjob {
     struct mailjob *next; /* in a queue */
     uint64_t job;
+    bool check; /* it is not to be sent, and answered by service_checked() */
     struct submission_settings settings;
     struct mail mail; /* its recipients are the first of ours */
     struct outcome_recipient *recipients;
     size_t nrecipients;
 };
 
-/* On failure RET is NULL or what there is of it, to be refused and freed. ERR_INVALID, ERR_FULL:
- * this will never be a mail; ERR_NOMEM. */
-int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, struct err *e);
+/* CHECK: to be done in CHECK_MS, whatever the handler says. On failure RET is NULL or what there is
+ * of it, to be refused and freed. ERR_INVALID, ERR_FULL: this will never be a mail; ERR_NOMEM. */
+int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, bool check,
+                struct err *e);
 void mailjob_free(struct mailjob *m); /* NULL is fine */
 
 /* Answer the job, after a session (E: what went wrong with it as a whole), or without one. */

@@ -120,7 +120,10 @@ static void *batch_thread(void *arg)
 
     for (size_t i = 0; i < b->n; i++)
         mails[i] = &b->mails[i]->mail;
-    submission_run(&b->mails[0]->settings, b->transport, mails, b->n, &b->error);
+    if (b->mails[0]->check)
+        submission_check(&b->mails[0]->settings, b->transport, &b->error);
+    else
+        submission_run(&b->mails[0]->settings, b->transport, mails, b->n, &b->error);
     batch_finish(b);
     return NULL;
 }
@@ -172,6 +175,12 @@ static void fill_session(struct smtp *m, struct batch *b)
     }
 }
 
+static void refuse(struct smtp *m, struct mailjob *it, const struct err *e)
+{
+    mailjob_refuse(it, m->service, e);
+    mailjob_free(it);
+}
+
 static void give_back(struct smtp *m, struct batch *b, const struct err *e)
 {
     for (size_t i = 0; i < b->n; i++)
@@ -197,17 +206,25 @@ static int launch(struct batch *b, struct err *e)
     return err_set(e, err, "no thread for a mail session");
 }
 
-static int start_session(struct smtp *m)
+/* With CHECK alone, which it takes over, else (NULL) with what is first in the queue. */
+static int start_session(struct smtp *m, struct mailjob *check)
 {
     struct batch *b = calloc(1, sizeof *b);
     struct err e;
     int err;
 
-    if (!b)
-        return ERR_NOMEM;
+    if (!b) {
+        err = err_set(&e, ERR_NOMEM, "out of memory");
+        if (check)
+            refuse(m, check, &e);
+        return err;
+    }
     b->outbox = m->outbox;
     err = transport_new(&b->transport, &e);
-    fill_session(m, b);
+    if (check)
+        b->mails[b->n++] = check;
+    else
+        fill_session(m, b);
     if (!err)
         err = launch(b, &e);
     if (err) {
@@ -216,7 +233,7 @@ static int start_session(struct smtp *m)
     }
     b->next = m->sessions;
     m->sessions = b;
-    m->nsessions++;
+    m->nsessions += !check;
     return 0;
 }
 
@@ -225,7 +242,7 @@ static void on_start(void *arg)
     struct smtp *m = arg;
 
     while (m->queue && m->nsessions < SESSIONS_MAX) {
-        if (atomic_load(&sessions_of_process) >= SESSIONS_MAX_ALL || start_session(m)) {
+        if (atomic_load(&sessions_of_process) >= SESSIONS_MAX_ALL || start_session(m, NULL)) {
             loop_timer_set(m->start, BUSY_MS);
             return;
         }
@@ -244,7 +261,7 @@ static struct batch *take_finished(struct smtp *m)
         return NULL;
     b = *at;
     *at = b->next;
-    m->nsessions--;
+    m->nsessions -= !b->mails[0]->check;
     return b;
 }
 
@@ -333,7 +350,7 @@ static void smtp_deliver(void *state, struct job *j)
     struct smtp *m = state;
     struct mailjob *it = NULL;
     struct err e;
-    int err = mailjob_new(&it, m->service, j, &e);
+    int err = mailjob_new(&it, m->service, j, false, &e);
 
     job_release(j);
     if (!err) {
@@ -342,11 +359,33 @@ static void smtp_deliver(void *state, struct job *j)
         /* Not at once: what comes in this turn may go in one session. */
         loop_timer_set(m->start, 0);
     } else if (it) {
-        mailjob_refuse(it, m->service, &e);
-        mailjob_free(it);
+        refuse(m, it, &e);
     } else {
         service_retry(m->service, j->id, "out of memory");
     }
+    free(j);
+}
+
+/* At once, however long the queue is: whoever mends a handler should not have to wait for what is
+ * wrong with it. */
+static void smtp_validate(void *state, struct job *j)
+{
+    struct smtp *m = state;
+    struct mailjob *it = NULL;
+    struct err e = {.text = ""};
+    int err = mailjob_new(&it, m->service, j, true, &e);
+
+    if (!it) {
+        service_checked(m->service, j->id, false, "out of memory");
+    } else if (err) {
+        refuse(m, it, &e);
+    } else if (atomic_load(&sessions_of_process) >= SESSIONS_MAX_ALL) {
+        err_set(&e, ERR_AGAIN, "there are too many mail sessions: try again later");
+        refuse(m, it, &e);
+    } else {
+        start_session(m, it);
+    }
+    job_release(j);
     free(j);
 }
 
@@ -362,8 +401,7 @@ static void smtp_cancel(void *state, uint64_t job)
         return;
     it = queue_take(m, at);
     err_set(&e, ERR_AGAIN, "cancelled");
-    mailjob_refuse(it, m->service, &e);
-    mailjob_free(it);
+    refuse(m, it, &e);
 }
 
 const struct dispatch_kind dispatch_kind_smtp = {
@@ -372,4 +410,5 @@ const struct dispatch_kind dispatch_kind_smtp = {
     .close = smtp_close,
     .deliver = smtp_deliver,
     .cancel = smtp_cancel,
+    .validate = smtp_validate,
 };

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dispatch/notification.h"
+#include "dispatch/snmp_check.h"
 #include "dispatch/snmp_kind.h"
 #include "snmp/session.h"
 
@@ -71,6 +72,7 @@ struct snmp {
     struct destination *destinations; /* most recently used first */
     size_t ndestinations;
     struct snmp_job *jobs;
+    struct snmp_checks checks;
 };
 
 /* ---- lists of notifications ---- */
@@ -522,10 +524,18 @@ static void snmp_cancel(void *state, uint64_t job)
     job_unref(x);
 }
 
+static void snmp_validate(void *state, struct job *j)
+{
+    struct snmp *m = state;
+
+    snmp_check_start(&m->checks, j);
+}
+
 static void snmp_close(void *state)
 {
     struct snmp *m = state;
 
+    snmp_checks_release(&m->checks);
     while (m->destinations) {
         struct destination *d = m->destinations;
 
@@ -558,6 +568,7 @@ static int snmp_open(struct service *s, void **ret_state, struct err *e)
         snmp_close(m);
         return err_set(e, ERR_NOMEM, "out of memory or descriptors");
     }
+    m->checks = (struct snmp_checks){.service = s, .resolver = m->resolver};
     *ret_state = m;
     return 0;
 }
@@ -568,4 +579,5 @@ const struct dispatch_kind dispatch_kind_snmp = {
     .close = snmp_close,
     .deliver = snmp_deliver,
     .cancel = snmp_cancel,
+    .validate = snmp_validate,
 };

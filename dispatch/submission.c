@@ -40,6 +40,7 @@ struct dialogue {
     size_t line_len;
     char reply[REPLY_MAX]; /* the server's last */
     bool quitting;         /* replies to QUIT say nothing */
+    bool checking, passed; /* MAIL is not to be sent; libesmtp wanted to send it */
     bool auth_running, auth_done;
     bool cut;      /* libesmtp wanted to go on without authentication */
     int auth_code; /* of the last refusal */
@@ -118,6 +119,10 @@ static void mail_begins(struct dialogue *d)
 {
     d->auth_running = false;
     require_auth(d);
+    if (d->checking && !d->cut) {
+        d->passed = true;
+        transport_leave(d->transport);
+    }
 }
 
 static void quit_begins(struct dialogue *d)
@@ -488,8 +493,9 @@ static void converse(struct dialogue *d, smtp_session_t session, struct mail *co
         auth_failed(d, mails, n, e);
         return;
     }
-    smtp_enumerate_messages(session, judge_message, NULL);
-    if (any_silent(mails, n))
+    if (!d->checking)
+        smtp_enumerate_messages(session, judge_message, NULL);
+    if (d->checking ? !d->passed : any_silent(mails, n))
         session_failed(d, result, e);
 }
 
@@ -519,9 +525,9 @@ static int start_dialogue(struct dialogue *d, struct mail *const *mails, size_t 
     return ready ? 0 : err_set(e, ERR_NOMEM, "libesmtp cannot make a session");
 }
 
-void submission_run(const struct submission_settings *s, struct transport *t,
-                    struct mail *const *mails, size_t n, struct err *e)
+static void run(struct dialogue *d, struct mail *const *mails, size_t n, struct err *e)
 {
+    const struct submission_settings *s = d->settings;
     struct transport_options options = {
         .host = s->host,
         .port = s->port,
@@ -533,7 +539,6 @@ void submission_run(const struct submission_settings *s, struct transport *t,
         .silence_ms = s->silence_ms,
         .total_ms = s->total_ms,
     };
-    struct dialogue d = {.settings = s, .transport = t};
     int err = 0;
 
     *e = (struct err){0};
@@ -541,18 +546,38 @@ void submission_run(const struct submission_settings *s, struct transport *t,
         for (size_t k = 0; k < mails[i]->nrecipients; k++)
             mails[i]->recipients[k].state = NOTICE_PENDING;
     if (*s->username)
-        err = password_read(d.password, s->password_file, e);
+        err = password_read(d->password, s->password_file, e);
     if (!err)
-        err = transport_open(t, &options, e);
+        err = transport_open(d->transport, &options, e);
     if (!err) {
         *e = (struct err){0}; /* of an address that did not answer before the one that did */
-        start_dialogue(&d, mails, n, e);
+        start_dialogue(d, mails, n, e);
     }
-    transport_close(t);
-    explicit_bzero(d.password, sizeof d.password);
+    transport_close(d->transport);
+    explicit_bzero(d->password, sizeof d->password);
     if (e->code) {
         bool v6 = strchr(s->host, ':') != NULL;
 
         err_prefix(e, "%s%s%s:%u", v6 ? "[" : "", s->host, v6 ? "]" : "", s->port);
     }
+}
+
+void submission_run(const struct submission_settings *s, struct transport *t,
+                    struct mail *const *mails, size_t n, struct err *e)
+{
+    struct dialogue d = {.settings = s, .transport = t};
+
+    run(&d, mails, n, e);
+}
+
+/* libesmtp makes no session without a message. */
+int submission_check(const struct submission_settings *s, struct transport *t, struct err *e)
+{
+    struct outcome_recipient nobody = {.address = "postmaster"};
+    struct mail mail = {.recipients = &nobody, .nrecipients = 1};
+    struct mail *mails[] = {&mail};
+    struct dialogue d = {.settings = s, .transport = t, .checking = true};
+
+    run(&d, mails, 1, e);
+    return e->code;
 }

@@ -42,6 +42,10 @@ struct mail {
 void submission_run(const struct submission_settings *s, struct transport *t,
                     struct mail *const *mails, size_t n, struct err *e);
 
+/* The same as far as the first message's MAIL, which is not sent: dial, TLS, EHLO, AUTH, and QUIT.
+ * 0, or E's code: why a message would not get that far, in words with host and port. */
+int submission_check(const struct submission_settings *s, struct transport *t, struct err *e);
+
 /* The first line of FILE, without its end of line: 1..CREDENTIAL_MAX octets. ERR_DENIED when other
  * users may read it; ERR_NOTFOUND, ERR_INVALID, ERR_IO. */
 int password_read(char ret[CREDENTIAL_MAX + 1], const char *file, struct err *e);

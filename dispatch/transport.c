@@ -2,7 +2,8 @@
  * What libesmtp writes is always taken off its hands (up to UP_MAX, more than a message has), since
  * libesmtp drops what it cannot write in time and goes on as if nothing had happened. `cancelled`
  * is looked at after each read and before each write: what libesmtp writes after a cancel never
- * reaches the server. */
+ * reaches the server. Neither does what it writes after `leaving`; but the link is whole then, for
+ * QUIT. */
 #include "dispatch/transport.h"
 
 #include <ctype.h>
@@ -31,6 +32,7 @@ enum {
     LINE_MAX_OCTETS = 512, /* RFC 5321 section 4.5.3.1.5 */
     REPLY_LINES_MAX = 100,
     SERVE_MS = 1000,
+    GOODBYE_MS = 2000,
     TURN_MAX_MS = 60 * 1000,
     BACKLOG = 64, /* strangers on the port must not keep libesmtp out */
 };
@@ -39,7 +41,7 @@ struct transport {
     const struct transport_options *options;
     struct link link;
     struct patience patience;
-    atomic_bool cancelled;
+    atomic_bool cancelled, leaving;
     int listener, client;
     uint16_t port;
     pthread_t thread;
@@ -103,6 +105,11 @@ void transport_cancel(struct transport *t)
     if (write(t->patience.cancel_fd, &one, sizeof one) < 0) {
         /* the counter is full: it is readable already */
     }
+}
+
+void transport_leave(struct transport *t)
+{
+    atomic_store(&t->leaving, true); /* what libesmtp writes next wakes the carrying thread */
 }
 
 /* ---- before TLS: the dialogue that libesmtp does not see ---- */
@@ -357,7 +364,7 @@ static int read_client(struct transport *t)
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : ERR_NETWORK;
-    if (atomic_load(&t->cancelled))
+    if (atomic_load(&t->cancelled) || atomic_load(&t->leaving))
         return ERR_AGAIN;
     if (n == 0)
         t->client_ended = true;
@@ -542,6 +549,17 @@ int transport_serve(struct transport *t, uint16_t local_port)
     return 0;
 }
 
+/* What the server says to it is of no interest, but that it is there to say it: a connection that
+ * is closed on its reply would look to it like one that broke. */
+static void say_goodbye(struct transport *t)
+{
+    struct reply r;
+
+    t->patience.step_ms = GOODBYE_MS;
+    if (!atomic_load(&t->cancelled) && !t->server_ended && !say(t, "QUIT\r\n"))
+        read_reply(t, &r);
+}
+
 int transport_close(struct transport *t)
 {
     int result = 0;
@@ -551,6 +569,8 @@ int transport_close(struct transport *t)
         pthread_join(t->thread, NULL);
         t->carrying = false;
         result = t->result;
+        if (atomic_load(&t->leaving))
+            say_goodbye(t);
     }
     close_fd(&t->client);
     close_fd(&t->listener);

@@ -46,9 +46,13 @@ int transport_serve(struct transport *t, uint16_t local_port);
 /* From any thread, at any time: nothing is sent to the server any more, all calls return soon. */
 void transport_cancel(struct transport *t);
 
+/* From libesmtp's thread, before it writes what shall not be sent: the server gets nothing more of
+ * it, but QUIT from transport_close(). */
+void transport_leave(struct transport *t);
+
 /* Ends the carrying. Why it had ended before, if it had: 0 (libesmtp was done, or it is only over
  * now), ERR_CLOSED (the server hung up), ERR_TIMEOUT (silence, or time is up), ERR_AGAIN
- * (cancelled), ERR_NETWORK, ERR_RANGE (more octets than a message may have). */
+ * (cancelled, or left), ERR_NETWORK, ERR_RANGE (more octets than a message may have). */
 int transport_close(struct transport *t);
 
 #endif

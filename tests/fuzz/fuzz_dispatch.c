@@ -49,6 +49,17 @@ static bool outcome(struct rd *r, struct buf *b)
     return true;
 }
 
+static bool checked(struct rd *r, struct buf *b)
+{
+    struct checked c;
+    struct err e;
+
+    if (checked_read(&c, r, &e))
+        return false;
+    checked_write(&c, b);
+    return true;
+}
+
 FUZZ_TARGET(dispatch)
 {
     static bool (*const parts[])(struct rd *, struct buf *) = {handler, job, outcome};
@@ -58,7 +69,7 @@ FUZZ_TARGET(dispatch)
 
     if (!size)
         return 0;
-    part = parts[data[0] % 3];
+    part = data[0] == 'c' ? checked : parts[data[0] % 3];
     buf_init(&first, 4 * size + 64);
     buf_init(&second, 4 * size + 64);
     rd_init(&r, data + 1, size - 1);

@@ -1,7 +1,8 @@
 /* What the core tells dispatcher and agent, and the messages made of it: handlers, jobs and cancels
  * as frames, with kinds whose `deliver' goes as far as the message. A mail keeps the promises of
  * dispatch/mailmsg.h, a notification arrives in one datagram of NOTIFICATION_MAX octets at most,
- * the same goes as varbinds to a master agent, and each job that was taken is answered once.
+ * the same goes as varbinds to a master agent, and each job that was taken is answered once, as is
+ * each that is only checked.
  *
  * The input: type of the frame (one octet), its length (two), its payload; again. */
 #include <netinet/in.h>
@@ -85,11 +86,11 @@ static void check_head(const char *p)
     }
 }
 
-static void make_mail(struct service *s, struct job *j)
+static void make_mail(struct service *s, struct job *j, bool check)
 {
     struct mailjob *m = NULL;
     struct err e = {0};
-    int err = mailjob_new(&m, s, j, &e);
+    int err = mailjob_new(&m, s, j, check, &e);
 
     if (err) {
         REQUIRE(m && e.code == err && e.text[0]);
@@ -183,7 +184,14 @@ static void close_state(void *state)
 static void deliver_mail(void *state, struct job *j)
 {
     check_words(j);
-    make_mail(state, j);
+    make_mail(state, j, false);
+    job_release(j);
+    free(j);
+}
+
+static void validate_mail(void *state, struct job *j)
+{
+    make_mail(state, j, true);
     job_release(j);
     free(j);
 }
@@ -204,7 +212,7 @@ static void deliver_to_master(void *state, struct job *j)
 }
 
 static struct dispatch_kind mail_kind = {
-    .open = open_state, .close = close_state, .deliver = deliver_mail};
+    .open = open_state, .close = close_state, .deliver = deliver_mail, .validate = validate_mail};
 static struct dispatch_kind notification_kind = {
     .open = open_state, .close = close_state, .deliver = deliver_notifications};
 static struct dispatch_kind master_kind = {
@@ -213,19 +221,25 @@ static const struct dispatch_kind *const kinds[] = {&mail_kind, &notification_ki
 
 /* ---- the core's end ---- */
 
-static int on_outcome(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
-                      int nfds)
+static int on_answer(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                     int nfds)
 {
     struct outcome o = {0};
+    struct checked c;
     struct err e;
     struct rd r;
 
     (void)arg, (void)fds;
     rd_init(&r, payload, len);
-    REQUIRE(type == DISPATCH_OUTCOME && nfds == 0 && outcome_read(&o, &r, &e) == 0);
+    REQUIRE(nfds == 0);
+    outcomes++;
+    if (type == DISPATCH_CHECKED) {
+        REQUIRE(checked_read(&c, &r, &e) == 0 && c.message[0]);
+        return 0;
+    }
+    REQUIRE(type == DISPATCH_OUTCOME && outcome_read(&o, &r, &e) == 0);
     REQUIRE((o.result == OUTCOME_DELIVERED) == (o.error[0] == '\0'));
     outcome_release(&o);
-    outcomes++;
     return 0;
 }
 
@@ -269,14 +283,14 @@ static void frames(struct dispatcher *d, const uint8_t *data, size_t size)
 
         err = dispatcher_frame(d, type, payload.data, payload.len);
         REQUIRE(err <= 0);
-        jobs += type == DISPATCH_JOB && !err;
+        jobs += (type == DISPATCH_JOB || type == DISPATCH_CHECK) && !err;
         REQUIRE(loop_turn(loop, 0) >= 0);
     }
 }
 
 FUZZ_TARGET(jobs)
 {
-    struct chan_options o = {.on_frame = on_outcome, .on_close = on_close};
+    struct chan_options o = {.on_frame = on_answer, .on_close = on_close};
     struct chan *core, *stage;
     struct dispatcher *d;
     struct err e;

@@ -90,6 +90,13 @@ class Host:
         self.tell(job={"id": id, "events": list(events) or [{}], **job})
         return id
 
+    def validate(self, timeout=20.0, **job):
+        """(good, message) of a check, with which the job is not sent."""
+        id = next(self._ids)
+        self.tell(validate={"id": id, "events": [{}], **job})
+        a = self.outcome(id, timeout)
+        return a["good"], a["message"]
+
     def outcome(self, id, timeout=20.0):
         """The outcome of job ID, and only one."""
         while id not in self._early:

@@ -5,6 +5,7 @@
  *   {"gone": 1}   {"cancel": 7}
  *   {"check": {"kind": "smtp", "values": {...}}}    answers {"check": "why not, or empty"}
  *   {"job": {"id": 7, "handler": 1, "recipients": ["..."], "overrides": {}, "events": [{...}]}}
+ *   {"validate": the same}    answers {"job": 7, "good": true, "message": "..."}
  * ends with standard input. */
 #include <errno.h>
 #include <fcntl.h>
@@ -211,7 +212,7 @@ static void on_handler(struct host *h, jv *o)
     dispatch_handler_release(&d);
 }
 
-static void on_job(struct host *h, jv *o)
+static void send_job(struct host *h, uint16_t type, jv *o)
 {
     int64_t handler = number(o, "handler", 1);
     struct job j = {0};
@@ -220,9 +221,19 @@ static void on_job(struct host *h, jv *o)
     read_job(&j, handler < HANDLERS_MAX ? h->kind_of[handler] : NULL, o);
     buf_init(&b, FRAME_PAYLOAD_MAX);
     job_write(&j, &b);
-    send_frame(h, DISPATCH_JOB, &b);
+    send_frame(h, type, &b);
     buf_release(&b);
     job_release(&j);
+}
+
+static void on_job(struct host *h, jv *o)
+{
+    send_job(h, DISPATCH_JOB, o);
+}
+
+static void on_validate(struct host *h, jv *o)
+{
+    send_job(h, DISPATCH_CHECK, o);
 }
 
 static void on_gone(struct host *h, jv *o)
@@ -300,9 +311,20 @@ static void print_outcome(const struct outcome *o)
     print(v);
 }
 
+static void print_checked(const struct checked *c)
+{
+    jv *v = jv_new_object();
+
+    jv_set(v, "job", jv_new_int((int64_t)c->job));
+    jv_set(v, "good", jv_new_bool(c->good));
+    jv_set(v, "message", new_text(c->message));
+    print(v);
+}
+
 static int on_core_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                          const int *fds, int nfds)
 {
+    struct checked c;
     struct outcome o;
     struct err e;
     struct rd r;
@@ -311,6 +333,10 @@ static int on_core_frame(void *arg, uint16_t type, const uint8_t *payload, size_
     (void)fds;
     (void)nfds;
     rd_init(&r, payload, len);
+    if (type == DISPATCH_CHECKED && !checked_read(&c, &r, &e)) {
+        print_checked(&c);
+        return 0;
+    }
     if (type != DISPATCH_OUTCOME || outcome_read(&o, &r, &e))
         die("outcome", "cannot be read");
     print_outcome(&o);
@@ -341,7 +367,7 @@ static const struct {
     void (*on)(struct host *, jv *);
 } commands[] = {
     {"handler", on_handler}, {"job", on_job},     {"gone", on_gone},
-    {"cancel", on_cancel},   {"check", on_check},
+    {"cancel", on_cancel},   {"check", on_check}, {"validate", on_validate},
 };
 
 static void on_line(struct host *h, const uint8_t *p, size_t n)

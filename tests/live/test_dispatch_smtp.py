@@ -508,6 +508,115 @@ def test_unknown_name(host):
     assert o["result"] == RETRY and "nowhere.invalid:25: cannot resolve" in o["error"]
 
 
+# ---- validating: as far as MAIL, and nothing sent ----
+
+BOB = ["bob@example.net"]
+
+
+def test_validate_says_goodbye_and_sends_nothing(host, serve):
+    server = serve(FaultySmtpd)
+    host.handler("smtp", **plain(server.port))
+    assert host.validate(recipients=BOB) == \
+        (True, f"127.0.0.1:{server.port}: connected without TLS")
+    wait_for(lambda: server.commands[-1:] == ["QUIT"], "QUIT")
+    assert server.commands == ["EHLO client.example.net", "QUIT"]
+
+
+def test_validate_authenticates(host, serve, pki, secret):
+    server = serve(Smtpd, tls=pki.context(), users={"alice": PASSWORD})
+    host.handler("smtp", **tls(server, pki, auth="password", username="alice",
+                               passwordFile=secret))
+    assert host.validate(recipients=BOB) == \
+        (True, f"localhost:{server.port}: connected with STARTTLS and a good certificate, "
+               "authenticated as alice")
+    host.handler("smtp", **tls(server, pki, auth="password", username="alice",
+                               passwordFile=secret, verify="false"))
+    good, message = host.validate(recipients=BOB)
+    assert good and "the certificate unseen" in message
+    assert not server.mails and PASSWORD not in host.output()
+
+
+def test_validate_wrong_password(host, serve, secret):
+    server = serve(Smtpd, users={"alice": "another"})
+    host.handler("smtp", **auth(server, secret))
+    good, message = host.validate(recipients=BOB)
+    assert not good and f"127.0.0.1:{server.port}: authentication refused: 535" in message
+    os.chmod(secret, 0o644)
+    good, message = host.validate(recipients=BOB)
+    assert not good and "open to every user" in message
+
+
+@pytest.mark.parametrize("alternative, trusted, why", [
+    ("DNS:other.example.net", True, "ostname mismatch"), ("DNS:localhost", False, "certificate")])
+def test_validate_bad_certificate(host, serve, pki, alternative, trusted, why):
+    server = serve(Smtpd, tls=pki.context("other", alternative))
+    values = tls(server, pki)
+    if not trusted:
+        del values["caFile"]
+    host.handler("smtp", **values)
+    good, message = host.validate(recipients=BOB)
+    assert not good and why in message and message.startswith(f"localhost:{server.port}: ")
+
+
+def test_validate_where_nobody_is(host, serve):
+    port = free_port()
+    host.handler("smtp", **plain(port))
+    good, message = host.validate(recipients=BOB)
+    assert not good and f"127.0.0.1:{port}: " in message and "Connection refused" in message
+    host.handler("smtp", **plain(25, host="nowhere.invalid"))
+    good, message = host.validate(recipients=BOB)
+    assert not good and "nowhere.invalid:25: cannot resolve" in message
+    good, message = host.validate(recipients=["bob"])
+    assert not good and "mail address" in message
+
+
+VALIDATE_FAULTS = [
+    ({"greeting": b"421 4.3.2 busy\r\n"}, "421 4.3.2 busy"),
+    ({"greeting": b"554 5.3.2 no service\r\n"}, "554 5.3.2 no service"),
+    ({"greeting": DROP}, "hung up"),
+    ({"greeting": HANG}, "timed out"),
+    ({"greeting": b"\x00\xff" * 3000}, ""),
+    ({"EHLO": HANG}, "EHLO: timed out"),
+    ({"EHLO": DROP}, "EHLO: the server hung up"),
+]
+
+
+@pytest.mark.parametrize("fault, words", VALIDATE_FAULTS,
+                         ids=[fault_name(f[0]) for f in VALIDATE_FAULTS])
+def test_validate_fault(host, serve, fault, words):
+    server = serve(FaultySmtpd, **fault)
+    host.handler("smtp", **plain(server.port, timeout="500ms"))
+    good, message = host.validate(recipients=BOB, timeout=5)
+    assert not good and words in message and f"127.0.0.1:{server.port}: " in message, message
+
+
+@pytest.mark.parametrize("fault", [DROP, HANG, b"\xff\xff\r\n"], ids=["drop", "hang", "garbage"])
+def test_validate_whatever_the_server_says_to_quit(host, serve, fault):
+    server = serve(FaultySmtpd, QUIT=fault)
+    host.handler("smtp", **plain(server.port))
+    assert host.validate(recipients=BOB, timeout=5)[0]
+
+
+def test_validate_waits_for_no_mail(host, serve):
+    """What is wrong is told while all sessions of the handler hang."""
+    server = serve(FaultySmtpd, DATA=HANG)
+    host.handler("smtp", **plain(server.port, timeout="20s"))
+    for n in range(300):  # more than six sessions take, and four may run
+        host.send({"notice": n + 1}, recipients=BOB)
+    wait_for(lambda: server.commands.count("DATA") == 4, "four sessions that hang")
+    assert host.validate(recipients=BOB, timeout=5)[0]
+
+
+def test_validate_of_a_handler_that_goes(host, serve):
+    server = serve(FaultySmtpd, EHLO=HANG)
+    host.handler("smtp", **plain(server.port, timeout="60s"))
+    host.tell(validate={"id": 7, "events": [{}], "recipients": BOB})
+    wait_for(lambda: server.commands, "EHLO")
+    host.gone()
+    a = host.outcome(7, timeout=15)
+    assert not a["good"] and "closed" in a["message"]
+
+
 # ---- handlers come and go ----
 
 def test_unknown_handler(host):

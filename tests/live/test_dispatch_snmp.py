@@ -276,6 +276,18 @@ def test_unknown_name_is_retried(host):
     assert o["result"] == RETRY and o["error"].startswith("nowhere.invalid:162: ")
 
 
+def test_validate_says_where_it_would_go(host, receiver):
+    handler(host, receiver.port)
+    assert host.validate() == (True, f"127.0.0.1:{receiver.port} is 127.0.0.1:{receiver.port}")
+    good, message = host.validate(recipients=["127.0.0.1:162", "localhost:1162"])
+    assert good and re.fullmatch(r"localhost:1162 is (127\.0\.0\.1|\[::1\]):1162", message)
+    good, message = host.validate(recipients=["127.0.0.1:162", "nowhere.invalid:99"])
+    assert not good and message.startswith("nowhere.invalid:99: ")
+    good, message = host.validate(recipients=["[::1]x"])
+    assert not good and message == "[::1]x: expected host or host:port"
+    assert not receiver.datagrams
+
+
 def test_confirm_is_the_targets_choice(host, trapd):
     handler(host, trapd.port, timeout="5s")
     assert host.deliver(EVENT)["confirmation"] == HANDED_OFF

@@ -22,6 +22,7 @@ struct parking {
     struct service *service;
     uint64_t jobs[PARKED_MAX];
     size_t n;
+    uint64_t check; /* the last one that was not to be sent */
 };
 
 static struct parking *newest;
@@ -56,6 +57,15 @@ static void parking_deliver(void *state, struct job *j)
     snprintf(seen_secret, sizeof seen_secret, "%s", service_text(p->service, j, "secret"));
     snprintf(seen_file, sizeof seen_file, "%s", service_text(p->service, j, "secretFile"));
     p->jobs[p->n++] = j->id;
+    job_release(j);
+    free(j);
+}
+
+static void parking_validate(void *state, struct job *j)
+{
+    struct parking *p = state;
+
+    p->check = j->id;
     job_release(j);
     free(j);
 }
@@ -98,7 +108,13 @@ static const struct dispatch_kind parking = {.kind = &parking_kind,
                                              .open = parking_open,
                                              .close = parking_close,
                                              .deliver = parking_deliver,
-                                             .cancel = parking_cancel};
+                                             .cancel = parking_cancel,
+                                             .validate = parking_validate};
+/* The same, of which nothing is known but by sending. */
+static const struct kind blind_kind = {
+    .class_ = KIND_HANDLER, .name = "blind", .properties = properties, .nproperties = 4};
+static const struct dispatch_kind blind = {
+    .kind = &blind_kind, .open = parking_open, .close = parking_close, .deliver = parking_deliver};
 
 /* ---- a core that counts ---- */
 
@@ -109,6 +125,8 @@ struct world {
     unsigned results[OUTCOME_FAILED + 1];
     unsigned outcomes;
     char error[256];
+    struct checked checked; /* the last */
+    unsigned checks;
 };
 
 static int on_core_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
@@ -121,8 +139,13 @@ static int on_core_frame(void *arg, uint16_t type, const uint8_t *payload, size_
 
     (void)fds;
     (void)nfds;
-    assert_int_equal(type, DISPATCH_OUTCOME);
     rd_init(&r, payload, len);
+    if (type == DISPATCH_CHECKED) {
+        assert_int_equal(checked_read(&w->checked, &r, &e), 0);
+        w->checks++;
+        return 0;
+    }
+    assert_int_equal(type, DISPATCH_OUTCOME);
     assert_int_equal(outcome_read(&o, &r, &e), 0);
     w->results[o.result]++;
     w->outcomes++;
@@ -145,7 +168,7 @@ static void no_close(void *arg, int code)
 
 static int set_up(void **state)
 {
-    static const struct dispatch_kind *const kinds[] = {&parking};
+    static const struct dispatch_kind *const kinds[] = {&parking, &blind};
     struct world *w = calloc(1, sizeof *w);
     struct err e;
     int pair[2];
@@ -153,7 +176,7 @@ static int set_up(void **state)
     assert_non_null(w);
     w->loop = loop_new();
     assert_non_null(w->loop);
-    assert_int_equal(dispatcher_new(&w->dispatcher, w->loop, kinds, 1, NULL, &e), 0);
+    assert_int_equal(dispatcher_new(&w->dispatcher, w->loop, kinds, 2, NULL, &e), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     w->core =
         chan_new(w->loop, pair[0],
@@ -203,9 +226,9 @@ static void set(struct values *v, const char *name, const char *text)
         assert_int_equal(values_set(v, p, text, NULL), 0);
 }
 
-static void add_handler(struct world *w, uint32_t id)
+static void add_handler_of(struct world *w, uint32_t id, const struct kind *kind)
 {
-    struct dispatch_handler h = {.id = id, .owner = "admin", .name = "p", .kind = &parking_kind};
+    struct dispatch_handler h = {.id = id, .owner = "admin", .name = "p", .kind = kind};
     struct buf b;
 
     set(&h.values, "host", "192.0.2.1");
@@ -218,6 +241,11 @@ static void add_handler(struct world *w, uint32_t id)
     values_release(&h.values);
 }
 
+static void add_handler(struct world *w, uint32_t id)
+{
+    add_handler_of(w, id, &parking_kind);
+}
+
 static int frame_u32(struct world *w, uint16_t type, uint32_t v)
 {
     uint8_t p[4];
@@ -226,8 +254,8 @@ static int frame_u32(struct world *w, uint16_t type, uint32_t v)
     return dispatcher_frame(w->dispatcher, type, p, sizeof p);
 }
 
-static int send_job(struct world *w, uint64_t id, uint32_t handler, const char *override,
-                    const char *text)
+static int send_frame(struct world *w, uint16_t type, uint64_t id, uint32_t handler,
+                      const char *override, const char *text)
 {
     struct job_event v = {.uuid = UUID, .kind = KIND_RAISE};
     struct job j = {.id = id, .handler = handler, .uuid = UUID, .events = &v, .nevents = 1};
@@ -238,10 +266,35 @@ static int send_job(struct world *w, uint64_t id, uint32_t handler, const char *
         set(&j.overrides, override, text);
     buf_init(&b, 4096);
     job_write(&j, &b);
-    err = dispatcher_frame(w->dispatcher, DISPATCH_JOB, b.data, b.len);
+    err = dispatcher_frame(w->dispatcher, type, b.data, b.len);
     buf_release(&b);
     values_release(&j.overrides);
     return err;
+}
+
+static int send_job(struct world *w, uint64_t id, uint32_t handler, const char *override,
+                    const char *text)
+{
+    return send_frame(w, DISPATCH_JOB, id, handler, override, text);
+}
+
+static int send_check(struct world *w, uint64_t id, uint32_t handler)
+{
+    return send_frame(w, DISPATCH_CHECK, id, handler, NULL, NULL);
+}
+
+/* The Nth answer to a check so far. */
+static void expect_checked(struct world *w, unsigned n, uint64_t id, bool good, const char *words)
+{
+    int64_t end = clock_mono_ms() + 10000;
+
+    while (w->checks < n && clock_mono_ms() < end)
+        loop_turn(w->loop, 50);
+    loop_turn(w->loop, 0);
+    assert_int_equal(w->checks, n);
+    assert_int_equal(w->checked.job, id);
+    assert_int_equal(w->checked.good, good);
+    assert_string_equal(w->checked.message, words);
 }
 
 /* ---- tests ---- */
@@ -407,6 +460,64 @@ static void cancelled(void **state)
     assert_int_equal(w->results[OUTCOME_RETRY], 1);
 }
 
+static void a_check_is_answered_once_and_not_delivered(void **state)
+{
+    struct world *w = *state;
+
+    add_handler(w, 1);
+    assert_int_equal(send_check(w, 5, 1), 0);
+    assert_int_equal(newest->check, 5);
+    assert_int_equal(newest->n, 0);
+    service_done(newest->service, &(struct outcome){.job = 5, .result = OUTCOME_DELIVERED});
+    service_checked(newest->service, 6, true, "never asked");
+    service_checked(newest->service, 5, true, "connected");
+    service_checked(newest->service, 5, false, "again");
+    expect_checked(w, 1, 5, true, "connected");
+    assert_int_equal(w->outcomes, 0);
+    send_job(w, 7, 1, NULL, NULL);
+    service_checked(newest->service, 7, true, "a job is no check");
+    parking_answer(newest, OUTCOME_DELIVERED);
+    expect_outcomes(w, 1);
+    assert_int_equal(w->checks, 1);
+}
+
+static void what_cannot_be_checked_says_so(void **state)
+{
+    struct world *w = *state;
+
+    send_check(w, 1, 9);
+    expect_checked(w, 1, 1, false, "the dispatcher has no such handler");
+    add_handler_of(w, 1, &blind_kind);
+    send_check(w, 2, 1);
+    expect_checked(w, 2, 2, false,
+                   "this cannot be known of a handler of its kind but by sending: test it");
+    refuse_open = true;
+    add_handler(w, 2);
+    send_check(w, 3, 2);
+    expect_checked(w, 3, 3, false, "not today");
+    assert_int_equal(send_frame(w, DISPATCH_CHECK, 4, 1, "secretFile", "/x"), 0);
+    expect_checked(w, 4, 4, false, "a target may not override property 'secretFile'");
+    assert_int_equal(w->outcomes, 0);
+}
+
+static void a_check_of_a_handler_that_goes_is_answered(void **state)
+{
+    struct world *w = *state;
+    int64_t wall = 1, mono = 1000;
+    uint8_t p[8];
+
+    clock_fake(&wall, &mono);
+    add_handler(w, 1);
+    send_check(w, 1, 1);
+    put_u64(p, 1);
+    assert_int_equal(dispatcher_frame(w->dispatcher, DISPATCH_CANCEL, p, 8), 0); /* no job */
+    assert_int_equal(frame_u32(w, DISPATCH_HANDLER_GONE, 1), 0);
+    mono += 10000;
+    loop_turn(w->loop, 0);
+    clock_fake(NULL, NULL);
+    expect_checked(w, 1, 1, false, "the handler was closed before it had an answer");
+}
+
 static void secrets_do_not_follow_to_another_server(void **state)
 {
     struct world *w = *state;
@@ -467,6 +578,9 @@ int main(void)
         TEST(a_handler_that_goes_has_time_to_finish),
         TEST(handlers_go_with_their_core),
         TEST(cancelled),
+        TEST(a_check_is_answered_once_and_not_delivered),
+        TEST(what_cannot_be_checked_says_so),
+        TEST(a_check_of_a_handler_that_goes_is_answered),
         TEST(secrets_do_not_follow_to_another_server),
         TEST(an_override_that_is_not_allowed_fails),
         TEST(broken_frames),

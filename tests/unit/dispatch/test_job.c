@@ -335,6 +335,38 @@ static void outcome_round_trip(void **state)
     buf_release(&b);
 }
 
+static void checked_round_trip(void **state)
+{
+    struct checked c = {.job = 1ull << 40, .good = true, .message = "connected to \xe2\x82\xac"};
+    struct checked d;
+    struct buf b;
+    struct err e;
+    struct rd r;
+
+    (void)state;
+    buf_init(&b, 1024);
+    checked_write(&c, &b);
+    for (size_t n = 0; n < b.len; n++) {
+        rd_init(&r, b.data, n);
+        assert_int_equal(checked_read(&d, &r, &e), ERR_SYNTAX);
+    }
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(checked_read(&d, &r, &e), 0);
+    assert_true(d.job == c.job && d.good);
+    assert_string_equal(d.message, c.message);
+    b.data[8] = 2; /* neither yes nor no */
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(checked_read(&d, &r, &e), ERR_SYNTAX);
+    b.data[8] = 0;
+    b.data[b.len - 1] = 0xff; /* no UTF-8 */
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(checked_read(&d, &r, &e), ERR_SYNTAX);
+    buf_u8(&b, 0);
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(checked_read(&d, &r, &e), ERR_SYNTAX);
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +379,7 @@ int main(void)
         cmocka_unit_test(job_uuid_of_other_characters),
         cmocka_unit_test(handler_round_trip),
         cmocka_unit_test(outcome_round_trip),
+        cmocka_unit_test(checked_round_trip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
