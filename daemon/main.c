@@ -11,6 +11,7 @@
 #include "daemon/confine.h"
 #include "daemon/repair.h"
 #include "daemon/stage.h"
+#include "daemon/trial_command.h"
 #include "mibs/schema.h"
 
 #include "config.h"
@@ -20,6 +21,8 @@ static const char default_evaluator[] = SA_LIBEXECDIR "/snmpalertd-evaluator";
 
 static const char usage[] =
     "Usage: snmpalertd [OPTION]...\n"
+    "       snmpalertd [OPTION]... --validate HANDLER\n"
+    "       snmpalertd [OPTION]... --test HANDLER [NAME=VALUE]...\n"
     "Alert manager for SNMP: polls, evaluates conditions, and sends traps, informs and mail.\n"
     "It runs in the foreground; a service manager or the shell puts it elsewhere.\n"
     "\n"
@@ -28,6 +31,10 @@ static const char usage[] =
     "      --check-store      look for damage in the store that the configuration names, while\n"
     "                         the daemon does not run, and end\n"
     "      --repair-store     the same, and repair what is damaged\n"
+    "      --validate=HANDLER try whether HANDLER (NAME or OWNER/NAME) of the configuration could\n"
+    "                         deliver: connect, authenticate, send nothing; say so, and end\n"
+    "      --test=HANDLER     send a test by HANDLER, say what became of it, and end; options of\n"
+    "                         the test follow as NAME=VALUE (message, level, recipients, ...)\n"
     "      --log-level=LEVEL  error, warning, info (default) or debug\n"
     "      --evaluator=FILE   program that runs conditions (default %s;\n"
     "                         the environment's SNMPALERTD_EVALUATOR goes before that)\n"
@@ -57,6 +64,8 @@ enum {
     OPT_REPAIR_STORE,
     OPT_USER,
     OPT_NETWORK_USER,
+    OPT_VALIDATE,
+    OPT_TEST,
 };
 
 static const struct option options[] = {
@@ -64,6 +73,8 @@ static const struct option options[] = {
     {"check-config", no_argument, NULL, OPT_CHECK},
     {"check-store", no_argument, NULL, OPT_CHECK_STORE},
     {"repair-store", no_argument, NULL, OPT_REPAIR_STORE},
+    {"validate", required_argument, NULL, OPT_VALIDATE},
+    {"test", required_argument, NULL, OPT_TEST},
     {"log-level", required_argument, NULL, OPT_LEVEL},
     {"evaluator", required_argument, NULL, OPT_EVALUATOR},
     {"user", required_argument, NULL, OPT_USER},
@@ -82,6 +93,7 @@ struct command {
     struct parent_options parent;
     enum stage_id stage;
     bool check, verify_store, check_store, repair_store;
+    const char *validate, *test; /* a handler */
     const char *user, *network_user;
     struct confine confine;
     enum log_level level;
@@ -137,6 +149,12 @@ static int take_option(struct command *c, int opt)
         return -1;
     case OPT_REPAIR_STORE:
         c->repair_store = true;
+        return -1;
+    case OPT_VALIDATE:
+        c->validate = optarg;
+        return -1;
+    case OPT_TEST:
+        c->test = optarg;
         return -1;
     case OPT_VERIFY:
         c->verify_store = true;
@@ -205,6 +223,19 @@ static int store_only(const struct command *c)
     return repair_command(c->parent.config_file, c->repair_store);
 }
 
+static int try_handler(const struct command *c, char *const *given, int n)
+{
+    const struct trial_command t = {.config_file = c->parent.config_file,
+                                    .handler = c->test ? c->test : c->validate,
+                                    .test = c->test != NULL,
+                                    .options = given,
+                                    .noptions = n,
+                                    .confine = &c->confine,
+                                    .unconfined = c->parent.unconfined};
+
+    return trial_command(&t);
+}
+
 static int run_stage(const struct command *c)
 {
     struct stage_options o = {c->parent.evaluator, c->parent.unconfined, c->verify_store};
@@ -231,14 +262,14 @@ int main(int argc, char **argv)
         if (status >= 0)
             return status;
     }
-    if (optind < argc) {
+    if (optind < argc && !c.test) {
         fprintf(stderr, "snmpalertd: unexpected argument '%s'\nTry 'snmpalertd --help'.\n",
                 argv[optind]);
         return 64;
     }
-    if (c.check + c.check_store + c.repair_store > 1) {
-        fprintf(stderr, "snmpalertd: only one of --check-config, --check-store and "
-                        "--repair-store at a time\n");
+    if (c.check + c.check_store + c.repair_store + !!c.validate + !!c.test > 1) {
+        fprintf(stderr, "snmpalertd: only one of --check-config, --check-store, --repair-store, "
+                        "--validate and --test at a time\n");
         return 64;
     }
     log_open(c.stage ? stage_name(c.stage) : "parent", c.level);
@@ -251,6 +282,8 @@ int main(int argc, char **argv)
         return check_only(&c);
     if (c.check_store || c.repair_store)
         return store_only(&c);
+    if (c.validate || c.test)
+        return try_handler(&c, argv + optind, argc - optind);
     if (n < 0) {
         fprintf(stderr, "snmpalertd: /proc/self/exe cannot be read\n");
         return 1;

@@ -1,0 +1,206 @@
+"""Trying a handler from the command line: snmpalertd --validate and --test."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from lib.mainjob import TRAPS, definition, sites, wait_trap
+from lib.net import free_port, free_udp_port
+from lib.smtpd import HANG, FaultySmtpd, Pki, Smtpd
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+make_site = pytest.fixture(sites, name="make_site")
+
+ROWS = definition("busy") + TRAPS
+PASSWORD = "s3cret w0rd"
+
+
+def command(site, *options):
+    """(exit status, what the line of JSON says, standard error)."""
+    r = subprocess.run(site.daemon.argv(*options), capture_output=True, text=True, timeout=90)
+    return r.returncode, json.loads(r.stdout) if r.stdout else None, r.stderr
+
+
+def attempt(site, *options):
+    """(success, message) of a handler that is there."""
+    status, said, errors = command(site, *options)
+    assert said and status == (0 if said["success"] else 1), (status, said, errors)
+    return said["success"], said["message"]
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(cls, *args, **kwargs):
+        servers.append(cls(*args, **kwargs))
+        return servers[-1]
+
+    yield start
+    for s in servers:
+        s.stop()
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(PASSWORD + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def smtp(name, port, **more):
+    values = {"host": "127.0.0.1", "port": port, "encryption": "none",
+              "fromAddress": "alerts@example.net", "timeout": "2s", **more}
+    return f"<smtp name='{name}' " + " ".join(f"{k}='{v}'" for k, v in values.items()) + "/>"
+
+
+# ---- validate ----
+
+def test_validate_mail(make_site, serve, secret, tmp_path):
+    pki = Pki(tmp_path)
+    good, other = (serve(Smtpd, users={"alice": p}) for p in (PASSWORD, "another"))
+    starttls, nobody = serve(Smtpd, tls=pki.context()), free_port()
+    auth = {"auth": "password", "username": "alice", "passwordFile": secret,
+            "allowPlainAuth": "true"}
+    site = make_site(ROWS, start=False, handlers="".join((
+        smtp("good", good.port, **auth), smtp("wrong", other.port, **auth),
+        smtp("closed", nobody), smtp("nowhere", 25, host="nowhere.invalid"),
+        smtp("trusted", starttls.port, encryption="tls", caFile=pki.ca),
+        smtp("unverified", starttls.port, encryption="tls"))))
+    assert attempt(site, "--validate", "good") == \
+        (True, f"127.0.0.1:{good.port}: connected without TLS, authenticated as alice")
+    assert attempt(site, "--validate", "trusted") == \
+        (True, f"127.0.0.1:{starttls.port}: connected with STARTTLS and a good certificate")
+    for name, words in (("wrong", f"127.0.0.1:{other.port}: authentication refused: 535"),
+                        ("closed", f"127.0.0.1:{nobody}: connect: Connection refused"),
+                        ("nowhere", "nowhere.invalid:25: cannot resolve"),
+                        ("unverified", f"127.0.0.1:{starttls.port}: ")):
+        success, message = attempt(site, "--validate", name)
+        assert not success and message.startswith(words) and PASSWORD not in message
+    assert "certificate" in message
+    assert not good.mails and not other.mails and not starttls.mails
+    assert not os.path.exists(site.path("store"))
+
+
+def test_validate_snmp(make_site):
+    site = make_site(ROWS, start=False, handlers="<snmp name='nowhere' host='nowhere.invalid'/>"
+                                                 "<snmp name='none'/>")
+    port = site.snmptrapd.port
+    assert attempt(site, "--validate", "traps") == \
+        (True, f"127.0.0.1:{port} is 127.0.0.1:{port}")
+    success, message = attempt(site, "--validate", "admin/nowhere")
+    assert not success and message.startswith("nowhere.invalid:162: ")
+    success, message = attempt(site, "--validate", "none")
+    assert not success and "names a host" in message
+
+
+def test_validate_by_the_master_agent(make_site):
+    site = make_site(ROWS, start=False, handlers="<agentx name='master'/>")
+    success, message = attempt(site, "--validate", "master")
+    assert success and message == f"the master agent at {site.snmpd.agentx} takes notifications"
+    site.snmpd.stop()
+    success, message = attempt(site, "--validate", "master")
+    assert not success and message == f"no master agent answers at {site.snmpd.agentx}"
+
+
+# ---- test ----
+
+def test_test_really_sends(make_site, secret):
+    site = make_site(ROWS, start=False)
+    assert attempt(site, "--test", "mail") == \
+        (True, "alerts@example.net: 250 2.0.0 queued as 1")
+    assert attempt(site, "--test", "mail", "message=Is anybody there?", "level=critical",
+                   "recipients=bob@example.net,alice@example.net", "fromName=The tester")[0]
+    first, second = site.mail.wait(2)
+    assert first.recipients == ["alerts@example.net"]
+    assert first.message["Subject"] == "[TEST] admin: This is a test."
+    assert second.recipients == ["bob@example.net", "alice@example.net"]
+    assert second.message["Subject"] == "[TEST] admin: Is anybody there?"
+    assert second.message["From"].addresses[0].display_name == "The tester"
+    assert "CRITICAL" in second.text
+    assert attempt(site, "--test", "traps", "message=hello") == \
+        (True, "sent; nobody says that it arrived")
+    trap = wait_trap(site, "saTest", saNoticeMessage="hello")
+    assert trap["saHandlerName"] == "traps" and trap["saOwner"] == "admin"
+    assert attempt(site, "--test", "traps", "message=again", "confirm=inform") == \
+        (True, "acknowledged")
+    wait_trap(site, "saTest", saNoticeMessage="again")
+    assert not os.path.exists(site.path("store"))
+
+
+def test_test_by_the_master_agent(make_site):
+    port = free_udp_port()
+    site = make_site(ROWS, start=False, handlers="<agentx name='master'/>", trap_port=port,
+                     snmpd=f"trap2sink 127.0.0.1:{port} public\n")
+    assert attempt(site, "--test", "master", "message=by the master")[0]
+    wait_trap(site, "saTest", saNoticeMessage="by the master")
+
+
+def test_test_says_why_nothing_arrived(make_site, serve):
+    faulty = serve(FaultySmtpd, RCPT=b"550 5.1.1 nobody here\r\n")
+    site = make_site(ROWS, start=False, handlers=smtp("refusing", faulty.port))
+    success, message = attempt(site, "--test", "refusing", "recipients=bob@example.net")
+    assert not success
+    assert message == f"127.0.0.1:{faulty.port}: bob@example.net: 550 5.1.1 nobody here"
+    dead = free_port()
+    success, message = attempt(site, "--test", "refusing", f"port={dead}")
+    assert not success and message.startswith(f"127.0.0.1:{dead}: ")
+
+
+def test_another_server_does_not_get_the_password(make_site, serve, secret):
+    other = serve(FaultySmtpd)
+    site = make_site(ROWS, start=False, handlers=smtp(
+        "mail2", 25, auth="password", username="alice", passwordFile=secret,
+        allowPlainAuth="true"))
+    success, message = attempt(site, "--test", "mail2", f"port={other.port}")
+    assert not success and "password is not sent there" in message and not other.commands
+
+
+# ---- the command ----
+
+def test_beside_a_daemon_that_runs(make_site):
+    site = make_site(ROWS)
+    starts = site.manager.column("saProcessStarts")
+    assert attempt(site, "--validate", "mail")[0]
+    assert attempt(site, "--test", "mail")[0]
+    site.mail.wait(1)
+    assert site.manager.column("saProcessStarts") == starts
+    assert site.manager.get('saHandlerDelivered."admin"."mail"') == "0"
+    assert not site.manager.column("saNoticeUuid")
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--validate", "nobody"], "has no handler 'nobody'"),
+    (["--validate", "alice/mail"], "has no handler 'alice/mail'"),
+    (["--test", "mail", "recipents=bob@example.net"], "did you mean 'recipients'?"),
+    (["--test", "mail", "port=99999"], "port: expected a number from 1 to 65535"),
+    (["--test", "mail", "passwordFile=/etc/passwd"], "has no option 'passwordFile'"),
+    (["--test", "mail", "level"], "expected OPTION=VALUE"),
+    (["--validate", "mail", "port=25"], "unexpected argument 'port=25'"),
+    (["--validate", "mail", "--test", "mail"], "only one of"),
+    (["--validate", "twice"], "say whose"),
+])
+def test_what_is_no_command(make_site, options, words):
+    site = make_site(ROWS, start=False, owners="<owner name='alice'/><owner name='bob'/>",
+                     handlers="".join(f"<snmp name='twice' owner='{o}'/>"
+                                      for o in ("alice", "bob")))
+    status, said, errors = command(site, *options)
+    assert status == 64 and said is None and words in errors, errors
+
+
+def test_a_bad_file(make_site):
+    site = make_site(ROWS, start=False)
+    site.daemon.configure("<snmpalertd")
+    status, said, errors = command(site, "--validate", "mail")
+    assert status == 78 and said is None and "snmpalertd.xml:1" in errors
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_forever(make_site, serve):
+    faulty = serve(FaultySmtpd, greeting=HANG)
+    site = make_site(ROWS, start=False, handlers=smtp("hangs", faulty.port, timeout="500ms"))
+    success, message = attempt(site, "--validate", "hangs")
+    assert not success and "timed out" in message and not faulty.commands
