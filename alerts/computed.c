@@ -129,6 +129,31 @@ static void group_service(void *arg, struct txn *t, const struct row *r, struct 
     ret->bytes = (struct slice){ret->scratch, strlen(n[1])};
 }
 
+/* Where what was asked for and what was answered differ, it is running. */
+static int64_t check_state(bool runs, int64_t ended)
+{
+    return runs ? CHECK_RUNNING : ended ? ended : CHECK_NONE;
+}
+
+static void handler_check(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    bool runs = row_int(r, HANDLER_VALIDATE) != row_int(r, HANDLER_VALIDATED) ||
+                row_int(r, HANDLER_TEST) != row_int(r, HANDLER_TESTED);
+
+    (void)arg;
+    (void)t;
+    ret->number = check_state(runs, row_int(r, HANDLER_CHECKED));
+}
+
+static void target_check(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    bool runs = row_int(r, TARGET_VALIDATE) != row_int(r, TARGET_VALIDATED);
+
+    (void)arg;
+    (void)t;
+    ret->number = check_state(runs, row_int(r, TARGET_CHECKED));
+}
+
 static void property_overridden(void *arg, struct txn *t, const struct row *r, struct cell *ret)
 {
     struct slice now = row_text(r, HANDLER_PROPERTY_VALUE), file = now;
@@ -207,6 +232,8 @@ int computed_register(struct store *s, const struct kinds *kinds)
         {SA_DEFINITION, DEFINITION_ALERTS_UNKNOWN, definition_alerts},
         {SA_GROUP, GROUP_SERVICE, group_service},
         {SA_HANDLER_PROPERTY, HANDLER_PROPERTY_OVERRIDDEN, property_overridden},
+        {SA_HANDLER, HANDLER_CHECK, handler_check},
+        {SA_TARGET, TARGET_CHECK, target_check},
         {SA_SCRIPT, SCRIPT_SIZE, script_size},
         {SA_TARGET, TARGET_TOLD, target_told},
         {SA_TARGET_PROPERTY, TARGET_PROPERTY_VALUE, property_value},

@@ -28,7 +28,7 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
 
     *ret_apply = core_verdicts_look(c, t, now);
     return *ret_apply || c->noutcomes || c->nlost || c->unsort_wanted || core_changes_waiting(t) ||
-           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
+           core_checks_wait(c) || (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -61,6 +61,10 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
     err = core_changes_apply(c, t, now, touched);
 
     ask_for_reload(c, touched);
+    if (!err)
+        err = core_checks_recover(c, t, now->wall_ms);
+    if (!err)
+        err = core_checks_apply(c, t, now->wall_ms);
     if (!err)
         err = ack_expire(t, now->wall_ms, core_digest_ms, c);
     if (!err)
@@ -124,7 +128,9 @@ static void core_turn(void *arg)
         c->damaged = 0;
         c->unsort_wanted = false;
         core_outcomes_clear(c);
+        core_checks_clear(c);
         core_parts_follow(c);
+        core_checks_send(c);
         core_jobs_send(c, jobs);
         core_jobs_call_back(c, touched.called_back, touched.ncalled_back);
         reload_touched(c, &touched);
@@ -252,6 +258,7 @@ static void tick(void *arg)
     set_expire_unready(c->store, clock_wall_ms(), CORE_UNREADY_MS);
     store_scrub(c->store, CORE_SCRUB_ROWS);
     look_for_links(c);
+    core_checks_tick(c);
     if (++c->ticks % 60 == 0)
         store_clear_readers(c->store);
     c->stalled = false; /* also the hint that was never given: look at everything */
@@ -545,6 +552,7 @@ static void core_stop(struct core *c)
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
         core_jobs_free(c->jobs[i]);
     core_outcomes_clear(c);
+    core_checks_free(c);
     if (c->eval)
         core_defs_free(c);
     core_retention_stop(c);

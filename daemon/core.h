@@ -159,6 +159,10 @@ struct core {
     struct notice_ref *lost; /* of a process that died: due again */
     size_t nlost, cap_lost;
 
+    struct core_check *trials; /* validations and tests that run */
+    size_t ntrials;
+    bool trials_recovered; /* what the core before had under way was given up */
+
     struct core_retention *retention;
 
     struct stage_process processes[STAGE_LAST + 1];
@@ -255,6 +259,34 @@ void core_jobs_free(struct core_job *j);
 /* Asks the dispatcher for messages all of whose notices have been called back, REFS among them. */
 void core_jobs_call_back(struct core *c, const struct notice_ref *refs, size_t n);
 
+/* For others who make jobs: ids that no job of this or an earlier core has; the handler that a
+ * target of OWNER calls NAME (NULL: none), and its id; a target's overrides, into RET, which names
+ * it. */
+uint64_t core_next_job(struct core *c);
+const struct config_handler *core_handler_of(struct core *c, const char *owner, const char *name,
+                                             uint32_t *ret_id);
+int core_fill_overrides(struct txn *t, const struct kind *kind, struct job *ret);
+const char *core_way_name(enum core_way way); /* "dispatcher" */
+
+/* core_check.c: saHandlerValidate, saHandlerTest, saTargetValidate. mark: within the transaction
+ * that consumes the change; send: behind its commit, and behind core_parts_follow(), so that what
+ * the same SET made of a handler counts. */
+int core_checks_mark(struct core *c, struct txn *t, const struct change *ch, int64_t now_ms);
+void core_checks_send(struct core *c);
+/* What comes of them: outcomes of tests (ERR_NOTFOUND: of no test), DISPATCH_CHECKED, and nothing,
+ * when who delivers is lost, or when time is up (each tick). ERR_PROTOCOL: of another's. */
+int core_checks_outcome(struct core *c, enum core_way from, const struct outcome *o);
+int core_checks_checked(struct core *c, enum core_way from, const uint8_t *payload, size_t len);
+void core_checks_lost(struct core *c, enum core_way way);
+void core_checks_tick(struct core *c);
+/* Is there something to write? Recover: once, what an earlier core left, after the changes that
+ * wait were applied. Clear: what was applied has been committed. */
+bool core_checks_wait(const struct core *c);
+int core_checks_recover(struct core *c, struct txn *t, int64_t now_ms);
+int core_checks_apply(struct core *c, struct txn *t, int64_t now_ms);
+void core_checks_clear(struct core *c);
+void core_checks_free(struct core *c);
+
 /* core_retention.c: purges history and finished notices in the background. */
 int core_retention_start(struct core *c);
 void core_retention_stop(struct core *c); /* also when it was not started */
@@ -268,8 +300,8 @@ void core_on_process(void *arg, const struct stage_process *p, int stat);
 void core_process_usage(struct edit *d, int stat);
 
 /* core_changes.c: the changes ring. What SETs touched is taken in with its effects: indexes, closed
- * instances, notices of definitions, tests of targets, acknowledgements, what is to be done with
- * notices. */
+ * instances, notices of definitions, tests of targets, validations, acknowledgements, what is to be
+ * done with notices. */
 bool core_changes_waiting(struct txn *t);
 int core_changes_apply(struct core *c, struct txn *t, const struct judge_now *now,
                        struct core_touched *ret);

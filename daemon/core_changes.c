@@ -276,6 +276,8 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
         err = index_apply(t, ch);
     if (!err && untold(t, ch))
         c->unsort_wanted = true; /* what waits for it is cancelled, wherever it waits */
+    if (!err && (ch->table == SA_HANDLER || ch->table == SA_TARGET))
+        err = core_checks_mark(c, t, ch, now->wall_ms);
     if (!err && ch->table == SA_TARGET && change_has(ch, TARGET_TEST))
         err = apply_test(c, t, owner, name, now);
     return err;

@@ -16,8 +16,8 @@ enum { CORE_JOB_BITS = 20 }; /* no core has so many jobs in a millisecond */
 
 /* ---- handlers ---- */
 
-static const struct config_handler *handler_of(struct core *c, const char *target_owner,
-                                               const char *name, uint32_t *ret_id)
+const struct config_handler *core_handler_of(struct core *c, const char *target_owner,
+                                             const char *name, uint32_t *ret_id)
 {
     *ret_id = core_handler_id(c, target_owner, name);
     if (!*ret_id)
@@ -35,7 +35,7 @@ int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target)
     (void)t;
     if (!key_read_name(&target->key, &pos, owner))
         return 0;
-    h = handler_of(arg, owner, row_str(target, TARGET_HANDLER, name, sizeof name), &id);
+    h = core_handler_of(arg, owner, row_str(target, TARGET_HANDLER, name, sizeof name), &id);
     return h ? h->kind->digest_ms : 0;
 }
 
@@ -59,7 +59,7 @@ static struct core_job **job_bucket(struct core *c, uint64_t id)
 
 /* Who delivers may outlive a core, and answer the next one for jobs of the last: ids go on with
  * the clock, so that such an answer finds no job. */
-static uint64_t next_job(struct core *c)
+uint64_t core_next_job(struct core *c)
 {
     if (!c->next_job)
         c->next_job = (uint64_t)clock_mono_ms() << CORE_JOB_BITS;
@@ -74,7 +74,7 @@ static struct core_job *job_new(struct core *c, const struct notice_ref *refs, s
         free(j);
         return NULL;
     }
-    j->id = next_job(c);
+    j->id = core_next_job(c);
     j->nrefs = n;
     memcpy(j->refs, refs, n * sizeof *refs);
     return j;
@@ -107,12 +107,13 @@ static const struct config_handler *handler_for(struct core *c, const char *targ
                                                 const char *made_for, const struct row *target,
                                                 uint32_t *ret_id)
 {
-    const struct config_handler *h = handler_of(c, target_owner, made_for, ret_id);
+    const struct config_handler *h = core_handler_of(c, target_owner, made_for, ret_id);
     char name[33];
 
-    return h || !target ? h
-                        : handler_of(c, target_owner,
-                                     row_str(target, TARGET_HANDLER, name, sizeof name), ret_id);
+    return h || !target
+               ? h
+               : core_handler_of(c, target_owner,
+                                 row_str(target, TARGET_HANDLER, name, sizeof name), ret_id);
 }
 
 static unsigned way_of_notice(void *arg, const struct row *target, const char *handler)
@@ -205,7 +206,7 @@ static int fill_recipients(struct txn *t, const struct notice_ref *n, struct job
     return err ? err : txn_error(t);
 }
 
-static int fill_overrides(struct txn *t, const struct kind *kind, struct job *j)
+int core_fill_overrides(struct txn *t, const struct kind *kind, struct job *j)
 {
     struct key prefix = key_of_names(j->target_owner, j->target);
     struct cursor cur;
@@ -456,7 +457,7 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
         return err_set(e, ERR_NOMEM, "out of memory");
     err = fill_recipients(t, &cj->refs[0], j);
     if (!err)
-        err = fill_overrides(t, h->kind, j);
+        err = core_fill_overrides(t, h->kind, j);
     for (size_t i = 0; i < cj->nrefs && !err; i++) {
         if (i > 0)
             err = notice_get(t, &cj->refs[i], &r, &k);
@@ -489,9 +490,16 @@ static void fail_job(struct core *c, const struct core_job *cj, int code, const 
     push_outcome(c, &o);
 }
 
+const char *core_way_name(enum core_way way)
+{
+    static const char *const names[WAY_END] = {
+        [WAY_DISPATCHER] = "dispatcher", [WAY_AGENT] = "agent"};
+
+    return names[way];
+}
+
 static void send_job(struct core *c, struct txn *t, struct core_job *cj)
 {
-    static const char *const way_names[] = {[WAY_DISPATCHER] = "dispatcher", [WAY_AGENT] = "agent"};
     struct chan *to = core_way_chan(c, cj->way);
     struct job j = {.id = 0};
     struct err e = {.text = ""};
@@ -507,7 +515,7 @@ static void send_job(struct core *c, struct txn *t, struct core_job *cj)
         else if (!err)
             err = ERR_CLOSED;
         if (err)
-            err_set(&e, err, "the %s cannot take it: %s", way_names[cj->way], err_name(err));
+            err_set(&e, err, "the %s cannot take it: %s", core_way_name(cj->way), err_name(err));
     }
     if (err)
         fail_job(c, cj, err, e.text);
@@ -613,6 +621,11 @@ static int on_outcome(struct core *c, enum core_way from, const uint8_t *payload
     err = outcome_read(&o, &r, &e);
     if (err)
         return err;
+    err = core_checks_outcome(c, from, &o);
+    if (err != ERR_NOTFOUND) {
+        outcome_release(&o);
+        return err;
+    }
     j = *job_slot(c, o.job);
     err = j && j->way != from ? ERR_PROTOCOL : push_outcome(c, &o);
     if (err)
@@ -624,8 +637,16 @@ int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size
                           const int *fds, int nfds)
 {
     (void)fds;
-    return type == DISPATCH_OUTCOME && !nfds ? on_outcome(arg, WAY_DISPATCHER, payload, len)
-                                             : ERR_PROTOCOL;
+    if (nfds)
+        return ERR_PROTOCOL;
+    switch (type) {
+    case DISPATCH_OUTCOME:
+        return on_outcome(arg, WAY_DISPATCHER, payload, len);
+    case DISPATCH_CHECKED:
+        return core_checks_checked(arg, WAY_DISPATCHER, payload, len);
+    default:
+        return ERR_PROTOCOL;
+    }
 }
 
 int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
@@ -639,6 +660,8 @@ int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t le
     switch (type) {
     case DISPATCH_OUTCOME:
         return on_outcome(c, WAY_AGENT, payload, len);
+    case DISPATCH_CHECKED:
+        return core_checks_checked(c, WAY_AGENT, payload, len);
     case CORE_AGENT_SET: /* a hint only: the turn that carries it looks at the ring */
         return len ? ERR_PROTOCOL : 0;
     case CORE_AGENT_MASTER:
@@ -851,6 +874,7 @@ static void lose_bucket(struct core *c, struct core_job **slot, enum core_way wa
 
 void core_way_lost(struct core *c, enum core_way way)
 {
+    core_checks_lost(c, way);
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
         lose_bucket(c, &c->jobs[i], way);
 }

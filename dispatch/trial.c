@@ -152,15 +152,12 @@ int trial_job(struct job *ret, const struct trial *x, int64_t now_wall_ms, struc
 }
 
 int trial_target_job(struct job *ret, const struct trial *x, const char *target_owner,
-                     const char *target, const char *recipients, struct values *overrides,
-                     int64_t now_wall_ms, struct err *e)
+                     const char *target, const char *recipients, int64_t now_wall_ms, struct err *e)
 {
     const struct values none = {NULL, 0};
     int err;
 
     begin(ret, x, target_owner, target, now_wall_ms);
-    ret->overrides = *overrides;
-    *overrides = none;
     err = fill_event(ret, x, trial_message(&none), LEVEL_OK, now_wall_ms);
     if (!err)
         err = fill_recipients(ret, recipients);

@@ -17,11 +17,11 @@ struct trial {
  * RET holds nothing then. */
 int trial_job(struct job *ret, const struct trial *x, int64_t now_wall_ms, struct err *e);
 
-/* The same for a target of that handler: OVERRIDES are taken over as they are, and released on
- * failure; RECIPIENTS as saTargetRecipients has them. X->options are not looked at. */
+/* The same for a target of that handler, with RECIPIENTS as saTargetRecipients has them, and
+ * without overrides, which the caller adds. X->options are not looked at. */
 int trial_target_job(struct job *ret, const struct trial *x, const char *target_owner,
-                     const char *target, const char *recipients, struct values *overrides,
-                     int64_t now_wall_ms, struct err *e);
+                     const char *target, const char *recipients, int64_t now_wall_ms,
+                     struct err *e);
 
 /* What became of it, in words: valid UTF-8. True: it was delivered. */
 bool trial_outcome(const struct outcome *o, char ret_words[256]);

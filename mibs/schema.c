@@ -23,7 +23,7 @@
     .number = (n), .name = (s), .syntax = (syntax_), .access = (a), .keep = (k), .min = (lo),      \
     .max = (hi)
 #define INTEGER(n, s, a, k, lo, hi)    NUMBER(n, s, SA_INTEGER, a, k, lo, hi)
-#define TEST_AND_INCR(n, s)            NUMBER(n, s, SA_TEST_AND_INCR, SA_READ_WRITE, SA_DURABLE, 0, INT32_MAX)
+#define TEST_AND_INCR(n, s, a)         NUMBER(n, s, SA_TEST_AND_INCR, a, SA_DURABLE, 0, INT32_MAX)
 #define HIDDEN(n, s, k)                NUMBER(n, s, SA_INTEGER, SA_HIDDEN, k, INT64_MIN, INT64_MAX)
 #define UNSIGNED(n, s, a, k, lo, hi)   NUMBER(n, s, SA_UNSIGNED, a, k, lo, hi)
 #define GAUGE(n, s, k)                 NUMBER(n, s, SA_GAUGE, SA_READ_ONLY, k, 0, U32_MAX)
@@ -155,6 +155,11 @@ static const struct sa_name policy_names[] = {
     {"keepLast", POLICY_KEEP_LAST}, {"ok", POLICY_OK}, {"alerting", POLICY_ALERTING},
     {"unknown", POLICY_UNKNOWN},    {NULL, 0},
 };
+static const struct sa_name check_names[] = {
+    {"none", CHECK_NONE},           {"running", CHECK_RUNNING},
+    {"succeeded", CHECK_SUCCEEDED}, {"failed", CHECK_FAILED},
+    {NULL, 0},
+};
 static const struct sa_name trigger_names[] = {
     {"idle", TRIGGER_IDLE},
     {"run", TRIGGER_RUN},
@@ -270,7 +275,7 @@ static const struct sa_column system_columns[] = {
     {GAUGE(SYSTEM_STORE_SIZE, "saSystemStoreSize", SA_COMPUTED),
      .help = "Space that the durable store may use: the lesser of its reservation and what the "
              "file system has."},
-    {TEST_AND_INCR(SYSTEM_RELOAD, "saConfigReload"),
+    {TEST_AND_INCR(SYSTEM_RELOAD, "saConfigReload", SA_READ_WRITE),
      .help =
          "Setting this object to the value that it has asks the daemon to read its configuration "
          "file again, as SIGHUP does."},
@@ -398,9 +403,28 @@ static const struct sa_column handler_columns[] = {
      .help = "Notices that the handler is delivering now."},
     {TRUTH(HANDLER_ENABLED, "saHandlerEnabled", SA_READ_WRITE, SA_DURABLE), .def = TRUTH_TRUE,
      .help = "Whether the handler delivers; while it does not, its notices wait."},
+    {TEST_AND_INCR(HANDLER_VALIDATE, "saHandlerValidate", SA_READ_WRITE),
+     .help = "Setting this object to the value that it has finds out whether the handler could "
+             "deliver, and sends nothing."},
+    {TEST_AND_INCR(HANDLER_TEST, "saHandlerTest", SA_READ_WRITE),
+     .help = "Setting this object to the value that it has sends one test by the handler."},
     {TRIGGER(HANDLER_REVERT, "saHandlerRevert", SA_READ_WRITE),
      .help = "Setting run enables the handler and takes all its properties back to what the "
              "configuration file says."},
+    {ENUM(HANDLER_CHECK, "saHandlerCheck", SA_READ_ONLY, SA_COMPUTED, CHECK_NONE, CHECK_FAILED,
+          check_names),
+     .def = CHECK_NONE,
+     .help = "What the last use of saHandlerValidate or saHandlerTest came to."},
+    {TEXT(HANDLER_CHECK_MESSAGE, "saHandlerCheckMessage", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "What was found, or is wrong, in words with host and port."},
+    {DATE(HANDLER_CHECK_TIME, "saHandlerCheckTime", SA_DURABLE),
+     .help = "When the last validation or test ended."},
+    {HIDDEN(HANDLER_CHECKED, "saHandlerChecked", SA_DURABLE),
+     .help = "What the last validation or test that ended came to."},
+    {HIDDEN(HANDLER_VALIDATED, "saHandlerValidated", SA_DURABLE),
+     .help = "The value of saHandlerValidate that has been answered."},
+    {HIDDEN(HANDLER_TESTED, "saHandlerTested", SA_DURABLE),
+     .help = "The value of saHandlerTest that has been answered."},
 };
 static const struct sa_table handler_table = {
     .id = SA_HANDLER,
@@ -848,10 +872,24 @@ static const struct sa_column target_columns[] = {
           LEVEL_UNKNOWN, level_names),
      .xml = "minLevel", .def = LEVEL_OK,
      .help = "The lowest level of problems that the target wants to hear of; ok stands for all."},
+    {TEST_AND_INCR(TARGET_VALIDATE, "saTargetValidate", SA_READ_CREATE),
+     .help = "Setting this object to the value that it has finds out whether the target could be "
+             "reached, and sends nothing."},
+    {ENUM(TARGET_CHECK, "saTargetCheck", SA_READ_ONLY, SA_COMPUTED, CHECK_NONE, CHECK_FAILED,
+          check_names),
+     .def = CHECK_NONE, .help = "What the last use of saTargetValidate came to."},
+    {TEXT(TARGET_CHECK_MESSAGE, "saTargetCheckMessage", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "What was found, or is wrong, in words with host and port."},
+    {DATE(TARGET_CHECK_TIME, "saTargetCheckTime", SA_DURABLE),
+     .help = "When the last validation ended."},
     {UNSIGNED(TARGET_SEQUENCE, "saTargetSequence", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
      .help = "The last target sequence given."},
     {GAUGE64(TARGET_INCARNATION, "saTargetIncarnation", SA_HIDDEN, SA_DURABLE),
      .help = "Id of this row's life; a target that is made again has another."},
+    {HIDDEN(TARGET_CHECKED, "saTargetChecked", SA_DURABLE),
+     .help = "What the last validation that ended came to."},
+    {HIDDEN(TARGET_VALIDATED, "saTargetValidated", SA_DURABLE),
+     .help = "The value of saTargetValidate that has been answered."},
     FILE_CELLS(TARGET_FILE, "saTargetFile"),
 };
 static const struct sa_table target_table = {

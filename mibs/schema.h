@@ -202,7 +202,15 @@ enum { /* saHandlerTable (owner, handler): rows from XML */
     HANDLER_FAILED = 6,
     HANDLER_QUEUE = 7,        /* Gauge32: notices in flight */
     HANDLER_ENABLED = 8,      /* TruthValue, read-write, default true */
+    HANDLER_VALIDATE = 9,     /* TestAndIncr: each SET asks whether it could deliver */
+    HANDLER_TEST = 10,        /* TestAndIncr: each SET sends a test, with saTestTable's options */
     HANDLER_REVERT = 11,      /* trigger: enabled, and all properties as in the file */
+    HANDLER_CHECK = 12,       /* computed: none(1), running(2), succeeded(3), failed(4) */
+    HANDLER_CHECK_MESSAGE = 13, /* text: what the last one came to, durable, as is the time */
+    HANDLER_CHECK_TIME = 14,
+    HANDLER_CHECKED = 204,    /* hidden: what the last one that ended came to, 0: none did */
+    HANDLER_VALIDATED = 205,  /* hidden: of HANDLER_VALIDATE and _TEST, what has been answered; */
+    HANDLER_TESTED = 206,     /* another value there: it is running */
 };
 
 enum { /* saHandlerPropertyTable (owner, handler, property) */
@@ -343,8 +351,14 @@ enum { /* saTargetTable (owner, target) */
     TARGET_REVERT = 16, /* trigger */
     TARGET_TOLD = 17,   /* Gauge32, computed: alerts that it was told a problem of, and no end yet */
     TARGET_MIN_LEVEL = 18, /* SaLevel, default ok: every level */
+    TARGET_VALIDATE = 20, /* as those of saHandlerTable */
+    TARGET_CHECK = 21,
+    TARGET_CHECK_MESSAGE = 22,
+    TARGET_CHECK_TIME = 23,
     TARGET_SEQUENCE = 200,    /* hidden, durable: last target sequence given (Unsigned32) */
     TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
+    TARGET_CHECKED = 204,     /* hidden, as those of saHandlerTable */
+    TARGET_VALIDATED = 205,
     TARGET_FILE = 210,
 };
 
@@ -448,6 +462,7 @@ enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
 
 /* ---- enumerations that code switches on ------------------------------------------------------ */
 
+enum sa_check { CHECK_NONE = 1, CHECK_RUNNING, CHECK_SUCCEEDED, CHECK_FAILED };
 enum sa_level { LEVEL_OK = 1, LEVEL_INFO, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };
 enum sa_phase { PHASE_INACTIVE = 1, PHASE_PENDING, PHASE_ACTIVE, PHASE_CLEARING };
 enum sa_policy { POLICY_KEEP_LAST = 1, POLICY_OK, POLICY_ALERTING, POLICY_UNKNOWN };

@@ -83,7 +83,13 @@ static enum state state_of(const struct work *w)
 /* ---- StorageType ------------------------------------------------------------------------------
  */
 
-/* A readOnly row takes nothing but triggers, which do not change it. */
+/* A trigger, whether it is kept (TestAndIncr) or not, says nothing of what the row is. */
+static bool asks_only(const struct sa_column *c)
+{
+    return set_is_trigger(c) || c->syntax == SA_TEST_AND_INCR;
+}
+
+/* A readOnly row takes nothing but triggers. */
 static int storage_refuses(const struct work *w, enum outcome outcome)
 {
     const struct sa_table *t = w->table;
@@ -96,7 +102,7 @@ static int storage_refuses(const struct work *w, enum outcome outcome)
     if (storage != STORAGE_READ_ONLY)
         return 0;
     for (const struct varbind *v = w->r->varbinds; v; v = v->next)
-        if (!set_is_trigger(v->column))
+        if (!asks_only(v->column))
             return no(w, v->column->number, ERR_NOT_WRITABLE,
                       "the row is read-only: it is the daemon's own, or the configuration file's");
     return 0;

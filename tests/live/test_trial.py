@@ -1,7 +1,8 @@
-"""Trying a handler from the command line: snmpalertd --validate and --test."""
+"""Trying a handler: snmpalertd --validate and --test, and the same by SNMP."""
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from lib.mainjob import TRAPS, definition, sites, wait_trap
 from lib.net import free_port, free_udp_port
 from lib.smtpd import HANG, FaultySmtpd, Pki, Smtpd
+from lib.snmp import SetRefused
+from lib.wait import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
@@ -204,3 +207,128 @@ def test_a_server_that_says_nothing_is_not_waited_for_forever(make_site, serve):
     site = make_site(ROWS, start=False, handlers=smtp("hangs", faulty.port, timeout="500ms"))
     success, message = attempt(site, "--validate", "hangs")
     assert not success and "timed out" in message and not faulty.commands
+
+
+# ---- by SNMP ----
+
+def ask(site, trigger, name, owner="admin"):
+    """Advances the trigger of a row, a TestAndIncr."""
+    instance = f'{trigger}."{owner}"."{name}"'
+    value = int(site.manager.get(instance))
+    site.manager.set((instance, "i", value))
+    return value
+
+
+def answer(site, table, name, owner="admin", timeout=20):
+    """(state, message) of the row's last validation or test, once it has ended."""
+    def cell(column):
+        return site.manager.get(f'{table}{column}."{owner}"."{name}"')
+
+    wait_for(lambda: cell("Check") != "running", f"{name} to be answered", timeout)
+    return cell("Check"), cell("CheckMessage")
+
+
+def validated(site, name, table="saHandler", owner="admin"):
+    ask(site, table + "Validate", name, owner)
+    return answer(site, table, name, owner)
+
+
+def test_validate_by_snmp(make_site, serve, secret, tmp_path):
+    pki = Pki(tmp_path)
+    good, other = (serve(Smtpd, users={"alice": p}) for p in (PASSWORD, "another"))
+    starttls, nobody = serve(Smtpd, tls=pki.context()), free_port()
+    auth = {"auth": "password", "username": "alice", "passwordFile": secret,
+            "allowPlainAuth": "true"}
+    site = make_site(ROWS, handlers="".join((
+        smtp("good", good.port, **auth), smtp("wrong", other.port, **auth),
+        smtp("closed", nobody), smtp("unverified", starttls.port, encryption="tls"),
+        "<snmp name='nowhere' host='nowhere.invalid'/><agentx name='master'/>")))
+    m = site.manager
+    assert m.get('saHandlerCheck."admin"."good"') == "none"
+    assert validated(site, "good") == \
+        ("succeeded", f"127.0.0.1:{good.port}: connected without TLS, authenticated as alice")
+    for name, words in (("wrong", f"127.0.0.1:{other.port}: authentication refused: 535"),
+                        ("closed", f"127.0.0.1:{nobody}: connect: Connection refused"),
+                        ("unverified", f"127.0.0.1:{starttls.port}: "),
+                        ("nowhere", "nowhere.invalid:162: ")):
+        state, message = validated(site, name)
+        assert state == "failed" and message.startswith(words) and PASSWORD not in message
+    assert validated(site, "traps")[0] == "succeeded"
+    state, message = validated(site, "master")
+    assert state == "succeeded" and site.snmpd.agentx in message
+    assert not good.mails and not other.mails and not starttls.mails
+    assert m.get('saHandlerStatus."admin"."closed"') == "unknown"
+    assert not m.column("saNoticeUuid")
+    assert PASSWORD not in site.daemon.process.output()
+
+
+def test_a_set_and_its_validation_are_one_request(make_site, serve):
+    first, second = serve(FaultySmtpd), serve(FaultySmtpd)
+    site = make_site(ROWS, handlers=smtp("mail2", first.port))
+    m = site.manager
+    m.set(('saHandlerPropertyValue."admin"."mail2"."port"', "s", second.port),
+          ('saHandlerValidate."admin"."mail2"', "i", 0))
+    assert answer(site, "saHandler", "mail2") == \
+        ("succeeded", f"127.0.0.1:{second.port}: connected without TLS")
+    assert not first.commands
+    with pytest.raises(SetRefused) as e:  # the same request again, as one that was lost
+        m.set(('saHandlerValidate."admin"."mail2"', "i", 0))
+    assert e.value.error == "inconsistentValue"
+
+
+def test_validate_a_target(make_site, serve):
+    """A row of the file, and one that is not even active."""
+    closed = free_port()
+    site = make_site(ROWS + "<target name='ops' handler='mail' recipients='bob@example.net'/>",
+                     owners="<owner name='alice'/>")
+    m = site.manager
+    port = site.mail.port
+    assert validated(site, "ops", "saTarget") == \
+        ("succeeded", f"127.0.0.1:{port}: connected without TLS")
+    m.set(('saTargetStatus."alice"."new"', "i", "createAndWait"),
+          ('saTargetHandler."alice"."new"', "s", "mail"),
+          ('saTargetPropertyStatus."alice"."new"."port"', "i", "createAndGo"),
+          ('saTargetPropertyValue."alice"."new"."port"', "s", closed))
+    assert validated(site, "new", "saTarget", "alice") == \
+        ("failed", "the target has no recipient that is a mail address")
+    m.set(('saTargetRecipients."alice"."new"', "s", "bob@example.net"))
+    state, message = validated(site, "new", "saTarget", "alice")
+    assert state == "failed" and message.startswith(f"127.0.0.1:{closed}: ")
+    assert not site.mail.mails
+
+
+def test_test_by_snmp(make_site):
+    site = make_site(ROWS, mail='fromName="Alerts"')
+    m = site.manager
+    m.set(('saHandlerEnabled."admin"."mail"', "i", "false"))  # to be tried before it is enabled
+    ask(site, "saHandlerTest", "mail")
+    assert answer(site, "saHandler", "mail") == \
+        ("succeeded", "alerts@example.net: 250 2.0.0 queued as 1")
+    assert site.mail.wait(1)[0].message["Subject"] == "[TEST] admin: This is a test."
+    ask(site, "saHandlerTest", "traps")
+    assert answer(site, "saHandler", "traps") == ("succeeded", "sent; nobody says that it arrived")
+    trap = wait_trap(site, "saTest", saHandlerName="traps")
+    assert trap["saNoticeTargetSequence"] == "0"
+    assert not m.column("saNoticeUuid")
+    assert m.get('saHandlerDelivered."admin"."mail"') == "0"
+
+
+def test_a_dispatcher_that_dies_meanwhile(make_site, serve):
+    faulty = serve(FaultySmtpd, EHLO=HANG)
+    site = make_site(ROWS, handlers=smtp("hangs", faulty.port, timeout="60s"))
+    ask(site, "saHandlerTest", "hangs")
+    wait_for(lambda: faulty.commands, "the test's EHLO")
+    os.kill(site.daemon.pid_of("dispatcher"), signal.SIGKILL)
+    assert answer(site, "saHandler", "hangs") == ("failed", "the dispatcher ended")
+
+
+def test_a_core_that_dies_meanwhile(make_site, serve):
+    """Whether the test was sent is not known: it is not sent again."""
+    faulty = serve(FaultySmtpd, EHLO=HANG)
+    site = make_site(ROWS, handlers=smtp("hangs", faulty.port, timeout="60s"))
+    ask(site, "saHandlerTest", "hangs")
+    wait_for(lambda: faulty.commands, "the test's EHLO")
+    os.kill(site.daemon.pid_of("core"), signal.SIGKILL)
+    assert answer(site, "saHandler", "hangs") == \
+        ("failed", "the daemon ended before there was an answer")
+    assert len(faulty.commands) == 1

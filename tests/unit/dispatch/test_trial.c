@@ -202,21 +202,18 @@ static void the_notification_has_all_its_objects(void **state)
     assert_int_equal(v->varbinds[1].nsubids, 3 + 6 + 5);
 }
 
-static void a_target_has_its_own_recipients_and_overrides(void **state)
+static void a_target_has_its_own_recipients(void **state)
 {
     const struct trial x = {
         .id = 8, .kind = &kind, .owner = "admin", .name = "mail", .handler = 3, .live = &live};
-    struct values own = {NULL, 0};
     struct err e;
 
     (void)state;
-    assert_int_equal(values_set(&own, &properties[0], "there.example.net", NULL), 0);
-    assert_int_equal(trial_target_job(&job, &x, "alice", "ops", "", &own, 1, &e), 0);
-    assert_int_equal(own.n, 0);
+    assert_int_equal(trial_target_job(&job, &x, "alice", "ops", "", 1, &e), 0);
     assert_int_equal(job.nrecipients, 0);
     assert_string_equal(job.target_owner, "alice");
     assert_string_equal(job.target, "ops");
-    assert_string_equal(job.overrides.items[0].text, "there.example.net");
+    assert_int_equal(job.overrides.n, 0);
 }
 
 static void outcomes_in_words(void **state)
@@ -252,7 +249,7 @@ int main(void)
         TEST(what_is_as_the_handler_has_it_is_no_override),
         TEST(too_many_recipients),
         TEST(the_notification_has_all_its_objects),
-        TEST(a_target_has_its_own_recipients_and_overrides),
+        TEST(a_target_has_its_own_recipients),
         TEST(outcomes_in_words),
     };
 
