@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/leads.h"
 #include "config/parse.h"
 
 enum { READERS_MAX = CONFIG_OWNERS_MAX };
@@ -304,7 +305,7 @@ out:
     return err;
 }
 
-/* ---- both sections --------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 struct named { /* for finding duplicates */
     const char *owner, *name;
@@ -368,6 +369,51 @@ static int check_handlers_unique(const struct parse *p)
     return err;
 }
 
+/* ---- handlers that lead to others ----------------------------------------------------------- */
+
+static const struct config_handler *handler_find(const struct config *c, const char *owner,
+                                                 const char *name)
+{
+    for (size_t i = 0; i < c->nhandlers; i++)
+        if (strcmp(c->handlers[i].owner, owner) == 0 && strcmp(c->handlers[i].name, name) == 0)
+            return &c->handlers[i];
+    return NULL;
+}
+
+static const struct kind *kind_in_file(void *arg, const char *owner, const char *name)
+{
+    const struct config_handler *h = handler_find(arg, owner, name);
+
+    return h ? h->kind : NULL;
+}
+
+static const char *text_in_file(void *arg, const char *owner, const char *name,
+                                const char *property, char buf[LEADS_TEXT_MAX + 1])
+{
+    const struct config_handler *h = handler_find(arg, owner, name);
+
+    (void)buf;
+    return values_text(&h->values, h->kind->properties, h->kind->nproperties, property);
+}
+
+static int check_leads(const struct parse *p)
+{
+    const struct config *c = p->config;
+    const struct leads_from from = {kind_in_file, text_in_file, p->config};
+
+    for (size_t i = 0; i < c->nhandlers; i++) {
+        const struct config_handler *h = &c->handlers[i];
+        struct leads leads;
+        struct err why;
+
+        if (h->kind->leads_to && leads_follow(&leads, &from, h->owner, h->name, &why))
+            return parse_fail(p, h->line, "<%s> '%s': %s", h->kind->name, h->name, why.text);
+    }
+    return 0;
+}
+
+/* ---- both sections --------------------------------------------------------------------------- */
+
 struct section {
     enum kind_class class_;
     size_t max;
@@ -404,5 +450,7 @@ int parse_handlers(const struct parse *p, const struct xml_node *n)
     const struct section s = {KIND_HANDLER, CONFIG_HANDLERS_MAX, parse_handler};
     int err = parse_services(p, n, &s);
 
-    return err ? err : check_handlers_unique(p);
+    if (!err)
+        err = check_handlers_unique(p);
+    return err ? err : check_leads(p);
 }

@@ -157,6 +157,7 @@ const struct kind smtp_kind = {
     .properties = properties,
     .nproperties = NPROPERTIES,
     .digest_ms = 30 * 1000,
+    .needs_recipients = true,
     .help = "Mail through a mail server. A target's recipients are mail addresses.",
     .check = check,
 };

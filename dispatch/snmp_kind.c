@@ -90,6 +90,7 @@ const struct kind snmp_kind = {
     .name = "snmp",
     .properties = properties,
     .nproperties = NPROPERTIES,
+    .destination = "host",
     .help = "SNMP notifications. A target's recipients are \"host\" or \"host:port\".",
     .check = check,
 };

@@ -411,7 +411,8 @@ const struct bad_file bad_files[] = {
      WRAP("<handlers>\n"
           "<pager name=\"m\"/>\n"
           "</handlers>\n"),
-     "t.xml:4: unknown element <pager> in <handlers>; expected one of <smtp>, <post>"},
+     "t.xml:4: unknown element <pager> in <handlers>; expected one of <smtp>, <trap>, <all>, <sum>, "
+     "<post>"},
     {false,
      WRAP("<handlers>\n"
           "<smtp name=\"m\" host=\"h\"/>\n"
@@ -590,6 +591,66 @@ const struct bad_file bad_files[] = {
           "<scriptText script=\"s\" text=\"x\"/>\n"
           "</rows>\n"),
      "t.xml:4: <scriptText> needs the attribute 'segment', a part of its index"},
+    {false,
+     WRAP("<handlers>\n"
+          "<all name=\"a\" handlers=\"t nobody\"/>\n"
+          "<trap name=\"t\" to=\"h\"/>\n"
+          "</handlers>\n"),
+     "t.xml:4: <all> 'a': admin has no handler 'nobody'"},
+    {false,
+     WRAP("<handlers>\n"
+          "<all name=\"a\" handlers=\"a\"/>\n"
+          "</handlers>\n"),
+     "t.xml:4: <all> 'a': it leads back to itself: a > a"},
+    {false,
+     WRAP("<handlers>\n"
+          "<trap name=\"t\" to=\"h\"/>\n"
+          "<all name=\"a\" handlers=\"t b\"/>\n"
+          "<all name=\"b\" handlers=\"t c\"/>\n"
+          "<all name=\"c\" handlers=\"t b\"/>\n"
+          "</handlers>\n"),
+     "t.xml:5: <all> 'a': it leads back to itself: b > c > b"},
+    {false,
+     WRAP("<handlers>\n"
+          "<sum name=\"s\" handler=\"a\"/>\n"
+          "<all name=\"a\" handlers=\"s\"/>\n"
+          "</handlers>\n"),
+     "t.xml:4: <sum> 's': it leads back to itself: s > a > s"},
+    {false,
+     WRAP("<handlers>\n"
+          "<trap name=\"t\" to=\"h\"/>\n"
+          "<sum name=\"s\" handler=\"t\"/>\n"
+          "<all name=\"a\" handlers=\"t s\"/>\n"
+          "</handlers>\n"),
+     "t.xml:6: <all> 'a': handler 's' is of kind sum, which gathers for a target: one has to name it"},
+    {false,
+     WRAP("<handlers>\n"
+          "<smtp name=\"m\" host=\"h\"/>\n"
+          "<sum name=\"s\" handler=\"m\"/>\n"
+          "</handlers>\n"),
+     "t.xml:5: <sum> 's': handler 'm' is of kind smtp, which needs recipients: a target has to name it"},
+    {false,
+     WRAP("<handlers>\n"
+          "<trap name=\"t\"/>\n"
+          "<all name=\"a\" handlers=\"t\"/>\n"
+          "</handlers>\n"),
+     "t.xml:5: <all> 'a': handler 't' has no to of its own to send to"},
+    {false,
+     WRAP("<owners><owner name=\"alice\"/></owners>\n"
+          "<handlers>\n"
+          "<trap name=\"t\" to=\"h\"/>\n"
+          "<all name=\"b\" handlers=\"u\" owner=\"alice\"/>\n"
+          "<trap name=\"u\" to=\"h\" owner=\"alice\"/>\n"
+          "<all name=\"a\" handlers=\"t b v\" owner=\"alice\"/>\n"
+          "</handlers>\n"),
+     "t.xml:8: <all> 'a': there is no handler 'v', neither of alice nor of admin"},
+    {false, /* what admin names is not alice's */
+     WRAP("<owners><owner name=\"alice\"/></owners>\n"
+          "<handlers>\n"
+          "<all name=\"b\" handlers=\"t\"/>\n"
+          "<trap name=\"t\" to=\"h\" owner=\"alice\"/>\n"
+          "</handlers>\n"),
+     "t.xml:5: <all> 'b': admin has no handler 't'"},
     {true,
      WRAP("<rows>\n"
           "<groupTarget group=\"g\"/>\n"

@@ -42,8 +42,47 @@ static const struct kind smtp = {
     .name = "smtp",
     .properties = smtp_properties,
     .nproperties = COUNT(smtp_properties),
+    .needs_recipients = true,
     .help = "Mail.",
     .check = check_smtp,
+};
+
+static const struct property trap_properties[] = {{.name = "to", .type = PROPERTY_TEXT}};
+
+static const struct kind trap = {
+    .class_ = KIND_HANDLER,
+    .name = "trap",
+    .properties = trap_properties,
+    .nproperties = COUNT(trap_properties),
+    .destination = "to",
+    .help = "Traps.",
+};
+
+static const struct property all_properties[] = {
+    {.name = "handlers", .type = PROPERTY_TEXT, .required = true, .help = "Names."}};
+
+static const struct kind all = {
+    .class_ = KIND_HANDLER,
+    .name = "all",
+    .properties = all_properties,
+    .nproperties = COUNT(all_properties),
+    .leads_to = "handlers",
+    .help = "Several handlers.",
+};
+
+static const struct property sum_properties[] = {
+    {.name = "handler", .type = PROPERTY_TEXT, .required = true, .help = "Name."},
+    {.name = "time", .type = PROPERTY_DURATION, .max = 60000, .def = "10s"},
+};
+
+static const struct kind sum = {
+    .class_ = KIND_HANDLER,
+    .name = "sum",
+    .properties = sum_properties,
+    .nproperties = COUNT(sum_properties),
+    .leads_to = "handler",
+    .gathers = "time",
+    .help = "One for many.",
 };
 
 static const struct property snmp_properties[] = {
@@ -132,5 +171,5 @@ static const struct kind post = {
     .help = "A web server.",
 };
 
-static const struct kind *const list[] = {&smtp, &snmp, &http, &post};
+static const struct kind *const list[] = {&smtp, &trap, &all, &sum, &snmp, &http, &post};
 const struct kinds some_kinds = {list, COUNT(list)};
