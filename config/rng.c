@@ -247,14 +247,15 @@ static void put_kind(struct buf *b, const struct kind *k, const struct format_el
         put(b, "<interleave>\n");
     put_properties(b, common->attributes, common->nattributes);
     put_properties(b, k->properties, k->nproperties);
-    if (k->nchildren == 0) {
-        put(b, has_templates(k) ? "</interleave></element>\n" : "<empty/></element>\n");
-        return;
-    }
-    put(b, "<zeroOrMore><choice>\n");
+    if (k->nchildren)
+        put(b, "<zeroOrMore><choice>\n");
     for (size_t i = 0; i < k->nchildren; i++)
         put_child(b, &k->children[i]);
-    put(b, "</choice></zeroOrMore></element>\n");
+    if (k->nchildren)
+        put(b, "</choice></zeroOrMore>");
+    else if (!has_templates(k))
+        put(b, "<empty/>");
+    put(b, has_templates(k) ? "</interleave></element>\n" : "</element>\n");
 }
 
 /* Elements of a section in any order and number; NONE closes a choice without any. */

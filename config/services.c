@@ -39,15 +39,12 @@ static int unknown_kind(const struct parse *p, const struct xml_node *n, const c
     return parse_unknown_element(p, n, in, &expected);
 }
 
-static int unknown_template(const struct parse *p, const struct xml_node *n,
-                            const struct xml_node *in, const struct kind *kind)
+/* The template that an element named NAME holds, NULL: it is none. */
+static const struct property *template_of(const struct kind *k, const char *name)
 {
-    struct parse_names expected = {.n = 0};
+    const struct property *p = property_find(k->properties, k->nproperties, name);
 
-    for (size_t i = 0; i < kind->nproperties; i++)
-        if (kind->properties[i].type == PROPERTY_TEMPLATE)
-            parse_names_add(&expected, kind->properties[i].name);
-    return parse_unknown_element(p, n, in->name, &expected);
+    return p && p->type == PROPERTY_TEMPLATE ? p : NULL;
 }
 
 /* A template's error is told on its own line. */
@@ -65,16 +62,12 @@ static int bad_template(const struct parse *p, const struct xml_node *n, const s
 
 /* A template may have lines, which no attribute has. */
 static int parse_template(const struct parse *p, const struct xml_node *n,
-                          const struct xml_node *in, struct service *s)
+                          const struct xml_node *in, const struct property *property,
+                          struct service *s)
 {
-    const struct kind *k = s->kind;
-    const struct property *property = property_find(k->properties, k->nproperties, n->name);
     struct err why;
-    int err;
+    int err = parse_attributes(p, n, NULL, 0);
 
-    if (!property || property->type != PROPERTY_TEMPLATE)
-        return unknown_template(p, n, in, k);
-    err = parse_attributes(p, n, NULL, 0);
     if (!err && n->children)
         err = parse_unknown_element(p, n->children, n->name, &(struct parse_names){.n = 0});
     if (err)
@@ -91,10 +84,13 @@ static int parse_template(const struct parse *p, const struct xml_node *n,
 
 static int parse_templates(const struct parse *p, const struct xml_node *n, struct service *s)
 {
-    int err = parse_no_text(p, n);
+    int err = 0;
 
-    for (const struct xml_node *child = n->children; !err && child; child = child->next)
-        err = parse_template(p, child, n, s);
+    for (const struct xml_node *child = n->children; !err && child; child = child->next) {
+        const struct property *property = template_of(s->kind, child->name);
+
+        err = property ? parse_template(p, child, n, property, s) : 0;
+    }
     return err;
 }
 
@@ -108,7 +104,7 @@ static int parse_service(const struct parse *p, const struct xml_node *n, struct
     struct err why;
     int err = parse_attributes(p, n, sets, 2);
 
-    if (!err && s->kind->class_ == KIND_HANDLER)
+    if (!err)
         err = parse_templates(p, n, s);
     if (err)
         return err;
@@ -129,6 +125,9 @@ static int unknown_child(const struct parse *p, const struct xml_node *n, const 
 {
     struct parse_names expected = {.n = 0};
 
+    for (size_t i = 0; i < kind->nproperties; i++)
+        if (kind->properties[i].type == PROPERTY_TEMPLATE)
+            parse_names_add(&expected, kind->properties[i].name);
     for (size_t i = 0; i < kind->nchildren; i++)
         parse_names_add(&expected, kind->children[i].name);
     return parse_unknown_element(p, n, in->name, &expected);
@@ -195,7 +194,7 @@ static int parse_children(const struct parse *p, const struct xml_node *n, const
     int err = parse_no_text(p, n);
 
     for (const struct xml_node *child = n->children; !err && child; child = child->next)
-        err = parse_child(p, child, n, f);
+        err = template_of(f->kind, child->name) ? 0 : parse_child(p, child, n, f);
     return err;
 }
 
