@@ -23,7 +23,7 @@ enum property_type {
     PROPERTY_SECRET = 6,   /* never shown, never logged */
     PROPERTY_DURATION = 7, /* "500ms", "10s", "5m", "1h"; kept in ms; min..max in ms */
     PROPERTY_OID = 8,      /* dotted numbers */
-    PROPERTY_TEMPLATE = 9, /* config/template.h, of place; "": none */
+    PROPERTY_TEMPLATE = 9, /* config/template.h, of place; "": none; without a default */
     /* only for the parts of the file that no kind describes */
     PROPERTY_NAME = 32,    /* as the MIB allows it: 1..32 octets */
     PROPERTY_NAMES = 33,   /* names divided by blanks, "*" for all */
@@ -53,6 +53,7 @@ struct property {
 struct value {
     const struct property *property;
     char *text;
+    struct template *template; /* TEXT compiled, if it is a template and not "" */
 };
 struct values {
     struct value *items; /* in no order; a property at most once */
@@ -73,6 +74,8 @@ int64_t values_number(const struct values *v, const struct property *props, size
                       const char *name); /* number, duration in ms, or enum's position */
 bool values_true(const struct values *v, const struct property *props, size_t nprops,
                  const char *name);
+/* NULL when there is none; it lives as long as the value. */
+const struct template *values_template(const struct values *v, const char *name);
 /* What TEXT, which property_check has passed, is as a number: the number, a duration in ms, an
  * enum's position, 1 or 0 of a boolean; 0 of the others. */
 int64_t property_number(const struct property *p, const char *text);

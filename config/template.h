@@ -65,11 +65,11 @@ struct template_name_info {
 extern const struct template_name_info template_names[TEMPLATE_NAMES];
 
 enum {
-    TEMPLATE_MAX = 16 << 10,       /* octets of a template */
-    TEMPLATE_VALUES_MAX = 256,     /* values and sections in it */
-    TEMPLATE_VALUE_MAX = 512,      /* octets of a value; the rest is cut off */
-    TEMPLATE_LINE_MAX = 1000,      /* octets of an outcome that is a line; the rest is cut off */
-    TEMPLATE_OUTPUT_MAX = 1 << 20, /* octets of another; events that have no room are left out */
+    TEMPLATE_MAX = 16 << 10,         /* octets of a template */
+    TEMPLATE_VALUES_MAX = 128,       /* values and sections in it */
+    TEMPLATE_VALUE_MAX = 256,        /* octets of a value; the rest is cut off */
+    TEMPLATE_LINE_MAX = 1000,        /* octets of an outcome that is a line; the rest is cut off */
+    TEMPLATE_OUTPUT_MAX = 512 << 10, /* octets of another; events that have no room are left out */
 };
 
 /* Where in a template something is wrong; both from 1, columns count characters. */

@@ -7,10 +7,16 @@
 
 enum { VALUES_MAX = 256, VALUE_TEXT_MAX = 65536 }; /* of one frame */
 
+static void value_release(struct value *v)
+{
+    free(v->text);
+    template_free(v->template);
+}
+
 void values_release(struct values *v)
 {
     for (size_t i = 0; i < v->n; i++)
-        free(v->items[i].text);
+        value_release(&v->items[i]);
     free(v->items);
     *v = (struct values){0};
 }
@@ -23,25 +29,39 @@ static struct value *find(const struct values *v, const char *name)
     return NULL;
 }
 
+/* ERR_NOMEM is all that can go wrong: P takes TEXT. */
+static int value_init(struct value *ret, const struct property *p, const char *text)
+{
+    struct value v = {.property = p, .text = strdup(text)};
+
+    if (v.text && p->type == PROPERTY_TEMPLATE && *text)
+        template_compile(&v.template, p->place, text, NULL, NULL);
+    if (!v.text || (p->type == PROPERTY_TEMPLATE && *text && !v.template)) {
+        value_release(&v);
+        return ERR_NOMEM;
+    }
+    *ret = v;
+    return 0;
+}
+
 static int put(struct values *v, const struct property *p, const char *text)
 {
-    struct value *old = find(v, p->name), *items;
-    char *copy = strdup(text);
+    struct value *old = find(v, p->name), *items, new;
 
-    if (!copy)
+    if (value_init(&new, p, text))
         return ERR_NOMEM;
     if (old) {
-        free(old->text);
-        old->text = copy;
+        value_release(old);
+        *old = new;
         return 0;
     }
     items = reallocarray(v->items, v->n + 1, sizeof *items);
     if (!items) {
-        free(copy);
+        value_release(&new);
         return ERR_NOMEM;
     }
     v->items = items;
-    v->items[v->n++] = (struct value){p, copy};
+    v->items[v->n++] = new;
     return 0;
 }
 
@@ -122,7 +142,7 @@ static void drop_secrets(struct values *v)
 
     for (size_t i = 0; i < v->n; i++) {
         if (property_is_secret(v->items[i].property))
-            free(v->items[i].text);
+            value_release(&v->items[i]);
         else
             v->items[kept++] = v->items[i];
     }
@@ -166,6 +186,13 @@ bool values_true(const struct values *v, const struct property *props, size_t np
     const struct property *p = property_find(props, nprops, name);
 
     return p && p->type == PROPERTY_BOOLEAN && values_number(v, props, nprops, name);
+}
+
+const struct template *values_template(const struct values *v, const char *name)
+{
+    const struct value *have = find(v, name);
+
+    return have ? have->template : NULL;
 }
 
 void values_write(const struct values *v, struct buf *b)
