@@ -125,7 +125,8 @@ static size_t choose_children(const struct core_handler *from, struct child *ret
     return n;
 }
 
-static int send_handler(struct chan *to, uint32_t id, const struct core_handler *from)
+static int send_handler(struct chan *to, uint16_t type, uint32_t id,
+                        const struct core_handler *from)
 {
     const struct config_handler *config = from->config;
     struct dispatch_handler h = {.id = id, .kind = config->kind, .values = from->values};
@@ -140,17 +141,18 @@ static int send_handler(struct chan *to, uint32_t id, const struct core_handler 
     snprintf(h.name, sizeof h.name, "%s", config->name);
     buf_init(&b, FRAME_PAYLOAD_MAX);
     dispatch_handler_write(&h, &b);
-    err = b.err ? b.err : chan_send(to, DISPATCH_HANDLER, b.data, b.len);
+    err = b.err ? b.err : chan_send(to, type, b.data, b.len);
     buf_release(&b);
     free(h.children); /* their values are the configuration's */
     return err;
 }
 
-static void tell_handler(struct core *c, uint32_t id)
+/* TYPE: whether whoever delivers is new, or what is in force of the handler. */
+static void tell_handler(struct core *c, uint16_t type, uint32_t id)
 {
     const struct config_handler *h = c->handlers[id - 1]->config;
     struct chan *to = core_way_chan(c, core_way_of(h->kind));
-    int err = to ? send_handler(to, id, c->handlers[id - 1]) : 0;
+    int err = to ? send_handler(to, type, id, c->handlers[id - 1]) : 0;
 
     if (err)
         log_error(h->name, "cannot be given to who delivers: %s", err_name(err));
@@ -179,7 +181,7 @@ void core_handlers_greet(struct core *c, enum core_way way)
 {
     for (uint32_t i = 1; i <= c->nhandlers; i++) {
         if (c->handlers[i - 1] && core_way_of(c->handlers[i - 1]->config->kind) == way)
-            tell_handler(c, i);
+            tell_handler(c, DISPATCH_HANDLER, i);
     }
 }
 
@@ -460,7 +462,7 @@ static void bring_handlers(struct core *c, struct core_parts *x)
             continue;
         if (before && core_way_of(before->config->kind) != core_way_of(now->config->kind))
             handler_leaves(c, i + 1, before->config);
-        tell_handler(c, i + 1);
+        tell_handler(c, DISPATCH_HANDLER_CHANGED, i + 1);
         x->added += !before;
         x->changed += before != NULL;
     }
@@ -655,7 +657,7 @@ static void follow_handler(struct core *c, struct txn *t, uint32_t id)
     values_release(&h->values);
     h->values = now;
     log_info(h->config->name, "handler changes: a manager set its properties");
-    tell_handler(c, id);
+    tell_handler(c, DISPATCH_HANDLER_CHANGED, id);
 }
 
 void core_parts_follow(struct core *c)

@@ -12,11 +12,12 @@
 
 enum {
     /* core → dispatcher or agent */
-    DISPATCH_HANDLER = 1,      /* struct dispatch_handler: add or replace (same id) */
-    DISPATCH_HANDLER_GONE = 2, /* u32 id */
-    DISPATCH_JOB = 3,          /* struct job */
-    DISPATCH_CANCEL = 4,       /* u64 job id: give up if not yet on the wire */
-    DISPATCH_CHECK = 5,        /* struct job: could it be delivered? It is not sent */
+    DISPATCH_HANDLER = 1,         /* struct dispatch_handler: add or replace (same id) */
+    DISPATCH_HANDLER_GONE = 2,    /* u32 id */
+    DISPATCH_JOB = 3,             /* struct job */
+    DISPATCH_CANCEL = 4,          /* u64 job id: give up if not yet on the wire */
+    DISPATCH_CHECK = 5,           /* struct job: could it be delivered? It is not sent */
+    DISPATCH_HANDLER_CHANGED = 6, /* as DISPATCH_HANDLER: someone has just configured it so */
     /* dispatcher or agent → core */
     DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
     DISPATCH_CHECKED = 17, /* struct checked: exactly one for each check */
@@ -133,6 +134,9 @@ struct dispatch_kind {
      * sends nothing. Takes J over, must not block, and answers through service_checked() exactly
      * once, within CHECK_MS. NULL: nothing can be known of this kind but by sending. */
     void (*validate)(void *state, struct job *j);
+    /* Opened because its configuration is new or has changed, and not because the daemon started;
+     * may be NULL. */
+    void (*changed)(void *state);
 };
 struct loop *service_loop(struct service *s);
 void *service_place(const struct service *s); /* as the stage gave it to dispatcher_new() */
@@ -149,6 +153,9 @@ int64_t service_number(const struct service *s, const struct job *j, const char 
 bool service_true(const struct service *s, const struct job *j, const char *name);
 /* May the handler's secrets go where J goes? Not where a target overrides a transport property. */
 bool service_trusts(const struct service *s, const struct job *j);
+/* The template for J, for notice_fill(); NULL when there is none. It lives as long as S and J. */
+const struct template *service_template(const struct service *s, const struct job *j,
+                                        const char *name);
 
 extern const struct dispatch_kind dispatch_kind_smtp, dispatch_kind_snmp;
 

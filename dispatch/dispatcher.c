@@ -329,6 +329,12 @@ bool service_true(const struct service *s, const struct job *j, const char *name
     return values_true(values_of(s, j, name), k->properties, k->nproperties, name);
 }
 
+const struct template *service_template(const struct service *s, const struct job *j,
+                                        const char *name)
+{
+    return values_template(values_of(s, j, name), name);
+}
+
 /* ---- handlers come and go ---- */
 
 static struct service **find_service(struct dispatcher *d, uint32_t id)
@@ -380,7 +386,24 @@ static int add_service(struct dispatcher *d, struct service *s)
     return 0;
 }
 
-static int on_handler(struct dispatcher *d, struct rd *r)
+/* Makes S the one that gets the jobs of its id. */
+static int bring_service(struct dispatcher *d, struct service *s)
+{
+    struct service **old = find_service(d, s->handler.id);
+    int err = 0;
+
+    if (old) {
+        service_retire(*old);
+        *old = s;
+        return 0;
+    }
+    err = add_service(d, s);
+    if (err)
+        service_free(s);
+    return err;
+}
+
+static int take_handler(struct dispatcher *d, struct rd *r, bool changed)
 {
     struct dispatch_handler h;
     struct service *s, **old;
@@ -395,20 +418,25 @@ static int on_handler(struct dispatcher *d, struct rd *r)
     if (!s)
         return ERR_NOMEM;
     old = find_service(d, s->handler.id);
-    if (!old) {
-        err = add_service(d, s);
-        if (err)
-            service_free(s);
-        return err;
-    }
-    if (!s->state && (*old)->state) {
+    if (!s->state && old && (*old)->state) {
         log_error(s->handler.name, "goes on as it was");
         service_free(s);
         return 0;
     }
-    service_retire(*old);
-    *old = s;
-    return 0;
+    err = bring_service(d, s);
+    if (!err && changed && s->state && s->kind->changed)
+        s->kind->changed(s->state);
+    return err;
+}
+
+static int on_handler(struct dispatcher *d, struct rd *r)
+{
+    return take_handler(d, r, false);
+}
+
+static int on_handler_changed(struct dispatcher *d, struct rd *r)
+{
+    return take_handler(d, r, true);
 }
 
 static int on_handler_gone(struct dispatcher *d, struct rd *r)
@@ -522,7 +550,7 @@ static const struct {
 } frames[] = {
     {DISPATCH_HANDLER, on_handler}, {DISPATCH_HANDLER_GONE, on_handler_gone},
     {DISPATCH_JOB, on_job},         {DISPATCH_CANCEL, on_cancel},
-    {DISPATCH_CHECK, on_check},
+    {DISPATCH_CHECK, on_check},     {DISPATCH_HANDLER_CHANGED, on_handler_changed},
 };
 
 int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len)

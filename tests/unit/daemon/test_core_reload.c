@@ -137,7 +137,7 @@ static int to_deliver(struct play *p, int peer, uint16_t type, const uint8_t *pa
         p->jobs[p->njobs++ % COUNT(p->jobs)] = j.id;
         job_release(&j);
     } else {
-        assert_int_equal(type, DISPATCH_HANDLER);
+        assert_true(type == DISPATCH_HANDLER || type == DISPATCH_HANDLER_CHANGED);
         assert_int_equal(dispatch_handler_read(&h, &daemon_kinds, &r, &e), 0);
         note(p, peer, "handler %u %s;", h.id, h.name);
         dispatch_handler_release(&h);

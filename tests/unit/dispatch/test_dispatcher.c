@@ -26,7 +26,7 @@ struct parking {
 };
 
 static struct parking *newest;
-static unsigned opened, closed;
+static unsigned opened, closed, told;
 static bool refuse_open;
 static char seen_secret[64], seen_file[64];
 
@@ -70,6 +70,12 @@ static void parking_validate(void *state, struct job *j)
     free(j);
 }
 
+static void parking_changed(void *state)
+{
+    assert_ptr_equal(state, newest);
+    told++;
+}
+
 static void parking_answer(struct parking *p, enum outcome_result result)
 {
     while (p->n > 0) {
@@ -109,7 +115,8 @@ static const struct dispatch_kind parking = {.kind = &parking_kind,
                                              .close = parking_close,
                                              .deliver = parking_deliver,
                                              .cancel = parking_cancel,
-                                             .validate = parking_validate};
+                                             .validate = parking_validate,
+                                             .changed = parking_changed};
 /* The same, of which nothing is known but by sending. */
 static const struct kind blind_kind = {
     .class_ = KIND_HANDLER, .name = "blind", .properties = properties, .nproperties = 4};
@@ -187,7 +194,7 @@ static int set_up(void **state)
     assert_non_null(w->core);
     assert_non_null(w->stage);
     dispatcher_set_core(w->dispatcher, w->stage);
-    opened = closed = 0;
+    opened = closed = told = 0;
     refuse_open = false;
     *state = w;
     return 0;
@@ -226,7 +233,7 @@ static void set(struct values *v, const char *name, const char *text)
         assert_int_equal(values_set(v, p, text, NULL), 0);
 }
 
-static void add_handler_of(struct world *w, uint32_t id, const struct kind *kind)
+static void tell_handler(struct world *w, uint16_t type, uint32_t id, const struct kind *kind)
 {
     struct dispatch_handler h = {.id = id, .owner = "admin", .name = "p", .kind = kind};
     struct buf b;
@@ -236,14 +243,14 @@ static void add_handler_of(struct world *w, uint32_t id, const struct kind *kind
     set(&h.values, "secretFile", "/run/secret");
     buf_init(&b, 4096);
     dispatch_handler_write(&h, &b);
-    assert_int_equal(dispatcher_frame(w->dispatcher, DISPATCH_HANDLER, b.data, b.len), 0);
+    assert_int_equal(dispatcher_frame(w->dispatcher, type, b.data, b.len), 0);
     buf_release(&b);
     values_release(&h.values);
 }
 
 static void add_handler(struct world *w, uint32_t id)
 {
-    add_handler_of(w, id, &parking_kind);
+    tell_handler(w, DISPATCH_HANDLER, id, &parking_kind);
 }
 
 static int frame_u32(struct world *w, uint16_t type, uint32_t v)
@@ -399,6 +406,23 @@ static void a_handler_that_does_not_open_leaves_the_old_one(void **state)
     assert_string_equal(w->error, "not today");
 }
 
+static void a_kind_hears_of_a_changed_configuration(void **state)
+{
+    struct world *w = *state;
+
+    add_handler(w, 1);
+    add_handler(w, 1);
+    assert_int_equal(told, 0);
+    tell_handler(w, DISPATCH_HANDLER_CHANGED, 1, &parking_kind);
+    assert_int_equal(told, 1);
+    tell_handler(w, DISPATCH_HANDLER_CHANGED, 2, &parking_kind);
+    assert_int_equal(told, 2);
+    refuse_open = true;
+    tell_handler(w, DISPATCH_HANDLER_CHANGED, 1, &parking_kind); /* goes on as it was */
+    tell_handler(w, DISPATCH_HANDLER_CHANGED, 3, &parking_kind);
+    assert_int_equal(told, 2);
+}
+
 static void a_handler_that_goes_has_time_to_finish(void **state)
 {
     struct world *w = *state;
@@ -487,7 +511,7 @@ static void what_cannot_be_checked_says_so(void **state)
 
     send_check(w, 1, 9);
     expect_checked(w, 1, 1, false, "the dispatcher has no such handler");
-    add_handler_of(w, 1, &blind_kind);
+    tell_handler(w, DISPATCH_HANDLER, 1, &blind_kind);
     send_check(w, 2, 1);
     expect_checked(w, 2, 2, false,
                    "this cannot be known of a handler of its kind but by sending: test it");
@@ -558,7 +582,7 @@ static void broken_frames(void **state)
             int err = dispatcher_frame(w->dispatcher, type, zeros, n);
 
             /* A handler whose kind has no name parses: it is refused in words. */
-            if (type != DISPATCH_HANDLER)
+            if (type != DISPATCH_HANDLER && type != DISPATCH_HANDLER_CHANGED)
                 assert_int_equal(err, short_ok ? 0 : ERR_PROTOCOL);
         }
     assert_int_equal(w->outcomes, 0);
@@ -575,6 +599,7 @@ int main(void)
         TEST(the_same_job_twice_is_a_broken_core),
         TEST(a_replaced_handler_finishes_its_jobs),
         TEST(a_handler_that_does_not_open_leaves_the_old_one),
+        TEST(a_kind_hears_of_a_changed_configuration),
         TEST(a_handler_that_goes_has_time_to_finish),
         TEST(handlers_go_with_their_core),
         TEST(cancelled),
