@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -132,21 +133,70 @@ static const char *ssl_words(void)
     return words ? words : "connection lost";
 }
 
-static int new_context(SSL_CTX **ret, const char *ca_file, struct err *e)
+static int trust(SSL_CTX *ctx, const char *ca_file, struct err *e)
+{
+    if (*ca_file ? SSL_CTX_load_verify_locations(ctx, ca_file, NULL) == 1
+                 : SSL_CTX_set_default_verify_paths(ctx) == 1)
+        return 0;
+    return err_set(e, ERR_INVALID, "TLS: cannot use %s: %s",
+                   *ca_file ? ca_file : "the system's certificates", ssl_words());
+}
+
+/* Nobody is there to type a key's passphrase. */
+static int no_passphrase(char *dst, int cap, int writing, void *arg)
+{
+    (void)dst;
+    (void)cap;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+static int check_key_file(const char *file, struct err *e)
+{
+    struct stat st;
+
+    if (stat(file, &st))
+        return err_errno(e, "TLS key file %s", file);
+    if (st.st_mode & (S_IROTH | S_IWOTH))
+        return err_set(e, ERR_DENIED, "TLS key file %s is open to every user: chmod o-rw it", file);
+    return 0;
+}
+
+static int introduce(SSL_CTX *ctx, const struct link_tls_options *o, struct err *e)
+{
+    const char *key = *o->key_file ? o->key_file : o->cert_file;
+    int err;
+
+    if (!*o->cert_file)
+        return 0;
+    err = check_key_file(key, e);
+    if (err)
+        return err;
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
+        return err_set(e, ERR_INVALID, "TLS: cannot use %s: %s", o->cert_file, ssl_words());
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) /* and it is the cert's */
+        return err_set(e, ERR_INVALID, "TLS: cannot use the key in %s: %s", key, ssl_words());
+    return 0;
+}
+
+static int new_context(SSL_CTX **ret, const struct link_tls_options *o, struct err *e)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    int err;
 
     if (!ctx)
         return err_set(e, ERR_NOMEM, "TLS: %s", ssl_words());
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    if (*ca_file ? SSL_CTX_load_verify_locations(ctx, ca_file, NULL) != 1
-                 : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+    err = trust(ctx, o->ca_file, e);
+    if (!err)
+        err = introduce(ctx, o, e);
+    if (err)
         SSL_CTX_free(ctx);
-        return err_set(e, ERR_INVALID, "TLS: cannot use %s: %s",
-                       *ca_file ? ca_file : "the system's certificates", ssl_words());
-    }
-    *ret = ctx;
-    return 0;
+    else
+        *ret = ctx;
+    return err;
 }
 
 static bool is_address(const char *host)
@@ -195,17 +245,17 @@ static int handshake(struct link *l, const struct patience *p, struct err *e)
     }
 }
 
-int link_tls(struct link *l, const char *host, const char *ca_file, bool verify,
-             const struct patience *p, struct err *e)
+int link_tls(struct link *l, const struct link_tls_options *o, const struct patience *p,
+             struct err *e)
 {
     SSL_CTX *ctx = NULL;
-    int err = new_context(&ctx, ca_file, e);
+    int err = new_context(&ctx, o, e);
 
     if (err)
         return err;
     l->ssl = SSL_new(ctx);
     SSL_CTX_free(ctx); /* the SSL keeps its own reference */
-    if (!l->ssl || !set_peer(l->ssl, host, verify) || SSL_set_fd(l->ssl, l->fd) != 1)
+    if (!l->ssl || !set_peer(l->ssl, o->host, o->verify) || SSL_set_fd(l->ssl, l->fd) != 1)
         return err_set(e, ERR_NOMEM, "TLS: %s", ssl_words());
     SSL_set_mode(l->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return handshake(l, p, e);
@@ -221,6 +271,8 @@ static int ssl_result(struct link *l, int rc)
         l->wants = why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
         return ERR_AGAIN;
     }
+    if (why == SSL_ERROR_SSL) /* an alert, say: that our certificate is missing or not trusted */
+        l->why = ERR_reason_error_string(ERR_peek_error());
     ERR_clear_error();
     return why == SSL_ERROR_ZERO_RETURN ? ERR_CLOSED : ERR_NETWORK;
 }

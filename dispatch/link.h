@@ -25,9 +25,10 @@ int patience_wait(const struct patience *p, int fd, short events);
 void link_start(void);
 
 struct link {
-    int fd;      /* non-blocking; -1: none */
-    SSL *ssl;    /* NULL: plain */
-    short wants; /* what link_read or link_write waits for after ERR_AGAIN: POLLIN or POLLOUT */
+    int fd;          /* non-blocking; -1: none */
+    SSL *ssl;        /* NULL: plain */
+    short wants;     /* what link_read or link_write waits for after ERR_AGAIN: POLLIN or POLLOUT */
+    const char *why; /* after their ERR_NETWORK, in words that stay; NULL: it is not known */
 };
 
 /* HOST is a name or a numeric address of either family; each of its addresses is tried in turn, for
@@ -36,11 +37,17 @@ struct link {
 int link_dial(struct link *l, const char *host, uint16_t port, int64_t connect_ms,
               const struct patience *p, struct err *e);
 
-/* TLS from here on. CA_FILE "": the system's. VERIFY false takes any certificate. ERR_DENIED: the
- * certificate is not HOST's or nobody known vouches for it; ERR_PROTOCOL, ERR_TIMEOUT, ERR_INVALID
- * (CA_FILE). */
-int link_tls(struct link *l, const char *host, const char *ca_file, bool verify,
-             const struct patience *p, struct err *e);
+struct link_tls_options {
+    const char *host;      /* whose certificate is wanted, and the name to ask for (SNI) */
+    const char *ca_file;   /* PEM; "": the system's */
+    const char *cert_file; /* PEM, our own certificate and those above it; "": none */
+    const char *key_file;  /* PEM, without a passphrase; "": it is in cert_file */
+    bool verify;           /* false takes any certificate */
+};
+/* TLS from here on. ERR_DENIED: the certificate is not the host's or nobody known vouches for it,
+ * or the key is readable by everybody; ERR_PROTOCOL, ERR_TIMEOUT, ERR_INVALID (a file). */
+int link_tls(struct link *l, const struct link_tls_options *o, const struct patience *p,
+             struct err *e);
 
 /* Octets moved (> 0), ERR_CLOSED (end of file), ERR_AGAIN (see wants), ERR_NETWORK. */
 int link_read(struct link *l, void *dst, size_t n);

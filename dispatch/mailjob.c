@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "dispatch/mailmsg.h"
 #include "dispatch/notice_text.h"
 #include "dispatch/smtp_kind.h"
@@ -12,7 +14,13 @@ enum {
     BODY_MAX = 1 << 20,
     SUBJECT_MAX = 1024,
     CHECK_SLACK_MS = 5000, /* of CHECK_MS, for the answer's way */
+    THREAD_MAX = 2 * 16 + sizeof ".alert" + MAIL_ADDRESS_MAX + 1,
 };
+_Static_assert((int)SUBJECT_MAX >= (int)TEMPLATE_LINE_MAX &&
+                   (int)BODY_MAX >= (int)TEMPLATE_OUTPUT_MAX,
+               "what templates make fits");
+_Static_assert((int)MAILMSG_MAX > ((int)BODY_MAX + (int)TEMPLATE_OUTPUT_MAX) / 10 * 32,
+               "so does a mail whose every octet is quoted, three for one, with its line ends");
 
 static void copy(char *dst, size_t cap, const char *src)
 {
@@ -51,27 +59,104 @@ static int set_recipients(struct mailjob *m, const struct job *j)
     return 0;
 }
 
-static int write_message(struct mailjob *m, const struct mailmsg *model, const struct job *j,
-                         struct err *e)
+/* ---- what it says ---- */
+
+struct texts {
+    struct buf subject, text, html;
+};
+
+static void texts_init(struct texts *t)
 {
-    struct mailmsg msg = *model;
-    struct buf subject, body;
+    buf_init(&t->subject, SUBJECT_MAX);
+    buf_init(&t->text, BODY_MAX);
+    buf_init(&t->html, BODY_MAX);
+}
+
+static void texts_release(struct texts *t)
+{
+    buf_release(&t->subject);
+    buf_release(&t->text);
+    buf_release(&t->html);
+}
+
+/* By the template if there is one; WITHOUT may be NULL. */
+static int fill(struct buf *b, const struct service *s, const struct job *j, const char *property,
+                void (*without)(const struct job *, struct buf *))
+{
+    const struct template *t = service_template(s, j, property);
+
+    if (t)
+        notice_fill(t, j, b);
+    else if (without)
+        without(j, b);
+    return b->err;
+}
+
+static int texts_fill(struct texts *t, const struct service *s, const struct job *j, struct err *e)
+{
+    int err = fill(&t->subject, s, j, "subject", notice_subject);
+
+    if (!err)
+        err = fill(&t->text, s, j, "text", notice_body);
+    if (!err)
+        err = fill(&t->html, s, j, "html", NULL);
+    return err ? err_set(e, err, "the message: %s", err_name(err)) : 0;
+}
+
+static int write_message(struct mailjob *m, struct mailmsg *msg, const struct service *s,
+                         const struct job *j, struct err *e)
+{
+    struct texts t;
     int err;
 
-    buf_init(&subject, SUBJECT_MAX);
-    buf_init(&body, BODY_MAX);
-    notice_subject(j, &subject);
-    notice_body(j, &body);
-    msg.subject = buf_cstr(&subject);
-    msg.text = buf_cstr(&body);
-    err = subject.err ? subject.err : body.err;
-    if (err)
-        err_set(e, err, "the message: %s", err_name(err));
-    else
-        err = mailmsg_write(&msg, &m->mail.message, e);
-    buf_release(&subject);
-    buf_release(&body);
+    texts_init(&t);
+    err = texts_fill(&t, s, j, e);
+    if (!err) {
+        msg->subject = buf_cstr(&t.subject);
+        msg->text = buf_cstr(&t.text);
+        msg->html = service_template(s, j, "html") ? buf_cstr(&t.html) : NULL;
+        err = mailmsg_write(msg, &m->mail.message, e);
+    }
+    texts_release(&t);
     return err;
+}
+
+/* What all mails about one alert answer to, from its raise on: the id of a mail that never was,
+ * made of what the alert is and when it left OK, so that it is the same after every restart and in
+ * every target. False: the event is not about an alert. */
+static bool write_thread(char ret[THREAD_MAX], const struct job_event *v, const char *domain)
+{
+    uint8_t hash[16];
+    struct buf b;
+    int n = 0;
+
+    if (v->active_since_ms <= 0)
+        return false;
+    buf_init(&b, 1024);
+    buf_str(&b, v->owner);
+    buf_str(&b, v->definition);
+    buf_str(&b, v->instance);
+    buf_u64(&b, (uint64_t)v->active_since_ms);
+    hash128(b.data, b.len, hash);
+    if (!b.err)
+        for (size_t i = 0; i < sizeof hash; i++)
+            n += snprintf(ret + n, THREAD_MAX - (size_t)n, "%02x", hash[i]);
+    snprintf(ret + n, THREAD_MAX - (size_t)n, ".alert%s", domain);
+    buf_release(&b);
+    return n > 0;
+}
+
+/* The thread of J; a digest of several alerts belongs to none. */
+static bool find_thread(char ret[THREAD_MAX], const struct job *j, const char *domain)
+{
+    char other[THREAD_MAX];
+
+    if (!write_thread(ret, &j->events[0], domain))
+        return false;
+    for (size_t i = 1; i < j->nevents; i++)
+        if (!write_thread(other, &j->events[i], domain) || strcmp(ret, other) != 0)
+            return false;
+    return true;
 }
 
 enum { HEADERS_MAX = 5 };
@@ -99,25 +184,27 @@ static size_t list_headers(struct mailmsg_header list[HEADERS_MAX], const struct
 static int build_message(struct mailjob *m, const struct service *s, const struct job *j,
                          struct err *e)
 {
-    char id[UUID_TEXT_LEN + MAIL_ADDRESS_MAX + 2], *to[JOB_RECIPIENTS_MAX], sequence[16];
+    char id[UUID_TEXT_LEN + MAIL_ADDRESS_MAX + 2], thread[THREAD_MAX];
+    char *to[JOB_RECIPIENTS_MAX], sequence[16];
     struct mailmsg_header headers[HEADERS_MAX];
-    const char *at = strchr(m->mail.from, '@');
+    const char *at = strchr(m->mail.from, '@'), *domain = at ? at : "";
     struct mailmsg msg = {
         .from_address = m->mail.from,
         .from_name = service_text(s, j, "fromName"),
         .to = to,
         .nto = m->mail.nrecipients,
         .message_id = id,
+        .thread_id = find_thread(thread, j, domain) ? thread : NULL,
         .date_ms = j->created_ms,
         .headers = headers,
     };
 
     snprintf(sequence, sizeof sequence, "%u", (unsigned)j->events[0].sequence);
     msg.nheaders = list_headers(headers, j, sequence);
-    snprintf(id, sizeof id, "%s%.*s", j->uuid, MAIL_ADDRESS_MAX, at ? at : "");
+    snprintf(id, sizeof id, "%s%.*s", j->uuid, MAIL_ADDRESS_MAX, domain);
     for (size_t i = 0; i < msg.nto; i++)
         to[i] = m->recipients[i].address;
-    return write_message(m, &msg, j, e);
+    return write_message(m, &msg, s, j, e);
 }
 
 int mailjob_new(struct mailjob **ret, const struct service *s, const struct job *j, bool check,
@@ -143,6 +230,32 @@ int mailjob_new(struct mailjob **ret, const struct service *s, const struct job 
         return err;
     copy(m->mail.from, sizeof m->mail.from, service_text(s, j, "fromAddress"));
     return build_message(m, s, j, e);
+}
+
+int mailjob_new_test(struct mailjob **ret, const struct service *s, struct err *e)
+{
+    const struct dispatch_handler *h = service_handler(s);
+    struct job_event v = {.kind = KIND_TEST, .level = LEVEL_INFO, .at_ms = clock_wall_ms()};
+    struct job j = {.created_ms = v.at_ms, .events = &v, .nevents = 1};
+    const char *to = service_text(s, &j, "testAddress");
+    char *recipients[] = {(char *)(uintptr_t)to}; /* only read */
+    int err;
+
+    if (!*to)
+        return 0;
+    if (uuid_new(j.uuid))
+        return err_set(e, ERR_IO, "no random numbers for a Message-ID");
+    j.recipients = recipients;
+    j.nrecipients = 1;
+    copy(v.uuid, sizeof v.uuid, j.uuid);
+    copy(v.owner, sizeof v.owner, h->owner);
+    copy(v.service, sizeof v.service, "snmpalertd");
+    snprintf(v.message, sizeof v.message, "the configuration of the mail handler %s has changed",
+             h->name);
+    err = mailjob_new(ret, s, &j, false, e);
+    if (*ret)
+        (*ret)->own = to;
+    return err;
 }
 
 /* ---- outcomes ---- */
@@ -213,6 +326,19 @@ static void answer_check(const struct mailjob *m, struct service *s, const struc
     service_checked(s, m->job, !e->code, e->code ? e->text : words);
 }
 
+/* The handler's own mail is no job of the core's. */
+static void tell(const struct mailjob *m, struct service *s, const struct outcome *o)
+{
+    const char *handler = service_handler(s)->name;
+
+    if (!m->own)
+        service_done(s, o);
+    else if (o->result == OUTCOME_DELIVERED)
+        log_info(handler, "the test mail to %s is delivered", m->own);
+    else
+        log_warning(handler, "the test mail to %s is not delivered: %s", m->own, o->error);
+}
+
 void mailjob_answer(const struct mailjob *m, struct service *s, const struct err *e)
 {
     struct outcome o = {
@@ -229,7 +355,7 @@ void mailjob_answer(const struct mailjob *m, struct service *s, const struct err
     }
     if (o.result != OUTCOME_DELIVERED)
         write_error(o.error, sizeof o.error, m, e);
-    service_done(s, &o);
+    tell(m, s, &o);
 }
 
 void mailjob_refuse(struct mailjob *m, struct service *s, const struct err *e)
@@ -248,5 +374,5 @@ void mailjob_refuse(struct mailjob *m, struct service *s, const struct err *e)
     o.recipients = m->recipients;
     o.nrecipients = m->nrecipients;
     utf8_clean(o.error, sizeof o.error, e->text, strlen(e->text), false);
-    service_done(s, &o);
+    tell(m, s, &o);
 }

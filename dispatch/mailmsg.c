@@ -298,12 +298,11 @@ void mailmsg_quoted_printable(const char *text, struct buf *b)
         put(b, "\r\n");
 }
 
-static void write_body(const char *text, struct buf *b)
+static void write_text(const char *text, struct buf *b)
 {
     bool plain = is_plain(text);
 
     buf_printf(b,
-               "MIME-Version: 1.0\r\n"
                "Content-Type: text/plain; charset=%s\r\n"
                "Content-Transfer-Encoding: %s\r\n\r\n",
                plain ? "us-ascii" : "utf-8", plain ? "7bit" : "quoted-printable");
@@ -311,6 +310,32 @@ static void write_body(const char *text, struct buf *b)
         write_plain(text, b);
     else
         mailmsg_quoted_printable(text, b);
+}
+
+/* Quoted-printable has no "=_" in it, so no part has a line that is a boundary. */
+#define BOUNDARY "=_alternative"
+
+static void write_part(const char *subtype, const char *text, struct buf *b)
+{
+    buf_printf(b,
+               "--" BOUNDARY "\r\n"
+               "Content-Type: text/%s; charset=utf-8\r\n"
+               "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+               subtype);
+    mailmsg_quoted_printable(text, b);
+}
+
+static void write_body(const struct mailmsg *m, struct buf *b)
+{
+    put(b, "MIME-Version: 1.0\r\n");
+    if (!m->html) {
+        write_text(m->text, b);
+        return;
+    }
+    put(b, "Content-Type: multipart/alternative; boundary=\"" BOUNDARY "\"\r\n\r\n");
+    write_part("plain", m->text, b); /* the plainest first: RFC 2046 section 5.1.4 */
+    write_part("html", m->html, b);
+    put(b, "--" BOUNDARY "--\r\n");
 }
 
 /* ---- the whole ---- */
@@ -321,6 +346,8 @@ static int check(const struct mailmsg *m, struct err *e)
         return err_set(e, ERR_INVALID, "the sender is no mail address");
     if (!is_addr_spec(m->message_id))
         return err_set(e, ERR_INVALID, "the Message-ID is none");
+    if (m->thread_id && !is_addr_spec(m->thread_id))
+        return err_set(e, ERR_INVALID, "the thread's Message-ID is none");
     if (m->nto == 0)
         return err_set(e, ERR_INVALID, "the message has no recipient");
     for (size_t i = 0; i < m->nto; i++)
@@ -340,8 +367,10 @@ int mailmsg_write(const struct mailmsg *m, struct buf *b, struct err *e)
     write_to(m, b);
     mailmsg_header_write("Subject", m->subject, b);
     buf_printf(b, "Message-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n", m->message_id);
+    if (m->thread_id)
+        buf_printf(b, "In-Reply-To: <%s>\r\nReferences: <%s>\r\n", m->thread_id, m->thread_id);
     for (size_t i = 0; i < m->nheaders; i++)
         mailmsg_header_write(m->headers[i].name, m->headers[i].value, b);
-    write_body(m->text, b);
+    write_body(m, b);
     return b->err ? err_set(e, b->err, "the message: %s", err_name(b->err)) : 0;
 }

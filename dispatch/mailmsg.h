@@ -1,6 +1,7 @@
 /* Internet messages: RFC 5322 headers, RFC 2047 encoded-words, RFC 2045 quoted-printable bodies,
- * RFC 3834 Auto-Submitted. Whatever the texts hold, the result is 7-bit, has CR LF line ends and no
- * line beyond 998 octets (RFC 5322 section 2.1.1), and no text gets out of its header or body. */
+ * RFC 2046 multipart/alternative, RFC 3834 Auto-Submitted. Whatever the texts hold, the result is
+ * 7-bit, has CR LF line ends and no line beyond 998 octets (RFC 5322 section 2.1.1), and no text
+ * gets out of its header or body. */
 #ifndef DISPATCH_MAILMSG_H
 #define DISPATCH_MAILMSG_H
 
@@ -11,7 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { MAILMSG_MAX = 2 << 20, MAIL_ADDRESS_MAX = 254 /* RFC 5321 section 4.5.3.1.3 */ };
+enum { MAILMSG_MAX = 5 << 20, MAIL_ADDRESS_MAX = 254 /* RFC 5321 section 4.5.3.1.3 */ };
 
 /* An addr-spec in dot-atom form with a domain name (RFC 5321 section 4.1.2): ASCII only, no
  * comments, no quotes, no controls, no source routes, no address literals. */
@@ -29,12 +30,14 @@ struct mailmsg {
     size_t nto;
     const char *subject;
     const char *message_id; /* without the brackets; of id-left "@" domain */
+    const char *thread_id;  /* the same; what it is an answer to. NULL: to nothing */
     int64_t date_ms;
     const struct mailmsg_header *headers;
     size_t nheaders;
     const char *text; /* UTF-8, lines end with '\n' */
+    const char *html; /* the same for who wants it; NULL: none */
 };
-/* Append the message to B. ERR_INVALID: an address or the id is none; ERR_FULL, ERR_NOMEM of B. */
+/* Append the message to B. ERR_INVALID: an address or an id is none; ERR_FULL, ERR_NOMEM of B. */
 int mailmsg_write(const struct mailmsg *m, struct buf *b, struct err *e);
 
 /* Parts of it, for tests: "NAME: VALUE" folded and encoded, with its end of line; a body. */

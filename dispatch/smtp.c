@@ -6,6 +6,7 @@
 #include "dispatch/dispatch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "dispatch/link.h"
 #include "dispatch/mailjob.h"
@@ -55,6 +57,7 @@ struct smtp {
     struct mailjob *queue, **queue_end;
     struct batch *sessions; /* of the loop's thread */
     unsigned nsessions;
+    uint64_t unknown; /* mails that may have arrived and are sent again */
 };
 
 static atomic_uint sessions_of_process;
@@ -265,6 +268,18 @@ static struct batch *take_finished(struct smtp *m)
     return b;
 }
 
+/* One by one, since each is one that somebody may have twice. */
+static void count_unknown(struct smtp *m, const struct mailjob *it)
+{
+    if (!it->mail.unknown)
+        return;
+    m->unknown++;
+    log_warning(service_handler(m->service)->name,
+                "the connection was lost before the server's answer to a whole message, which may "
+                "arrive twice under its Message-ID: %" PRIu64 " since the handler was opened",
+                m->unknown);
+}
+
 static void on_finished(void *arg, short revents)
 {
     struct smtp *m = arg;
@@ -275,8 +290,10 @@ static void on_finished(void *arg, short revents)
     if (read(m->outbox->event_fd, &n, sizeof n) < 0 && errno != EAGAIN)
         return;
     while ((b = take_finished(m))) {
-        for (size_t i = 0; i < b->n; i++)
+        for (size_t i = 0; i < b->n; i++) {
+            count_unknown(m, b->mails[i]);
             mailjob_answer(b->mails[i], m->service, &b->error);
+        }
         batch_free(b);
     }
     on_start(m);
@@ -345,6 +362,14 @@ static void smtp_close(void *state)
     free(m);
 }
 
+static void enqueue(struct smtp *m, struct mailjob *it)
+{
+    *m->queue_end = it;
+    m->queue_end = &it->next;
+    /* Not at once: what comes in this turn may go in one session. */
+    loop_timer_set(m->start, 0);
+}
+
 static void smtp_deliver(void *state, struct job *j)
 {
     struct smtp *m = state;
@@ -354,10 +379,7 @@ static void smtp_deliver(void *state, struct job *j)
 
     job_release(j);
     if (!err) {
-        *m->queue_end = it;
-        m->queue_end = &it->next;
-        /* Not at once: what comes in this turn may go in one session. */
-        loop_timer_set(m->start, 0);
+        enqueue(m, it);
     } else if (it) {
         refuse(m, it, &e);
     } else {
@@ -404,6 +426,23 @@ static void smtp_cancel(void *state, uint64_t job)
     refuse(m, it, &e);
 }
 
+/* Whoever has configured it shall see what its mails look like, and that they arrive. */
+static void smtp_changed(void *state)
+{
+    struct smtp *m = state;
+    struct mailjob *it = NULL;
+    struct err e;
+    int err = mailjob_new_test(&it, m->service, &e);
+
+    if (!err && it) {
+        enqueue(m, it);
+        return;
+    }
+    if (err)
+        log_warning(service_handler(m->service)->name, "no test mail: %s", e.text);
+    mailjob_free(it);
+}
+
 const struct dispatch_kind dispatch_kind_smtp = {
     .kind = &smtp_kind,
     .open = smtp_open,
@@ -411,4 +450,5 @@ const struct dispatch_kind dispatch_kind_smtp = {
     .deliver = smtp_deliver,
     .cancel = smtp_cancel,
     .validate = smtp_validate,
+    .changed = smtp_changed,
 };

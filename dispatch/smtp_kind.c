@@ -48,6 +48,13 @@ static const struct property properties[] = {
      .type = PROPERTY_FILE,
      .transport = true,
      .help = "Certificates (PEM) to trust instead of the system's."},
+    {.name = "certFile",
+     .type = PROPERTY_FILE,
+     .help = "Own certificate (PEM) for servers that ask for one, with those above it."},
+    {.name = "keyFile",
+     .type = PROPERTY_FILE,
+     .help = "Its key (PEM, without a passphrase), which other users must not be able to read; "
+             "without it the key is in certFile."},
     {.name = "auth",
      .type = PROPERTY_ENUM,
      .target_may_override = true,
@@ -79,6 +86,26 @@ static const struct property properties[] = {
      .target_may_override = true,
      .max = 128,
      .help = "Name beside the sender's address."},
+    {.name = "testAddress",
+     .type = PROPERTY_TEXT,
+     .min = 3,
+     .max = MAIL_ADDRESS_MAX,
+     .help = "Address that gets a mail whenever the configuration of this handler has changed."},
+    {.name = "subject",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_LINE,
+     .target_may_override = true,
+     .help = "Subject of the mails; without it level, alert and message."},
+    {.name = "text",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_TEXT,
+     .target_may_override = true,
+     .help = "Their text; without it all that is known of each event."},
+    {.name = "html",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_HTML,
+     .target_may_override = true,
+     .help = "The same as HTML, for mail programs that show it; without it there is text only."},
     {.name = "helo",
      .type = PROPERTY_TEXT,
      .min = 1,
@@ -134,17 +161,31 @@ static const char *text(const struct values *v, const char *name)
     return values_text(v, properties, NPROPERTIES, name);
 }
 
+/* What there is of a client certificate makes sense; NULL, or why not. */
+static const char *certificate_obstacle(const struct values *v)
+{
+    if (!*text(v, "certFile"))
+        return *text(v, "keyFile") ? "keyFile is of no use without certFile" : NULL;
+    return strcmp(text(v, "encryption"), "none") == 0
+               ? "certFile is of no use with encryption=\"none\""
+               : NULL;
+}
+
 static int check(const struct values *v, struct err *e)
 {
-    const char *helo = text(v, "helo"), *why = NULL;
+    const char *helo = text(v, "helo"), *test = text(v, "testAddress");
+    const char *why = certificate_obstacle(v);
 
     if (!mail_address_valid(text(v, "fromAddress")))
         return err_set(e, ERR_INVALID,
                        "fromAddress: expected a mail address in ASCII such as "
                        "alerts@example.net");
+    if (*test && !mail_address_valid(test))
+        return err_set(e, ERR_INVALID,
+                       "testAddress: expected a mail address in ASCII such as bob@example.net");
     if (*helo && !helo_valid(helo))
         return err_set(e, ERR_INVALID, "helo: expected a domain name");
-    if (strcmp(text(v, "auth"), "password") == 0)
+    if (!why && strcmp(text(v, "auth"), "password") == 0)
         why = auth_obstacle(text(v, "username"), text(v, "passwordFile"),
                             strcmp(text(v, "encryption"), "none") != 0,
                             values_true(v, properties, NPROPERTIES, "allowPlainAuth"));
@@ -207,6 +248,8 @@ int smtp_settings(struct submission_settings *st, const struct service *s, const
     memset(st, 0, sizeof *st); /* padding too: settings are compared */
     copy(st->host, sizeof st->host, service_text(s, j, "host"));
     copy(st->ca_file, sizeof st->ca_file, service_text(s, j, "caFile"));
+    copy(st->cert_file, sizeof st->cert_file, service_text(s, j, "certFile"));
+    copy(st->key_file, sizeof st->key_file, service_text(s, j, "keyFile"));
     set_helo(st, service_text(s, j, "helo"));
     st->encryption = transports[encryption];
     st->verify = service_true(s, j, "verify");

@@ -419,8 +419,19 @@ static void judge_recipient(smtp_recipient_t handle, const char *mailbox, void *
 
 static void judge_message(smtp_message_t message, void *arg)
 {
+    struct mail *m = smtp_message_get_application_data(message);
+
     (void)arg;
     smtp_enumerate_recipients(message, judge_recipient, message);
+    m->unknown = m->given && smtp_message_transfer_status(message)->code == 0;
+}
+
+static bool any_unknown(struct mail *const *mails, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (mails[i]->unknown)
+            return true;
+    return false;
 }
 
 static bool any_silent(struct mail *const *mails, size_t n)
@@ -468,16 +479,18 @@ static const char *end_words(int result)
 }
 
 /* Why some recipients have no answer. */
-static void session_failed(const struct dialogue *d, int result, struct err *e)
+static void session_failed(const struct dialogue *d, int result, bool unknown, struct err *e)
 {
-    const char *step = d->step ? d->step : "connecting";
+    const char *step = d->step ? d->step : "connecting", *why = transport_why(d->transport);
 
     if (d->unserved)
         err_set(e, ERR_IO, "no way through loopback");
     else if (result != ERR_TIMEOUT && result != ERR_AGAIN && atoi(d->reply) >= 400)
         err_set(e, ERR_TEMPORARY, "%s: %s", step, d->reply);
     else
-        err_set(e, result ? result : ERR_CLOSED, "%s: %s", step, end_words(result));
+        err_set(e, result ? result : ERR_CLOSED, "%s: %s%s%s%s", step, end_words(result),
+                why ? ": " : "", why ? why : "",
+                unknown ? "; the message may have arrived and is sent again" : "");
 }
 
 /* ---- run ---- */
@@ -496,7 +509,7 @@ static void converse(struct dialogue *d, smtp_session_t session, struct mail *co
     if (!d->checking)
         smtp_enumerate_messages(session, judge_message, NULL);
     if (d->checking ? !d->passed : any_silent(mails, n))
-        session_failed(d, result, e);
+        session_failed(d, result, any_unknown(mails, n), e);
 }
 
 static int start_dialogue(struct dialogue *d, struct mail *const *mails, size_t n, struct err *e)
@@ -533,6 +546,8 @@ static void run(struct dialogue *d, struct mail *const *mails, size_t n, struct 
         .port = s->port,
         .encryption = s->encryption,
         .ca_file = s->ca_file,
+        .cert_file = s->cert_file,
+        .key_file = s->key_file,
         .verify = s->verify,
         .helo = s->helo,
         .connect_ms = s->connect_ms,
@@ -542,9 +557,11 @@ static void run(struct dialogue *d, struct mail *const *mails, size_t n, struct 
     int err = 0;
 
     *e = (struct err){0};
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        mails[i]->unknown = false;
         for (size_t k = 0; k < mails[i]->nrecipients; k++)
             mails[i]->recipients[k].state = NOTICE_PENDING;
+    }
     if (*s->username)
         err = password_read(d->password, s->password_file, e);
     if (!err)

@@ -20,7 +20,7 @@ struct submission_settings {
     char helo[256];
     char username[CREDENTIAL_MAX + 1]; /* "": no authentication */
     char password_file[1025];
-    char ca_file[1025];
+    char ca_file[1025], cert_file[1025], key_file[1025];
     uint16_t port;
     enum transport_encryption encryption;
     bool verify;
@@ -32,13 +32,15 @@ struct mail {
     struct buf message;                   /* dispatch/mailmsg.h */
     struct outcome_recipient *recipients; /* in: address; out: state and reply */
     size_t nrecipients;
-    bool given; /* libesmtp took all of the message */
+    bool given;   /* libesmtp took all of the message */
+    bool unknown; /* out: the server may have it, but did not say so */
 };
 
 /* Send MAILS over T, fresh from transport_new(). Afterwards each recipient is delivered, failed, or
  * pending. A recipient is delivered only if the server took it, took all of the message, and said
- * so. What went wrong with the session as a whole, in words with host and port, goes to E (code 0:
- * nothing); mails that it did not reach are pending. */
+ * so; when the connection was lost in between, nobody can know, and the mail is `unknown' and its
+ * recipients pending. What went wrong with the session as a whole, in words with host and port,
+ * goes to E (code 0: nothing); mails that it did not reach are pending. */
 void submission_run(const struct submission_settings *s, struct transport *t,
                     struct mail *const *mails, size_t n, struct err *e);
 

@@ -46,7 +46,8 @@ struct transport {
     uint16_t port;
     pthread_t thread;
     bool carrying;
-    int result; /* of the carrying */
+    int result;      /* of the carrying */
+    const char *why; /* it ended so, if TLS has words for it */
 
     /* the carrying thread's */
     struct buf up;
@@ -233,6 +234,20 @@ static int exchange(struct transport *t, const char *step, const char *command, 
     return err_set(e, r->code < 500 ? ERR_TEMPORARY : ERR_PERMANENT, "%s: %s", step, clean);
 }
 
+static int secure(struct transport *t, struct err *e)
+{
+    const struct transport_options *o = t->options;
+    const struct link_tls_options tls = {
+        .host = o->host,
+        .ca_file = o->ca_file,
+        .cert_file = o->cert_file,
+        .key_file = o->key_file,
+        .verify = o->verify,
+    };
+
+    return link_tls(&t->link, &tls, &t->patience, e);
+}
+
 static int starttls(struct transport *t, struct err *e)
 {
     const struct transport_options *o = t->options;
@@ -251,7 +266,7 @@ static int starttls(struct transport *t, struct err *e)
     if (!err)
         err = exchange(t, "STARTTLS", "STARTTLS\r\n", 220, &r, e);
     if (!err)
-        err = link_tls(&t->link, o->host, o->ca_file, o->verify, &t->patience, e);
+        err = secure(t, e);
     return err;
 }
 
@@ -293,7 +308,7 @@ int transport_open(struct transport *t, const struct transport_options *o, struc
         greet(t);
     }
     if (!err && o->encryption == TRANSPORT_TLS)
-        err = link_tls(&t->link, o->host, o->ca_file, o->verify, &t->patience, e);
+        err = secure(t, e);
     return err ? err : listen_loopback(t, e);
 }
 
@@ -569,6 +584,7 @@ int transport_close(struct transport *t)
         pthread_join(t->thread, NULL);
         t->carrying = false;
         result = t->result;
+        t->why = t->link.why;
         if (atomic_load(&t->leaving))
             say_goodbye(t);
     }
@@ -576,4 +592,9 @@ int transport_close(struct transport *t)
     close_fd(&t->listener);
     link_close(&t->link);
     return result;
+}
+
+const char *transport_why(const struct transport *t)
+{
+    return t->why;
 }

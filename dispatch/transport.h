@@ -20,7 +20,8 @@ struct transport_options {
     const char *host;
     uint16_t port;
     enum transport_encryption encryption;
-    const char *ca_file; /* "": the system's */
+    const char *ca_file;              /* "": the system's */
+    const char *cert_file, *key_file; /* as in dispatch/link.h */
     bool verify;
     const char *helo;   /* checked by the caller */
     int64_t connect_ms; /* for each address of the host */
@@ -54,5 +55,7 @@ void transport_leave(struct transport *t);
  * now), ERR_CLOSED (the server hung up), ERR_TIMEOUT (silence, or time is up), ERR_AGAIN
  * (cancelled, or left), ERR_NETWORK, ERR_RANGE (more octets than a message may have). */
 int transport_close(struct transport *t);
+/* After ERR_NETWORK or ERR_CLOSED of that: what TLS has to say of it, NULL: nothing. */
+const char *transport_why(const struct transport *t);
 
 #endif

@@ -59,6 +59,8 @@ static void check_head(const char *p)
                                         "Subject: ",
                                         "Date: ",
                                         "Message-ID: ",
+                                        "In-Reply-To: ",
+                                        "References: ",
                                         "MIME-Version: ",
                                         "Content-Type: ",
                                         "Content-Transfer-Encoding: ",

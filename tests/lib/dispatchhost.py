@@ -15,7 +15,7 @@ STATE_PENDING, STATE_DELIVERED, STATE_FAILED = 1, 3, 4       # a recipient's sta
 
 class Host:
     def __init__(self, *program, env=None):
-        self.name, self._errors = "dispatchhost", []
+        self.name, self._errors, self.program = "dispatchhost", [], program[0]
         self._popen = subprocess.Popen(program, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, preexec_fn=process.die_with_parent)
         process.started.append(self)
@@ -76,10 +76,12 @@ class Host:
         self.tell(check={"kind": kind, "values": values})
         return self._answer(10)["check"]
 
-    def handler(self, kind, id=1, elements=(), **values):
-        """ELEMENTS: those within it, as {"element": "header", "name": ...}."""
+    def handler(self, kind, id=1, elements=(), changed=False, **values):
+        """ELEMENTS: those within it, as {"element": "header", "name": ...}. Opened as when the daemon
+        starts, or CHANGED, as when someone has configured it."""
+        how = {"changed": True} if changed else {}
         self.tell(handler={"id": id, "kind": kind, "name": kind, "values": values,
-                           "elements": list(elements)})
+                           "elements": list(elements), **how})
 
     def gone(self, id=1):
         self.tell(gone=id)

@@ -56,11 +56,12 @@ class Pki:
 class Mail:
     """One message as it arrived."""
 
-    def __init__(self, session, envelope):
+    def __init__(self, session, envelope, peer):
         self.sender, self.recipients = envelope.mail_from, list(envelope.rcpt_tos)
         self.raw = envelope.original_content
         self.message = email.message_from_bytes(self.raw, policy=email.policy.default)
         self.tls = session.ssl is not None
+        self.peer = peer  # its certificate
         self.authenticated = bool(session.authenticated)
 
     @property
@@ -81,7 +82,8 @@ class _Handler:
 
     async def handle_DATA(self, smtp, session, envelope):
         with self.server.arrived:
-            self.server.mails.append(Mail(session, envelope))
+            self.server.mails.append(
+                Mail(session, envelope, smtp.transport.get_extra_info("peercert")))
             self.server.arrived.notify_all()
             return f"250 2.0.0 queued as {len(self.server.mails)}"
 

@@ -207,7 +207,7 @@ static void on_handler(struct host *h, jv *o)
     h->kind_of[d.id] = d.kind;
     buf_init(&b, 1 << 20);
     dispatch_handler_write(&d, &b);
-    send_frame(h, DISPATCH_HANDLER, &b);
+    send_frame(h, jv_get(o, "changed") ? DISPATCH_HANDLER_CHANGED : DISPATCH_HANDLER, &b);
     buf_release(&b);
     dispatch_handler_release(&d);
 }

@@ -1,8 +1,13 @@
 """The smtp handler against a real mail server, and against one that breaks at every step."""
 
+import html.parser
 import os
 import random
+import re
 import socket
+import ssl
+import subprocess
+import threading
 import time
 
 import pytest
@@ -200,6 +205,194 @@ def test_bad_address_fails_at_once_and_alone(host, serve, address):
     assert o["result"] == FAILED and "mail address" in o["error"]
 
 
+# ---- templates ----
+
+HTML = """<!DOCTYPE html>
+<h1 title="${instance}">${state}: ${message}</h1>
+${#url}<a href="${url}">${url}</a>${/url}
+<ul>${#events}<li>${instance} ${level|none} ${value|-}</li>
+${/events}</ul>"""
+
+
+def parts(mail):
+    return [(p.get_content_type(), p.get_content().replace("\r\n", "\n"))
+            for p in mail.message.iter_parts()]
+
+
+def test_subject_and_text_by_template(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, subject="${level}! ${instance} \u2013 ${message}",
+                                 text="${message}\n${value|no value} since ${since|ever} $$"))
+    host.deliver({"instance": "cpu0", "message": "h\u00f6t\r\nBcc: eve@example.net", "since": 0},
+                 recipients=["bob@example.net"])
+    m, = server.wait()
+    assert m.message["Subject"] == "CRITICAL! cpu0 \u2013 h\u00f6t  Bcc: eve@example.net"
+    assert m.message["Bcc"] is None and not m.message.is_multipart()
+    assert m.text.splitlines() == ["h\u00f6t  Bcc: eve@example.net", "no value since ever $"]
+
+
+def test_html_beside_the_text(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, html=HTML, text="${message}"))
+    host.deliver({"instance": '"><b>', "message": "5 < 7 & \u20ac", "url": "javascript:alert(1)"},
+                 recipients=["bob@example.net"])
+    m, = server.wait()
+    assert m.message.get_content_type() == "multipart/alternative" and not m.message.defects
+    (plain_type, text), (html_type, html) = parts(m)
+    assert (plain_type, text) == ("text/plain", "5 < 7 & \u20ac")
+    assert html_type == "text/html"
+    assert '<h1 title="&#34;&gt;&lt;b&gt;">CRITICAL: 5 &lt; 7 &amp; \u20ac</h1>' in html
+    assert '<a href="#">javascript:alert(1)</a>' in html
+    assert m.message.get_body(("html",)) is not None
+    assert m.raw.isascii() and max(map(len, m.raw.split(b"\r\n"))) <= 78
+
+
+def test_html_has_the_usual_text_beside_it(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, html="<p>${message}</p>"))
+    host.deliver({"message": "m"}, recipients=["bob@example.net"])
+    (_, text), _ = parts(server.wait()[0])
+    assert "Level:       CRITICAL (was OK)" in text.splitlines()
+
+
+def test_digest_by_template(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, html=HTML, subject="${count} at ${target}"))
+    events = [{"instance": f"cpu{i}", "at": 1795000000000 + i, "notice": i} for i in range(200)]
+    assert host.deliver(*events, recipients=["bob@example.net"])["result"] == DELIVERED
+    m, = server.wait()
+    assert m.message["Subject"] == "200 at ops"
+    (_, _), (_, html) = parts(m)
+    assert re.findall(r"<li>(cpu\d+) CRITICAL -</li>", html) == [f"cpu{i}" for i in range(199, -1, -1)]
+
+
+def test_target_overrides_templates(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port, subject="ours", html="<p>ours</p>"))
+    host.deliver(recipients=["bob@example.net"],
+                 overrides={"subject": "theirs ${instance|x}", "html": ""})
+    m, = server.wait()
+    assert m.message["Subject"] == "theirs x" and not m.message.is_multipart()
+
+
+class Elements(html.parser.HTMLParser):
+    """What a reader of HTML sees: elements with attributes, and all text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text = [], ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_no_text_leaves_its_place_in_html(host, serve):
+    server, rng = serve(Smtpd), random.Random(20261201)
+    host.handler("smtp", **plain(server.port, subject="${message}",
+                                 html='<p title="${message}">${message}</p>'))
+    pieces = HOSTILE + ["</p>", "<script>", "<!--", "-->", '"', "'", "&lt;", "&#60;", "${level}",
+                        "--=_alternative--", "\n--=_alternative\n", "=_"]
+    texts = ["".join(rng.sample(pieces, rng.randint(1, 4)))[:120] for _ in range(300)]
+    texts = [t.encode()[:250].decode(errors="ignore") for t in texts]
+    ids = [host.send({"message": t, "instance": str(i)}, recipients=["bob@example.net"],
+                     overrides={"text": "${instance}\n${message}"}) for i, t in enumerate(texts)]
+    assert {host.outcome(i)["result"] for i in ids} == {DELIVERED}
+    for m in server.wait(len(texts)):
+        assert not m.message.defects and not m.message["Subject"].defects
+        (_, text), (_, page) = parts(m)
+        number, told = text.rstrip("\n").split("\n")
+        wanted = clean(texts[int(number)])
+        assert told.rstrip() == wanted.rstrip()
+        seen = Elements(page)
+        assert [e[0] for e in seen.elements] == ["p"]
+        keep = "".join(" " if (ord(c) < 32 and c not in "\n\t") or ord(c) == 127 else c
+                       for c in texts[int(number)])
+        assert seen.elements[0][1] == {"title": keep}
+        assert seen.text.rstrip("\n") == keep.rstrip("\n")
+
+
+# ---- threads ----
+
+def threads(mails):
+    assert all(m.message["References"] == m.message["In-Reply-To"] for m in mails)
+    return [m.message["References"] for m in mails]
+
+
+def test_mails_of_an_alert_are_one_thread(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    raised = 1795000000000
+    told = [{"kind": 1, "level": 4, "instance": "cpu0", "since": raised},
+            {"kind": 4, "level": 4, "instance": "cpu0", "since": raised},
+            {"kind": 2, "level": 1, "instance": "cpu0", "since": raised},
+            {"kind": 1, "level": 4, "instance": "cpu1", "since": raised},
+            {"kind": 1, "level": 4, "instance": "cpu0", "since": raised + 1},
+            {"kind": 9, "level": 0, "since": 0}]
+    for n, event in enumerate(told):
+        host.deliver(event, recipients=["bob@example.net"], uuid=f"0a0b0c0d-1111-4222-8333-{n:012}")
+        server.wait(n + 1)
+    first, reminder, recovery, other, again, test = threads(server.wait(6))
+    assert first == reminder == recovery and test is None
+    assert len({first, other, again}) == 3
+    assert re.fullmatch(r"<[0-9a-f]{32}\.alert@example\.net>", first)
+    assert len({m.message["Message-ID"] for m in server.mails}) == 6
+    # the same from another process
+    before, raw = host, server.mails[0].raw
+    before.stop()
+    after = Host(before.program)
+    after.handler("smtp", **plain(server.port))
+    after.deliver(told[0], recipients=["bob@example.net"], uuid="0a0b0c0d-1111-4222-8333-000000000000")
+    assert server.wait(7)[6].raw == raw
+    assert after.stop() == 0
+
+
+def test_a_digest_is_of_one_thread_or_none(host, serve):
+    server = serve(Smtpd)
+    host.handler("smtp", **plain(server.port))
+    one, two = ({"instance": i, "since": 1795000000000} for i in ("cpu0", "cpu1"))
+    for events in ((one,), (one, {**one, "notice": 2}), (one, two)):
+        host.deliver(*events, recipients=["bob@example.net"])
+    alone, twice, mixed = threads(server.wait(3))
+    assert alone == twice is not None and mixed is None
+
+
+# ---- test mails ----
+
+def test_a_changed_configuration_mails_its_test_address(host, serve):
+    server = serve(Smtpd)
+    values = plain(server.port, testAddress="alice@example.net", subject="${state}: ${message}")
+    host.handler("smtp", **values)  # the daemon starts
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    host.handler("smtp", changed=True, **values)
+    m = server.wait(2)[1]
+    assert m.recipients == ["alice@example.net"]
+    assert m.message["Subject"] == "TEST: the configuration of the mail handler smtp has changed"
+    wait_for(lambda: "the test mail to alice@example.net is delivered" in host.output(),
+             "the test mail's outcome in the log")
+    # none besides: what is delivered now is the third
+    host.handler("smtp", changed=True, **{**values, "testAddress": "carol@example.net"})
+    assert server.wait(3)[2].recipients == ["carol@example.net"]
+    host.handler("smtp", **values)
+    del values["testAddress"]
+    host.handler("smtp", changed=True, **values)
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert [m.recipients for m in server.wait(4)] == [
+        ["bob@example.net"], ["alice@example.net"], ["carol@example.net"], ["bob@example.net"]]
+
+
+def test_a_test_mail_that_fails_is_told(host):
+    port = free_port()
+    host.handler("smtp", changed=True, **plain(port, testAddress="alice@example.net"))
+    wait_for(lambda: "the test mail to alice@example.net is not delivered: "
+                     f"127.0.0.1:{port}: connect: Connection refused" in host.output(),
+             "the test mail's outcome in the log")
+
+
 # ---- recipients ----
 
 def test_a_state_for_each_recipient(host, serve):
@@ -271,6 +464,121 @@ def test_tls_from_the_first_octet(host, serve, pki):
     host.handler("smtp", **{**tls(plain_server, pki), "encryption": "ssl"})
     o = host.deliver(recipients=["bob@example.net"])
     assert o["result"] == RETRY and "TLS" in o["error"] and not plain_server.mails
+
+
+def demanding(serve, pki, how):
+    """(A server that wants a certificate of our authority, the names it was asked for.)"""
+    context, names = pki.context(), []
+    server = serve(Smtpd, **{how: context})
+    # now that it has tried itself
+    context.load_verify_locations(pki.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    return server, names
+
+
+@pytest.mark.parametrize("how", ["tls", "ssl"])
+@pytest.mark.parametrize("separate", [True, False])
+def test_client_certificate(host, serve, pki, tmp_path, how, separate):
+    server, names = demanding(serve, pki, how)
+    cert, key = pki.certificate("client", "DNS:client.example.net")
+    files = {"certFile": cert, "keyFile": key}
+    os.chmod(key, 0o640)
+    if not separate:
+        both = tmp_path / "both.pem"
+        both.write_text(open(cert).read() + open(key).read())
+        both.chmod(0o600)
+        files = {"certFile": str(both)}
+    host.handler("smtp", **{**tls(server, pki), "encryption": how, **files})
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    m, = server.wait()
+    assert m.peer["subjectAltName"] == (("DNS", "client.example.net"),)
+    assert names == ["localhost"]
+
+
+def test_an_address_is_no_server_name(host, serve, pki):
+    server, names = demanding(serve, pki, "ssl")
+    cert, key = pki.certificate("client", "DNS:client.example.net")
+    os.chmod(key, 0o600)
+    host.handler("smtp", **{**tls(server, pki), "encryption": "ssl", "host": "127.0.0.1",
+                            "certFile": cert, "keyFile": key})
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
+    assert names == [None]
+
+
+class StrictTls:
+    """Wants a client certificate, says so to who has none, and nothing else."""
+
+    def __init__(self, pki, newest):
+        self._context = pki.context()
+        self._context.load_verify_locations(pki.ca)
+        self._context.verify_mode, self._context.maximum_version = ssl.CERT_REQUIRED, newest
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                s, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                with s, self._context.wrap_socket(s, server_side=True) as secured:
+                    secured.recv(1)
+            except OSError:
+                pass
+
+    def stop(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+
+@pytest.mark.parametrize("newest, words", [
+    (ssl.TLSVersion.TLSv1_3, "alert certificate required"),
+    (ssl.TLSVersion.TLSv1_2, "TLS handshake: sslv3 alert handshake failure")], ids=["1.3", "1.2"])
+def test_no_client_certificate(host, serve, pki, newest, words):
+    server = serve(StrictTls, pki, newest)
+    host.handler("smtp", **{**tls(server, pki), "encryption": "ssl"})
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and words in o["error"], o["error"]
+
+
+def test_a_bad_client_certificate(host, serve, pki, tmp_path):
+    server, _ = demanding(serve, pki, "tls")
+    cert, key = pki.certificate("client", "DNS:client.example.net")
+    _, other = pki.certificate("other", "DNS:other.example.net")
+    locked = str(tmp_path / "locked.key")
+    subprocess.run(["openssl", "rsa", "-aes128", "-passout", "pass:x", "-in", key, "-out", locked],
+                   check=True, capture_output=True)
+    for path in (cert, key, other, locked):
+        os.chmod(path, 0o600)
+    for n, (files, words) in enumerate([
+            ({"certFile": cert, "keyFile": other}, "key values mismatch"),
+            ({"certFile": cert, "keyFile": cert}, "cannot use the key in"),
+            ({"certFile": cert, "keyFile": locked}, "cannot use the key in"),
+            ({"certFile": str(tmp_path / "none"), "keyFile": key}, "cannot use"),
+            ({"certFile": cert, "keyFile": str(tmp_path / "none")}, "No such file"),
+            ({"certFile": cert, "keyFile": key}, "chmod o-rw")]):
+        if "chmod" in words:
+            os.chmod(key, 0o644)
+        host.handler("smtp", id=n + 1, **tls(server, pki, **files))
+        o = host.deliver(handler=n + 1, recipients=["bob@example.net"])
+        assert o["result"] == RETRY and words in o["error"], o["error"]
+    assert not server.mails
+
+
+def test_overriding_the_server_drops_the_certificate(host, serve, pki):
+    (ours, _), theirs = demanding(serve, pki, "ssl"), serve(StrictTls, pki, ssl.TLSVersion.TLSv1_3)
+    cert, key = pki.certificate("client", "DNS:client.example.net")
+    os.chmod(key, 0o600)
+    host.handler("smtp", **{**tls(ours, pki), "encryption": "ssl", "certFile": cert,
+                            "keyFile": key})
+    o = host.deliver(recipients=["bob@example.net"], overrides={"port": str(theirs.port)})
+    assert o["result"] == RETRY and "certificate required" in o["error"], o["error"]
+    assert host.deliver(recipients=["bob@example.net"])["result"] == DELIVERED
 
 
 def test_ipv6(host, serve, pki):
@@ -405,6 +713,10 @@ def test_overriding_the_server_drops_the_password(host, serve, secret):
     ({"auth": "password", "username": "a", "passwordFile": "/x"}, "allowPlainAuth"),
     ({"fromAddress": "not an address"}, "fromAddress"),
     ({"helo": "two words"}, "helo"),
+    ({"testAddress": "not an address"}, "testAddress"),
+    ({"keyFile": "/k"}, "keyFile is of no use without certFile"),
+    ({"certFile": "/c"}, "certFile is of no use with encryption"),
+    ({"certFile": "/c", "keyFile": "/k", "encryption": "ssl"}, ""),
     ({"auth": "password", "username": "a", "passwordFile": "/x", "allowPlainAuth": "true"}, ""),
     ({"helo": "[127.0.0.1]"}, "")])
 def test_check(host, change, word):
@@ -463,6 +775,32 @@ def test_fault(host, serve, fault, result, words):
     assert words in o["error"] and f"127.0.0.1:{server.port}" in o["error"], o["error"]
     assert states(o) == {"bob@example.net": STATE_FAILED if result == FAILED else STATE_PENDING}
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("fault", [DROP, HANG], ids=["drop", "hang"])
+def test_lost_after_the_final_dot(host, serve, fault):
+    """Nobody can know whether it arrived: it is sent again, the same, and counted."""
+    server = serve(FaultySmtpd, end=fault)
+    host.handler("smtp", **plain(server.port, timeout="500ms"))
+    o = host.deliver({"message": "x"}, recipients=["bob@example.net"])
+    assert (o["result"], o["confirmation"]) == (RETRY, NONE)
+    assert "the message may have arrived and is sent again" in o["error"]
+    assert states(o) == {"bob@example.net": STATE_PENDING}
+    server.faults = {}
+    assert host.deliver({"message": "x"}, recipients=["bob@example.net"])["result"] == DELIVERED
+    first, second = server.messages
+    assert first == second and b"\r\nMessage-ID: <11111111-2222-4333-8444-555555555555@" in first
+    wait_for(lambda: "may arrive twice under its Message-ID: 1 since" in host.output(),
+             "the count in the log")
+    assert host.output().count("may arrive twice") == 1
+
+
+def test_lost_before_the_final_dot_is_no_doubt(host, serve):
+    server = serve(FaultySmtpd, DATA=DROP)
+    host.handler("smtp", **plain(server.port))
+    o = host.deliver(recipients=["bob@example.net"])
+    assert o["result"] == RETRY and "may have arrived" not in o["error"]
+    assert "may arrive twice" not in host.output()
 
 
 def test_quit_unanswered_is_delivered_all_the_same(host, serve):

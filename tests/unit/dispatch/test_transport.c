@@ -48,6 +48,8 @@ static int set_up(void **state)
     w.options = (struct transport_options){.host = "127.0.0.1",
                                            .port = port_of(listener),
                                            .ca_file = "",
+                                           .cert_file = "",
+                                           .key_file = "",
                                            .helo = "client.example.net",
                                            .connect_ms = 10000,
                                            .silence_ms = 10000,
