@@ -8,6 +8,7 @@
 #include "alerts/override.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "config/leads.h"
 #include "store/view.h"
 
 enum { SCRIPT_MAX = 16 * 1024 };
@@ -518,6 +519,52 @@ static int check_together(const struct set_check_context *c, const struct kind *
     return err ? ERR_INCONSISTENT_VALUE : 0;
 }
 
+struct handlers { /* as they will be */
+    const struct checks *checks;
+    const struct set_check_context *c;
+};
+
+static const struct kind *kind_will_be(void *arg, const char *owner, const char *name)
+{
+    const struct handlers *x = arg;
+    char kind[33];
+    struct row r;
+
+    return look_own(x->c, SA_HANDLER, owner, name, &r)
+               ? NULL
+               : kind_find(x->checks->kinds, KIND_HANDLER,
+                           row_str(&r, HANDLER_KIND, kind, sizeof kind));
+}
+
+static const char *text_will_be(void *arg, const char *owner, const char *name,
+                                const char *property, char buf[LEADS_TEXT_MAX + 1])
+{
+    const struct handlers *x = arg;
+    struct key k = key_of_names(owner, name);
+    struct row r;
+
+    if (!key_str(&k, property) ||
+        set_look_row(x->c->look, sa_table_by_id(SA_HANDLER_PROPERTY), &k, &r))
+        return "";
+    return row_str(&r, HANDLER_PROPERTY_VALUE, buf, LEADS_TEXT_MAX + 1);
+}
+
+/* Where a handler leads, P says: that may not be in a circle. */
+static int check_leads(const struct checks *k, const struct set_check_context *c,
+                       const struct kind *kind, const struct property *p, const char *owner,
+                       const char *handler, struct err *e)
+{
+    struct handlers x = {k, c};
+    const struct leads_from from = {kind_will_be, text_will_be, &x};
+    struct leads leads;
+
+    if (!kind->leads_to || strcmp(kind->leads_to, p->name) ||
+        !leads_follow(&leads, &from, owner, handler, e))
+        return 0;
+    err_prefix(e, "property '%s'", p->name);
+    return ERR_INCONSISTENT_VALUE;
+}
+
 static bool as_the_file_says(const struct row *property)
 {
     struct slice now = row_text(property, HANDLER_PROPERTY_VALUE), file;
@@ -533,6 +580,7 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
     const struct kind *kind = NULL;
     char n[3][33], kind_name[33], value[SA_CELL_MAX + 1];
     struct row r;
+    int err;
 
     *ret_column = HANDLER_PROPERTY_VALUE;
     if (c->gone || !cell_differs(c, HANDLER_PROPERTY_VALUE) ||
@@ -553,7 +601,8 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
         if (property_check(p, value, e))
             return (void)err_prefix(e, "property '%s'", n[2]), ERR_WRONG_VALUE;
     }
-    return check_together(c, kind, n[0], n[1], e);
+    err = check_together(c, kind, n[0], n[1], e);
+    return err ? err : check_leads(k, c, kind, p, n[0], n[1], e);
 }
 
 /* ---- alerts and notices ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alerts/checks.h"
+#include "alerts/recipient.h"
 #include "alerts/retention.h"
 
 /* Invariants, between calls:
@@ -1318,14 +1319,26 @@ struct hurry {
     int64_t now_ms;
 };
 
+/* Was the notice R made for OWNER's HANDLER? */
+static bool is_for(struct txn *t, const struct row *r, const char *owner, const char *handler)
+{
+    char target_owner[33], made_for[33], found_owner[33];
+    struct row found;
+
+    row_str(r, NOTICE_TARGET_OWNER, target_owner, sizeof target_owner);
+    row_str(r, NOTICE_HANDLER, made_for, sizeof made_for);
+    return !strcmp(made_for, handler) &&
+           !ref_find(t, SA_HANDLER, target_owner, made_for, &found, found_owner) &&
+           !strcmp(found_owner, owner);
+}
+
 /* What was not tried yet keeps its turn: it waits for others of its digest, if for anything. */
 static int hurry_one(struct txn *t, const struct notice_ref *n, const struct place *p,
                      const void *arg)
 {
     const struct hurry *h = arg;
     struct key k = key_of_id(n->owner, n->id);
-    char target_owner[33], handler[33], handler_owner[33];
-    struct row r, found;
+    struct row r;
     int err = row_get(t, notices(), &k, &r);
 
     if (err)
@@ -1333,11 +1346,7 @@ static int hurry_one(struct txn *t, const struct notice_ref *n, const struct pla
     if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || !row_int(&r, NOTICE_ATTEMPTS) ||
         row_int(&r, NOTICE_NEXT_ATTEMPT) <= h->now_ms)
         return 0;
-    row_str(&r, NOTICE_TARGET_OWNER, target_owner, sizeof target_owner);
-    row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
-    if (strcmp(handler, h->handler) ||
-        ref_find(t, SA_HANDLER, target_owner, handler, &found, handler_owner) ||
-        strcmp(handler_owner, h->owner))
+    if (!is_for(t, &r, h->owner, h->handler) && !recipient_waits(t, n, h->owner, h->handler))
         return txn_error(t);
     return move_times(t, n, p, &r, row_int(&r, NOTICE_CREATED), row_int(&r, NOTICE_RESENT),
                       h->now_ms);
@@ -1615,9 +1624,10 @@ static int target_number(struct txn *t, const struct ending *x, int64_t *ret)
 }
 
 /* Give it a sequence, count the attempt, put its lease. R: its row, read since the last write.
- * DIGEST may be "". */
+ * DIGEST may be "". SHARED: the sequence of the event that it is part of, 0: not given yet; NULL:
+ * of none. */
 static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct row *r,
-                         const char *digest, int64_t now_ms)
+                         const char *digest, int64_t *shared, int64_t now_ms)
 {
     int64_t sequence = row_int(r, NOTICE_TARGET_SEQUENCE), due;
     struct ending x;
@@ -1625,8 +1635,12 @@ static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct
     int err = 0;
 
     ending_read(&x, n, r);
-    if (!sequence)
+    if (!sequence && shared && *shared)
+        sequence = *shared;
+    else if (!sequence)
         err = target_number(t, &x, &sequence);
+    if (shared)
+        *shared = sequence;
     due = x.due_ms;
     if (!err && due) {
         err = due_drop(t, due, &x.place);
@@ -1645,11 +1659,11 @@ static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct
     return row_put(&d, NULL);
 }
 
-/* All notices of the target that may go along with FIRST: whole lines from their heads on, but no
- * line whose head is on its way or waits for a retry, and each only as far as those who are still
- * to be reached are the same. */
+/* All notices, but not more than MOST, of the target that may go along with FIRST: whole lines from
+ * their heads on, but no line whose head is on its way or waits for a retry, and each only as far
+ * as those who are still to be reached are the same. */
 static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarnation,
-                  int64_t now_ms, struct notice_ref *ret, size_t *ret_n)
+                  int64_t now_ms, size_t most, struct notice_ref *ret, size_t *ret_n)
 {
     struct place at = {incarnation, 0, 0};
     uint64_t same = still_to_reach(t, first);
@@ -1659,8 +1673,7 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
     uint32_t line = 0;
 
     *ret_n = 0;
-    while (*ret_n < NOTICE_BATCH_MAX &&
-           !kv_seek(t, DB_PENDING, pending_key(kb, &at), after, &k, &v)) {
+    while (*ret_n < most && !kv_seek(t, DB_PENDING, pending_key(kb, &at), after, &k, &v)) {
         struct notice_ref *ref = &ret[*ret_n];
         struct key key;
         struct row r;
@@ -1727,13 +1740,11 @@ static int due_next(struct txn *t, int64_t now_ms, const struct notice_ways *w, 
     return ERR_NOTFOUND;
 }
 
-static unsigned way_of(const struct notice_ways *w, const struct row *r, const struct row *target)
+static unsigned way_of(struct txn *t, const struct notice_ways *w, const struct row *r,
+                       const struct row *target)
 {
-    char handler[33];
-    unsigned way = 1;
+    unsigned way = w && w->way_of ? w->way_of(w->arg, t, r, target) : 1;
 
-    if (w && w->way_of)
-        way = w->way_of(w->arg, target, row_str(r, NOTICE_HANDLER, handler, sizeof handler));
     return way < 1 || way > NOTICE_WAYS ? 1 : way;
 }
 
@@ -1748,7 +1759,7 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ways *w, struc
         err = due_rows(t, ret, now_ms, r, target, keys);
     if (err)
         return err;
-    way = way_of(w, r, target);
+    way = way_of(t, w, r, target);
     if (has_room(w, way)) { /* set aside for another way or not */
         if (w)
             w->way = way;
@@ -1758,10 +1769,11 @@ static int first_due(struct txn *t, int64_t now_ms, struct notice_ways *w, struc
     return err ? err : ERR_AGAIN;
 }
 
-/* Marks each of a digest. */
+/* Marks each of a digest; ONE: of which one event is made. */
 static int dispatch_all(struct txn *t, const struct notice_ref *refs, size_t n, const char *digest,
-                        int64_t now_ms)
+                        bool one, int64_t now_ms)
 {
+    int64_t shared = 0;
     int err = 0;
 
     for (size_t i = 0; i < n && !err; i++) {
@@ -1770,7 +1782,7 @@ static int dispatch_all(struct txn *t, const struct notice_ref *refs, size_t n, 
 
         err = row_get(t, notices(), &k, &r);
         if (!err)
-            err = dispatch_mark(t, &refs[i], &r, digest, now_ms);
+            err = dispatch_mark(t, &refs[i], &r, digest, one ? &shared : NULL, now_ms);
     }
     return err;
 }
@@ -1783,6 +1795,7 @@ int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct no
     struct key keys[2];
     struct due first;
     int err, most = NOTICE_SORT_MAX;
+    size_t one;
 
     do {
         err = first_due(t, now_ms, w, &first, &r, &target, keys);
@@ -1793,18 +1806,20 @@ int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct no
     memcpy(ret[0].owner, first.owner, sizeof ret[0].owner);
     *ret_n = 1;
     row_str(&r, NOTICE_UUID, ret_uuid, UUID_TEXT_LEN + 1);
-    if (digest_of(t, &target, w ? w->digest_ms_of : NULL, w ? w->arg : NULL) <= 0)
-        return dispatch_mark(t, &ret[0], &r, "", now_ms);
+    one = w && w->aggregates ? w->aggregates(w->arg, &r, &target) : 0;
+    if (one == 1 || digest_of(t, &target, w ? w->digest_ms_of : NULL, w ? w->arg : NULL) <= 0)
+        return dispatch_mark(t, &ret[0], &r, "", NULL, now_ms);
     head = ret[0];
-    err = gather(t, &head, first.place.incarnation, now_ms, ret, ret_n);
+    err =
+        gather(t, &head, first.place.incarnation, now_ms, one ? one : NOTICE_BATCH_MAX, ret, ret_n);
     if (err)
         return err;
     if (*ret_n <= 1) {
         if (!*ret_n) /* its own lease ran out: alone */
             ret[0] = head;
         *ret_n = 1;
-        return dispatch_all(t, ret, 1, "", now_ms);
+        return dispatch_all(t, ret, 1, "", false, now_ms);
     }
     err = uuid_new(ret_uuid);
-    return err ? err : dispatch_all(t, ret, *ret_n, ret_uuid, now_ms);
+    return err ? err : dispatch_all(t, ret, *ret_n, ret_uuid, one > 0, now_ms);
 }

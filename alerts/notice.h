@@ -77,20 +77,24 @@ struct notice_ref {
 /* Which way notices go now, and how they are gathered. */
 struct notice_ways {
     unsigned room; /* 1 << way: it takes more; at least one does */
-    /* The way of a notice that was made for HANDLER; NULL: 1. */
-    unsigned (*way_of)(void *arg, const struct row *target, const char *handler);
+    /* The way of NOTICE; NULL: 1. */
+    unsigned (*way_of)(void *arg, struct txn *t, const struct row *notice,
+                       const struct row *target);
     notice_digest_fn digest_ms_of; /* may be NULL */
+    /* How many notices, at most NOTICE_QUEUE_MAX, become one event when NOTICE goes out; 0: each is
+     * one of its own. NULL: 0. */
+    size_t (*aggregates)(void *arg, const struct row *notice, const struct row *target);
     void *arg;
     unsigned way; /* notice_claim() says which way goes what it claimed */
 };
 
-/* What is to be sent next: the notices of one message, at most NOTICE_BATCH_MAX, all of one target;
- * more than one only when the target gathers (digest). They are marked DISPATCHED, given their
- * sequence and counted as an attempt in this transaction; send after it is committed.
- * ERR_NOTFOUND: nothing that may go is due at NOW_MS, or NOTICE_SORT_MAX were set aside before
- * such a one was found (notice_next_due() then says so). Notices whose target is gone or disabled
- * are CANCELLED on the way. W NULL: all may go. RET_UUID: the message's (the notice's own, or a
- * digest's new one). */
+/* What is to be sent next: the notices of one message, at most NOTICE_BATCH_MAX or what
+ * `aggregates` says, all of one target; more than one only when the target gathers (digest). They
+ * are marked DISPATCHED, given their sequence (those of one event the same) and counted as an
+ * attempt in this transaction; send after it is committed. ERR_NOTFOUND: nothing that may go is due
+ * at NOW_MS, or NOTICE_SORT_MAX were set aside before such a one was found (notice_next_due() then
+ * says so). Notices whose target is gone or disabled are CANCELLED on the way. W NULL: all may go.
+ * RET_UUID: the message's (the notice's own, or a digest's new one). */
 int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
                  size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1]);
 /* When there is something to claim: wall ms of the earliest entry that is not set aside for a way

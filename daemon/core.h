@@ -8,6 +8,7 @@
 #include "alerts/instance.h"
 #include "alerts/topics.h"
 #include "config/config.h"
+#include "config/leads.h"
 #include "daemon/stage.h"
 #include "dispatch/dispatch.h"
 #include "eval/client.h"
@@ -97,7 +98,18 @@ struct core_names {
 };
 
 /* Who delivers; also the ways of alerts/notice.h, hence of what is on disk. */
-enum core_way { WAY_DISPATCHER = 1, WAY_AGENT, WAY_END };
+enum core_way { WAY_NONE, WAY_DISPATCHER, WAY_AGENT, WAY_END };
+
+/* One attempt to hand a message on to several handlers: a job for each. It is with its jobs, and
+ * goes with the last; what has been answered is in the rows (alerts/recipient.h). */
+struct core_round {
+    uint32_t handler;   /* that of the target, which hands on; 0: it has gone */
+    size_t njobs;       /* without those whose outcomes are committed */
+    size_t answered;    /* of these, by the outcomes that are being applied */
+    bool acknowledged;  /* by all that were reached */
+    bool reached;       /* somebody, in this attempt */
+    struct outcome sum; /* what it comes to, for the row of the handler */
+};
 
 struct core_job { /* one message that is with the dispatcher or the agent */
     char uuid[UUID_TEXT_LEN + 1];
@@ -106,6 +118,10 @@ struct core_job { /* one message that is with the dispatcher or the agent */
     size_t nrefs;
     uint32_t handler;
     enum core_way way;
+    bool one_event;           /* is made of all notices (daemon/core_aggregate.c) */
+    struct core_round *round; /* NULL: nobody else gets it */
+    struct leads_end to;      /* with a round: the handler that this one is for */
+    bool answered;            /* as in the round */
     struct core_job *next;
 };
 
@@ -155,6 +171,7 @@ struct core {
     struct core_job *jobs[CORE_JOB_BUCKETS]; /* by id */
     size_t in_flight[WAY_END];               /* of these, core_weight() of each */
     uint64_t next_job;
+    unsigned claim_room;     /* core_room(), while notices are claimed */
     bool unsort_wanted;      /* handlers or targets changed: notice_unsort() with the next claim */
     struct notice_ref *lost; /* of a process that died: due again */
     size_t nlost, cap_lost;
@@ -214,7 +231,9 @@ void core_poller_greet(struct core *c);                      /* a new poller: it
 void core_handlers_greet(struct core *c, enum core_way way); /* who is new there: its handlers */
 /* The other end of WAY; NULL: nobody is there. */
 struct chan *core_way_chan(const struct core *c, enum core_way way);
-enum core_way core_way_of(const struct kind *k);
+enum core_way core_way_of(const struct kind *k); /* WAY_NONE: the core hands on */
+/* Without override by managers: what the file says of all properties. */
+int core_properties_revert(struct txn *t, const char *owner, const char *name);
 
 /* core_reload.c. F is taken over: in force, or freed when it is refused and nothing has changed. */
 int core_reload(struct core *c, struct config *f, struct err *e);
@@ -286,6 +305,45 @@ int core_checks_recover(struct core *c, struct txn *t, int64_t now_ms);
 int core_checks_apply(struct core *c, struct txn *t, int64_t now_ms);
 void core_checks_clear(struct core *c);
 void core_checks_free(struct core *c);
+
+/* Of the handler that a notice was made for; when that is gone, of the one that its target has. */
+const struct config_handler *core_handler_for(struct core *c, const char *target_owner,
+                                              const char *made_for, const struct row *target,
+                                              uint32_t *ret_id);
+struct core_job *core_job_new(struct core *c, const struct notice_ref *refs, size_t n);
+int core_event_fill(struct txn *t, const struct notice_ref *ref, const struct row *notice,
+                    struct job_event *ret);
+void core_outcome_count(struct core *c, uint32_t handler, const struct outcome *o, size_t n);
+/* A job that nobody will answer is answered. */
+int core_job_answer(struct core *c, const struct core_job *j, enum outcome_result result,
+                    const char *why);
+
+/* core_round.c: handlers that hand on to others. */
+/* The way that NOTICE, whose handler is for others to tell, waits for; WAY_NONE: its handler
+ * delivers itself. */
+enum core_way core_round_way(struct core *c, struct txn *t, const struct row *notice,
+                             const struct row *target);
+/* How much of what is to be told becomes one event (struct notice_ways). */
+size_t core_aggregates(void *arg, const struct row *notice, const struct row *target);
+/* J, which has been claimed, becomes a job for each handler that its notices are handed on to,
+ * behind one another; or stays as it is. */
+int core_round_begin(struct core *c, struct txn *t, struct core_job *j);
+/* An outcome of a job with a round. begin: for each in a turn, before the first is applied. */
+void core_round_outcomes_begin(struct core_job *j);
+int core_round_outcome(struct core *c, struct txn *t, struct core_job *j, const struct outcome *o,
+                       int64_t now_ms);
+void core_round_leave(struct core_job *j); /* J goes */
+/* Do the handlers in force lead where they should? After a manager took something back: what leads
+ * nowhere, or round, is taken back as well. */
+int core_leads_mend(struct core *c, struct txn *t);
+/* The handlers of a file as managers made them, in T; ERR_INVALID with words. */
+int core_leads_check(struct txn *t, const struct config *f, struct err *e);
+
+/* core_aggregate.c: one event of many notices. ERR_NOTFOUND, ERR_NOMEM. */
+int core_aggregate(struct txn *t, const struct core_job *cj, struct job *j, struct job_event *ret,
+                   struct row *ret_notice, struct key *ret_key);
+/* How long what TARGET is told is gathered for that; 0: it is not. */
+int64_t core_gathers_ms(struct core *c, struct txn *t, const struct route_target *target);
 
 /* core_retention.c: purges history and finished notices in the background. */
 int core_retention_start(struct core *c);

@@ -46,7 +46,8 @@ static int tell_definition(struct txn *t, const struct definition *d, enum sa_no
     int err = route_find(t, d->owner, d->name, &route);
 
     for (size_t i = 0; i < route.n && !err; i++) {
-        err = notice_create(t, &route.targets[i], &n, 0, now->wall_ms);
+        err = notice_create(t, &route.targets[i], &n, core_gathers_ms(c, t, &route.targets[i]),
+                            now->wall_ms);
         if (err == ERR_FULL && !txn_error(t))
             err = 0;
     }

@@ -300,7 +300,7 @@ static int put_parts(struct apply *a, struct err *e)
         err = put_handler(t, &f->handlers[i]);
     for (size_t i = 0; i < COUNT(tables) && !err; i++)
         err = drop_gone(a, tables[i]);
-    return err;
+    return err ? err : core_leads_check(t, f, e);
 }
 
 /* ---- rows ---- */

@@ -36,6 +36,9 @@ int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target)
     if (!key_read_name(&target->key, &pos, owner))
         return 0;
     h = core_handler_of(arg, owner, row_str(target, TARGET_HANDLER, name, sizeof name), &id);
+    if (h && h->kind->gathers)
+        return values_number(&core_handler_at(arg, id)->values, h->kind->properties,
+                             h->kind->nproperties, h->kind->gathers);
     return h ? h->kind->digest_ms : 0;
 }
 
@@ -46,6 +49,7 @@ void core_jobs_free(struct core_job *j)
     while (j) {
         struct core_job *next = j->next;
 
+        core_round_leave(j);
         free(j->refs);
         free(j);
         j = next;
@@ -66,7 +70,7 @@ uint64_t core_next_job(struct core *c)
     return ++c->next_job;
 }
 
-static struct core_job *job_new(struct core *c, const struct notice_ref *refs, size_t n)
+struct core_job *core_job_new(struct core *c, const struct notice_ref *refs, size_t n)
 {
     struct core_job *j = calloc(1, sizeof *j);
 
@@ -82,7 +86,7 @@ static struct core_job *job_new(struct core *c, const struct notice_ref *refs, s
 
 size_t core_weight(const struct core_job *j)
 {
-    return j->way == WAY_AGENT ? j->nrefs : 1;
+    return j->way == WAY_AGENT && !j->one_event ? j->nrefs : 1;
 }
 
 static unsigned room(const struct core *c, const size_t in_flight[WAY_END])
@@ -102,10 +106,9 @@ unsigned core_room(const struct core *c)
     return room(c, c->in_flight);
 }
 
-/* Of the handler that a notice was made for; when that is gone, of the one that its target has. */
-static const struct config_handler *handler_for(struct core *c, const char *target_owner,
-                                                const char *made_for, const struct row *target,
-                                                uint32_t *ret_id)
+const struct config_handler *core_handler_for(struct core *c, const char *target_owner,
+                                              const char *made_for, const struct row *target,
+                                              uint32_t *ret_id)
 {
     const struct config_handler *h = core_handler_of(c, target_owner, made_for, ret_id);
     char name[33];
@@ -116,52 +119,64 @@ static const struct config_handler *handler_for(struct core *c, const char *targ
                                  row_str(target, TARGET_HANDLER, name, sizeof name), ret_id);
 }
 
-static unsigned way_of_notice(void *arg, const struct row *target, const char *handler)
+static unsigned way_of_notice(void *arg, struct txn *t, const struct row *notice,
+                              const struct row *target)
 {
     const struct config_handler *h;
-    char owner[33] = "";
+    char owner[33] = "", handler[33];
+    enum core_way way = core_round_way(arg, t, notice, target);
     size_t pos = 0;
     uint32_t id;
 
+    if (way != WAY_NONE)
+        return way;
     key_read_name(&target->key, &pos, owner);
-    h = handler_for(arg, owner, handler, target, &id);
-    return h ? core_way_of(h->kind) : WAY_DISPATCHER;
+    h = core_handler_for(arg, owner, row_str(notice, NOTICE_HANDLER, handler, sizeof handler),
+                         target, &id);
+    way = h ? core_way_of(h->kind) : WAY_NONE;
+    return way == WAY_NONE ? WAY_DISPATCHER : way; /* it will say why not */
 }
 
-/* One message more, behind *TAIL. */
+/* One message more, behind *TAIL: several jobs, if it is handed on. REFS: room for the largest. */
 static int claim_one(struct core *c, struct txn *t, int64_t now_ms, struct notice_ways *w,
-                     size_t in_flight[WAY_END], struct core_job **tail)
+                     struct notice_ref *refs, size_t in_flight[WAY_END], struct core_job **tail)
 {
-    struct notice_ref refs[NOTICE_BATCH_MAX];
     char uuid[UUID_TEXT_LEN + 1];
     size_t n;
     int err = notice_claim(t, now_ms, w, refs, &n, uuid);
 
     if (err)
         return err;
-    *tail = job_new(c, refs, n);
+    *tail = core_job_new(c, refs, n);
     if (!*tail)
         return txn_fail(t, ERR_NOMEM);
     memcpy((*tail)->uuid, uuid, sizeof uuid);
     (*tail)->way = (enum core_way)w->way;
-    in_flight[w->way] += core_weight(*tail);
-    return 0;
+    err = core_round_begin(c, t, *tail);
+    for (const struct core_job *j = *tail; j; j = j->next)
+        in_flight[j->way] += core_weight(j);
+    return err;
 }
 
 int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new)
 {
-    struct notice_ways w = {.way_of = way_of_notice, .digest_ms_of = core_digest_ms, .arg = c};
+    struct notice_ways w = {.way_of = way_of_notice,
+                            .digest_ms_of = core_digest_ms,
+                            .aggregates = core_aggregates,
+                            .arg = c};
+    struct notice_ref *refs = malloc(NOTICE_QUEUE_MAX * sizeof *refs);
     struct core_job **tail = ret_new;
     size_t in_flight[WAY_END];
-    int err = c->unsort_wanted ? notice_unsort(t) : 0;
+    int err = !refs ? ERR_NOMEM : c->unsort_wanted ? notice_unsort(t) : 0;
 
     *ret_new = NULL;
     memcpy(in_flight, c->in_flight, sizeof in_flight);
-    while (!err && (w.room = room(c, in_flight))) {
-        err = claim_one(c, t, now_ms, &w, in_flight, tail);
-        if (*tail)
+    while (!err && (w.room = c->claim_room = room(c, in_flight))) {
+        err = claim_one(c, t, now_ms, &w, refs, in_flight, tail);
+        while (*tail)
             tail = &(*tail)->next;
     }
+    free(refs);
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
@@ -292,6 +307,10 @@ static int object_cell(struct txn *t, const struct sa_object *o, const struct ke
         text = ev->service;
     else if (o->table == SA_DEFINITION && o->column == DEFINITION_DESCRIPTION)
         text = ev->description;
+    else if (o->table == SA_NOTICE && o->column == NOTICE_UUID)
+        text = ev->uuid;
+    else if (from == NOTICE_MESSAGE || (o->table == SA_NOTICE && o->column == NOTICE_MESSAGE))
+        text = ev->message; /* an event of several notices has its own */
     if (text) {
         *ret = (struct cell){.column = column,
                              .syntax = column->syntax,
@@ -372,10 +391,9 @@ static int notice_get(struct txn *t, const struct notice_ref *ref, struct row *r
     return row_get(t, sa_table_by_id(SA_NOTICE), k, ret);
 }
 
-static int fill_event(struct txn *t, const struct notice_ref *ref, const struct row *r,
-                      struct job *j, const struct config_handler *h)
+int core_event_fill(struct txn *t, const struct notice_ref *ref, const struct row *r,
+                    struct job_event *ev)
 {
-    struct job_event *ev = &j->events[j->nevents++];
     struct key def_key;
     struct row def;
 
@@ -400,9 +418,23 @@ static int fill_event(struct txn *t, const struct notice_ref *ref, const struct 
         row_str(&def, DEFINITION_DESCRIPTION, ev->description, sizeof ev->description);
         row_str(&def, DEFINITION_URL, ev->url, sizeof ev->url);
     }
-    if (!j->created_ms || row_int(r, NOTICE_CREATED) > j->created_ms)
+    return txn_error(t);
+}
+
+static void newest_created(struct job *j, const struct row *r)
+{
+    if (row_int(r, NOTICE_CREATED) > j->created_ms)
         j->created_ms = row_int(r, NOTICE_CREATED);
-    return fill_varbinds(t, ev, r, h);
+}
+
+static int fill_event(struct txn *t, const struct notice_ref *ref, const struct row *r,
+                      struct job *j, const struct config_handler *h)
+{
+    struct job_event *ev = &j->events[j->nevents++];
+    int err = core_event_fill(t, ref, r, ev);
+
+    newest_created(j, r);
+    return err ? err : fill_varbinds(t, ev, r, h);
 }
 
 /* "newest state per instance first" */
@@ -427,45 +459,88 @@ static const struct row *target_of(struct txn *t, const struct job *j, const str
     return ret;
 }
 
+/* Who delivers CJ; of a message that is handed on, the one that this job is for. NOTICE: of CJ. */
+static const struct config_handler *deliverer(struct core *c, struct txn *t, struct core_job *cj,
+                                              const struct job *j, const struct row *notice,
+                                              struct err *e)
+{
+    const struct config_handler *h;
+    char name[33];
+    struct key target_key;
+    struct row target;
+
+    if (cj->round) {
+        h = cj->handler ? core_handler_at(c, cj->handler)->config : NULL;
+        snprintf(name, sizeof name, "%s", cj->to.name);
+    } else {
+        row_str(notice, NOTICE_HANDLER, name, sizeof name);
+        h = core_handler_for(c, j->target_owner, name,
+                             target_of(t, j, notice, &target_key, &target), &cj->handler);
+    }
+    if (!h) {
+        err_set(e, ERR_NOTFOUND, "there is no handler '%s'", name);
+        return NULL;
+    }
+    if (!core_handler_at(c, cj->handler)->enabled) {
+        cj->handler = 0; /* this says nothing of whether it works */
+        err_set(e, ERR_AGAIN, "handler '%s' is disabled", h->name);
+        return NULL;
+    }
+    if (!h->kind->leads_to)
+        return h;
+    err_set(e, ERR_NOTFOUND, "handler '%s' leads to no handler that delivers", h->name);
+    return NULL;
+}
+
+static int fill_events(struct txn *t, const struct core_job *cj, struct job *j,
+                       const struct config_handler *h)
+{
+    struct key k;
+    struct row r;
+    int err = 0;
+
+    if (cj->one_event) {
+        j->nevents = 1;
+        err = core_aggregate(t, cj, j, &j->events[0], &r, &k);
+        return err ? err : fill_varbinds(t, &j->events[0], &r, h);
+    }
+    for (size_t i = 0; i < cj->nrefs && !err; i++) {
+        err = notice_get(t, &cj->refs[i], &r, &k);
+        if (!err)
+            err = fill_event(t, &cj->refs[i], &r, j, h);
+    }
+    if (j->nevents > 1)
+        qsort(j->events, j->nevents, sizeof *j->events, newest_first);
+    return err;
+}
+
 static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct job *j,
                      struct err *e)
 {
     const struct config_handler *h;
-    char handler[33];
-    struct key k, target_key;
-    struct row r, target;
+    struct key k;
+    struct row r;
     int err = notice_get(t, &cj->refs[0], &r, &k);
 
     if (err)
         return err_set(e, err, "the notice is gone");
     row_str(&r, NOTICE_TARGET_OWNER, j->target_owner, sizeof j->target_owner);
     row_str(&r, NOTICE_TARGET, j->target, sizeof j->target);
-    row_str(&r, NOTICE_HANDLER, handler, sizeof handler);
-    h = handler_for(c, j->target_owner, handler, target_of(t, j, &r, &target_key, &target),
-                    &cj->handler);
+    h = deliverer(c, t, cj, j, &r, e);
     if (!h)
-        return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
-    if (!core_handler_at(c, cj->handler)->enabled) {
-        cj->handler = 0; /* this says nothing of whether it works */
-        return err_set(e, ERR_AGAIN, "handler '%s' is disabled", h->name);
-    }
+        return e->code;
     j->id = cj->id;
     j->handler = cj->handler;
     memcpy(j->uuid, cj->uuid, sizeof j->uuid);
-    j->events = calloc(cj->nrefs, sizeof *j->events);
+    j->events = calloc(cj->one_event ? 1 : cj->nrefs, sizeof *j->events);
     if (!j->events)
         return err_set(e, ERR_NOMEM, "out of memory");
-    err = fill_recipients(t, &cj->refs[0], j);
-    if (!err)
+    /* Who is handed on to has a destination of its own: the target knows nothing of it. */
+    err = cj->round ? 0 : fill_recipients(t, &cj->refs[0], j);
+    if (!err && !cj->round)
         err = core_fill_overrides(t, h->kind, j);
-    for (size_t i = 0; i < cj->nrefs && !err; i++) {
-        if (i > 0)
-            err = notice_get(t, &cj->refs[i], &r, &k);
-        if (!err)
-            err = fill_event(t, &cj->refs[i], &r, j, h);
-    }
-    if (j->nevents > 1)
-        qsort(j->events, j->nevents, sizeof *j->events, newest_first);
+    if (!err)
+        err = fill_events(t, cj, j, h);
     return err ? err_set(e, err, "cannot be read back: %s", err_name(err)) : 0;
 }
 
@@ -480,14 +555,19 @@ static int push_outcome(struct core *c, struct outcome *o)
     return 0;
 }
 
+int core_job_answer(struct core *c, const struct core_job *cj, enum outcome_result result,
+                    const char *why)
+{
+    struct outcome o = {.job = cj->id, .result = (uint8_t)result, .confirmation = CONFIRM_NONE};
+
+    utf8_clean(o.error, sizeof o.error, why, strlen(why), false);
+    return push_outcome(c, &o);
+}
+
 /* It could not even be sent: the same way as an outcome. */
 static void fail_job(struct core *c, const struct core_job *cj, int code, const char *why)
 {
-    struct outcome o = {.job = cj->id, .confirmation = CONFIRM_NONE};
-
-    o.result = code == ERR_NOTFOUND ? OUTCOME_FAILED : OUTCOME_RETRY;
-    utf8_clean(o.error, sizeof o.error, why, strlen(why), false);
-    push_outcome(c, &o);
+    core_job_answer(c, cj, code == ERR_NOTFOUND ? OUTCOME_FAILED : OUTCOME_RETRY, why);
 }
 
 const char *core_way_name(enum core_way way)
@@ -510,7 +590,9 @@ static void send_job(struct core *c, struct txn *t, struct core_job *cj)
     if (!err) {
         job_write(&j, &b);
         err = b.err;
-        if (!err && to)
+        if (!err && cj->way == WAY_AGENT && !c->agent_has_master)
+            err = ERR_CLOSED; /* others got it all the same */
+        else if (!err && to)
             err = chan_send(to, DISPATCH_JOB, b.data, b.len);
         else if (!err)
             err = ERR_CLOSED;
@@ -687,17 +769,17 @@ static struct core_job *take_job(struct core *c, struct core_job **slot)
 }
 
 /* What a turn's outcomes say of a handler becomes one edit of its row. */
-static void count_outcome(struct core *c, const struct core_job *j, const struct outcome *o)
+void core_outcome_count(struct core *c, uint32_t handler, const struct outcome *o, size_t n)
 {
-    struct core_handler *h = core_handler_at(c, j->handler);
+    struct core_handler *h = core_handler_at(c, handler);
 
     if (!h) /* it never was, or has gone meanwhile */
         return;
     h->last = o;
     if (o->result == OUTCOME_DELIVERED)
-        h->delivered += (uint32_t)j->nrefs;
+        h->delivered += (uint32_t)n;
     else if (o->result == OUTCOME_FAILED)
-        h->failed += (uint32_t)j->nrefs;
+        h->failed += (uint32_t)n;
 }
 
 static void uncount_outcomes(struct core *c)
@@ -750,7 +832,7 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
         c->delivered += state == NOTICE_DELIVERED;
         c->failed += state == NOTICE_FAILED;
     }
-    count_outcome(c, j, o);
+    core_outcome_count(c, j->handler, o, j->nrefs);
     return err;
 }
 
@@ -796,12 +878,15 @@ int core_outcomes_apply(struct core *c, struct txn *t, int64_t now_ms)
     int err = 0;
 
     uncount_outcomes(c); /* a turn before may have failed */
+    for (size_t i = 0; i < c->noutcomes; i++)
+        core_round_outcomes_begin(*job_slot(c, c->outcomes[i].job));
     for (size_t i = 0; i < c->noutcomes && !err; i++) {
         const struct outcome *o = &c->outcomes[i];
-        const struct core_job *j = *job_slot(c, o->job);
+        struct core_job *j = *job_slot(c, o->job);
 
         if (j)
-            err = apply_outcome(c, t, j, o, now_ms);
+            err = j->round ? core_round_outcome(c, t, j, o, now_ms)
+                           : apply_outcome(c, t, j, o, now_ms);
     }
     for (size_t i = 0; i < c->nhandlers && !err; i++) {
         if (c->handlers[i] && c->handlers[i]->last)
@@ -865,7 +950,12 @@ static void lose_bucket(struct core *c, struct core_job **slot, enum core_way wa
     while (*slot) {
         if ((*slot)->way != way || is_answered(c, *slot))
             slot = &(*slot)->next;
-        else if (lose(c, *slot))
+        else if ((*slot)->round) { /* others may have got it: only this one is told again */
+            if (core_job_answer(c, *slot, OUTCOME_RETRY,
+                                "who delivers it ended before it answered"))
+                return;
+            slot = &(*slot)->next;
+        } else if (lose(c, *slot))
             return; /* their leases run out */
         else
             core_jobs_free(take_job(c, slot));

@@ -102,12 +102,12 @@ static void tell_source(struct core *c, uint32_t id)
 
 enum core_way core_way_of(const struct kind *k)
 {
-    return k->by_agent ? WAY_AGENT : WAY_DISPATCHER;
+    return k->leads_to ? WAY_NONE : k->by_agent ? WAY_AGENT : WAY_DISPATCHER;
 }
 
 struct chan *core_way_chan(const struct core *c, enum core_way way)
 {
-    return way == WAY_AGENT ? c->agent : c->dispatcher;
+    return way == WAY_NONE ? NULL : way == WAY_AGENT ? c->agent : c->dispatcher;
 }
 
 /* Which elements of a handler go with it: those with secrets only to where the file says. RET has
@@ -534,7 +534,7 @@ void core_parts_install(struct core *c, struct core_parts *x)
 /* ---- what managers change ---- */
 
 /* All properties as the file has them; core_properties_put() does the rest. */
-static int revert_properties(struct txn *t, const char *owner, const char *name)
+int core_properties_revert(struct txn *t, const char *owner, const char *name)
 {
     const struct sa_table *table = sa_table_by_id(SA_HANDLER_PROPERTY);
     struct key prefix = key_of_names(owner, name);
@@ -583,10 +583,12 @@ static int mark_handler(struct core *c, struct txn *t, const struct change *ch, 
     if (reverts) {
         err = enable_handler(t, owner, name);
         if (!err)
-            err = revert_properties(t, owner, name);
+            err = core_properties_revert(t, owner, name);
     }
     if (!err && (reverts || ch->table == SA_HANDLER_PROPERTY))
         err = core_properties_put(t, h->config);
+    if (!err && reverts)
+        err = core_leads_mend(c, t);
     if (!err && ch->table == SA_HANDLER &&
         row_enabled(t, SA_HANDLER, HANDLER_ENABLED, owner, name)) {
         err = notice_hurry(t, owner, name, now_ms);

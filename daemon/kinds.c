@@ -15,8 +15,13 @@ const size_t daemon_ndispatch_kinds = COUNT(daemon_dispatch_kinds);
 const struct dispatch_kind *const daemon_agent_kinds[] = {AGENT_KINDS(KIND)};
 const size_t daemon_nagent_kinds = COUNT(daemon_agent_kinds);
 
-static const struct kind
-    *all[COUNT(source_kinds) + COUNT(daemon_dispatch_kinds) + COUNT(daemon_agent_kinds)];
+#define DECLARE_TABLE(name) extern const struct kind name##_kind;
+CORE_KINDS(DECLARE_TABLE)
+#define TABLE_OF(name) &name##_kind,
+static const struct kind *const core_kinds[] = {CORE_KINDS(TABLE_OF)};
+
+static const struct kind *all[COUNT(source_kinds) + COUNT(daemon_dispatch_kinds) +
+                              COUNT(daemon_agent_kinds) + COUNT(core_kinds)];
 const struct kinds daemon_kinds = {all, COUNT(all)};
 
 /* A handler's kind is reached through its dispatch_kind, which is no constant expression; so the
@@ -31,4 +36,6 @@ static void __attribute__((constructor)) join(void)
         all[n++] = daemon_dispatch_kinds[i]->kind;
     for (size_t i = 0; i < COUNT(daemon_agent_kinds); i++)
         all[n++] = daemon_agent_kinds[i]->kind;
+    for (size_t i = 0; i < COUNT(core_kinds); i++)
+        all[n++] = core_kinds[i];
 }

@@ -13,6 +13,11 @@
 /* Those that the agent delivers (agent/notify.h). */
 #define AGENT_KINDS(X) X(agentx)
 
+/* Those that the core hands on to others: a table alone. */
+#define CORE_KINDS(X)                                                                              \
+    X(aggregate)                                                                                   \
+    X(publish)
+
 /* Their tables alone, for who checks rows and delivers nothing. */
 extern const struct kinds dispatch_kinds;
 

@@ -249,9 +249,9 @@ static void give_verdict(struct context *c, const uint8_t **p, size_t *left)
                              &r);
 }
 
-static unsigned a_way(void *arg, const struct row *target, const char *handler)
+static unsigned a_way(void *arg, struct txn *t, const struct row *notice, const struct row *target)
 {
-    (void)arg, (void)handler;
+    (void)arg, (void)t, (void)notice;
     return row_int(target, TARGET_STATES) & 2 ? 2 : 1;
 }
 

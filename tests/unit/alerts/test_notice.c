@@ -1019,12 +1019,14 @@ static void test_a_recovery_for_which_its_problem_made_room(void **state)
 
 enum { POST = 1 << 1, PIGEON = 1 << 2 }; /* boss has pigeons */
 
-static unsigned way_of_handler(void *arg, const struct row *target, const char *handler)
+static unsigned way_of_handler(void *arg, struct txn *t, const struct row *notice,
+                               const struct row *target)
 {
     char name[33];
     size_t pos = 0;
 
-    assert_string_equal(handler, arg);
+    (void)t;
+    assert_string_equal(row_str(notice, NOTICE_HANDLER, name, sizeof name), arg);
     assert_true(key_read_name(&target->key, &pos, name) && key_read_name(&target->key, &pos, name));
     return strcmp(name, "boss") ? 1 : 2;
 }
