@@ -263,7 +263,8 @@ def test_digest_by_template(host, serve):
     m, = server.wait()
     assert m.message["Subject"] == "200 at ops"
     (_, _), (_, html) = parts(m)
-    assert re.findall(r"<li>(cpu\d+) CRITICAL -</li>", html) == [f"cpu{i}" for i in range(199, -1, -1)]
+    order = re.findall(r"<li>(cpu\d+) CRITICAL -</li>", html)
+    assert order == [f"cpu{i}" for i in reversed(range(200))]
 
 
 def test_target_overrides_templates(host, serve):
@@ -346,7 +347,8 @@ def test_mails_of_an_alert_are_one_thread(host, serve):
     before.stop()
     after = Host(before.program)
     after.handler("smtp", **plain(server.port))
-    after.deliver(told[0], recipients=["bob@example.net"], uuid="0a0b0c0d-1111-4222-8333-000000000000")
+    after.deliver(told[0], recipients=["bob@example.net"],
+                  uuid="0a0b0c0d-1111-4222-8333-000000000000")
     assert server.wait(7)[6].raw == raw
     assert after.stop() == 0
 
