@@ -24,6 +24,7 @@ struct exchange {
     struct exchange *next, **pprev;
     session_answered *cb; /* NULL: the caller has its result already */
     void *arg;
+    struct v3_state *v3; /* of version 3; ends with the exchange */
 };
 
 /* Sessions leave the set only at the start of a turn: descriptors that the loop polled keep their
@@ -33,12 +34,15 @@ struct session_set {
     struct loop_source source;
     struct session **items;
     size_t n, cap, dead;
-    netsnmp_large_fd_set fds; /* scratch: net-snmp speaks fd sets only; always left empty */
+    netsnmp_large_fd_set fds;     /* scratch: net-snmp speaks fd sets only; always left empty */
+    struct engine_cache *engines; /* of version 3, as is the next; NULL until the first */
+    struct keyring *keyring;
 };
 
 struct session {
     struct session_set *set;
-    void *handle; /* of net-snmp's single-session API */
+    void *handle;  /* of net-snmp's single-session API; NULL: version 3 */
+    struct v3 *v3; /* else NULL */
     int fd;
     struct exchange *waiting;
     unsigned nwaiting;
@@ -46,6 +50,24 @@ struct session {
     int64_t due_mono_ms;    /* when net-snmp wants to resend or give up; INT64_MAX: never */
     bool dead;
 };
+
+struct exchange *exchange_new(struct session *s, session_answered *cb, void *arg);
+void exchange_free(struct exchange *x);
+/* For the caller of what waited, with CB: PDU is its response, if there is a RESULT of 0; REPORT:
+ * the name of what came instead, or NULL. */
+void session_answer(struct session *s, session_answered *cb, void *arg, int result,
+                    const netsnmp_pdu *pdu, const char *report);
+int session_socket_flags(int fd, struct err *e);
+
+/* v3.c: the same for sessions of version 3, with a socket, timers and messages of our own. net-snmp
+ * encodes and parses PDUs, as with the other versions. */
+int v3_open(struct session *s, const struct session_options *o, struct err *e);
+void v3_close(struct session *s);
+int v3_send(struct session *s, struct pdu *p, session_answered *cb, void *arg, struct err *e);
+void v3_read(struct session *s);
+int64_t v3_due(const struct session *s);
+void v3_run_timers(struct session *s);
+void v3_state_free(struct v3_state *v);
 
 int session_set_add(struct session_set *set, struct session *s);
 void session_find_due(struct session *s);

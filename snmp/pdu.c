@@ -56,6 +56,9 @@ static const int raw_commands[] = {
     [PDU_SET] = SNMP_MSG_SET, [PDU_TRAP] = SNMP_MSG_TRAP2,      [PDU_INFORM] = SNMP_MSG_INFORM,
 };
 
+static const long raw_versions[] = {
+    [SNMP_V1] = SNMP_VERSION_1, [SNMP_V2C] = SNMP_VERSION_2c, [SNMP_V3] = SNMP_VERSION_3};
+
 static bool known_in_v1(enum pdu_command c)
 {
     return c != PDU_GETBULK && c != PDU_INFORM;
@@ -78,7 +81,7 @@ struct pdu *pdu_new(enum snmp_version version, enum pdu_command command)
         free(p);
         return NULL;
     }
-    p->raw->version = version == SNMP_V1 ? SNMP_VERSION_1 : SNMP_VERSION_2c;
+    p->raw->version = raw_versions[version];
     return p;
 }
 

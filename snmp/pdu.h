@@ -4,9 +4,9 @@
 
 #include "snmp/value.h"
 
-enum snmp_version { SNMP_V1, SNMP_V2C };
+enum snmp_version { SNMP_V1, SNMP_V2C, SNMP_V3 };
 
-/* "1" and "2c" (and "v1", "v2c"): 0 or ERR_SYNTAX. */
+/* "1" and "2c" (and "v1", "v2c"), those with a community: 0 or ERR_SYNTAX. */
 int snmp_version_parse(enum snmp_version *ret, const char *text);
 
 enum pdu_command { PDU_GET, PDU_GETNEXT, PDU_GETBULK, PDU_SET, PDU_TRAP, PDU_INFORM };
@@ -50,8 +50,9 @@ struct varbind {
 /* An answer, borrowed for the call that hands it over. */
 struct answer {
     int error_status;
-    int error_index;  /* 1-based; 0: none */
-    const void *next; /* private */
+    int error_index;    /* 1-based; 0: none */
+    const char *report; /* it is none, but a report: "unknownUserNames (no such ...)"; else NULL */
+    const void *next;   /* private */
 };
 /* The next varbind; false at the end. A varbind whose type nobody knows reads as NULL. */
 bool answer_next(struct answer *a, struct varbind *ret);

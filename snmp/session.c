@@ -47,7 +47,7 @@ int snmp_start(const char *program, struct err *e)
 static int check_options(const struct session_options *o, struct err *e)
 {
     size_t len = o->community ? strlen(o->community) : 0;
-    if (len < 1 || len > COMMUNITY_MAX)
+    if (o->version != SNMP_V3 && (len < 1 || len > COMMUNITY_MAX))
         return err_set(e, ERR_INVALID, "a community has 1 to %d octets", COMMUNITY_MAX);
     if (o->timeout_ms < 1 || o->timeout_ms > TIMEOUT_MAX_MS)
         return err_set(e, ERR_INVALID, "a timeout is from 1 to %d ms", TIMEOUT_MAX_MS);
@@ -66,7 +66,7 @@ static int net_error(struct err *e, const char *what, int code)
 
 /* Both flags are missing on what net-snmp opens; without the first a full socket buffer would stop
  * the loop, without the second children would inherit the socket. */
-static int set_socket_flags(int fd, struct err *e)
+int session_socket_flags(int fd, struct err *e)
 {
     int status = fcntl(fd, F_GETFL);
     if (status < 0 || fcntl(fd, F_SETFL, status | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC))
@@ -92,7 +92,7 @@ static int open_handle(struct session *s, const struct session_options *o, struc
     if (!s->handle)
         return net_error(e, address, snmp_errno);
     s->fd = snmp_sess_transport(s->handle)->sock;
-    return set_socket_flags(s->fd, e);
+    return session_socket_flags(s->fd, e);
 }
 
 /* The kernel's choice of where a datagram to TO would come from; nothing is sent for it. */
@@ -127,7 +127,7 @@ int session_open(struct session **ret, struct session_set *set, const struct ses
     s->set = set;
     s->fd = -1;
     s->due_mono_ms = INT64_MAX;
-    err = open_handle(s, o, e);
+    err = o->version == SNMP_V3 ? v3_open(s, o, e) : open_handle(s, o, e);
     if (err)
         goto out;
     if (o->version == SNMP_V1)
@@ -152,12 +152,13 @@ void session_close(struct session *s)
     s->set->dead++;
 }
 
-static void exchange_free(struct exchange *x)
+void exchange_free(struct exchange *x)
 {
     *x->pprev = x->next;
     if (x->next)
         x->next->pprev = x->pprev;
     x->session->nwaiting--;
+    v3_state_free(x->v3);
     free(x);
 }
 
@@ -170,6 +171,7 @@ void session_destroy(struct session *s)
         snmp_sess_close(s->handle);
     while (s->waiting)
         exchange_free(s->waiting);
+    v3_close(s);
     free(s);
 }
 
@@ -197,16 +199,16 @@ static const struct outcome_of_op *outcome_find(int op)
     return NULL;
 }
 
-static void answer_caller(struct session *s, session_answered *cb, void *arg, int result,
-                          const netsnmp_pdu *pdu)
+void session_answer(struct session *s, session_answered *cb, void *arg, int result,
+                    const netsnmp_pdu *pdu, const char *report)
 {
-    struct answer a = {0};
+    struct answer a = {.report = report};
     if (!cb || s->dead)
         return;
     if (!result && (!pdu || pdu->command != SNMP_MSG_RESPONSE))
         result = ERR_PROTOCOL;
     if (result) {
-        cb(arg, result, NULL);
+        cb(arg, result, report ? &a : NULL);
         return;
     }
     a.error_status = (int)pdu->errstat;
@@ -229,11 +231,11 @@ static int on_callback(int op, netsnmp_session *session, int reqid, netsnmp_pdu 
     x->cb = NULL;
     if (o->last)
         exchange_free(x);
-    answer_caller(s, cb, arg, o->result, pdu);
+    session_answer(s, cb, arg, o->result, pdu, NULL);
     return 1;
 }
 
-static struct exchange *exchange_new(struct session *s, session_answered *cb, void *arg)
+struct exchange *exchange_new(struct session *s, session_answered *cb, void *arg)
 {
     struct exchange *x = calloc(1, sizeof *x);
     if (!x)
@@ -291,7 +293,7 @@ int session_send(struct session *s, struct pdu *p, session_answered *cb, void *a
     else if (!cb != (p->command == PDU_TRAP))
         err = err_set(e, ERR_INVALID, "requests are answered, traps are not");
     else
-        err = send_raw(s, p, cb, arg, e);
+        err = s->v3 ? v3_send(s, p, cb, arg, e) : send_raw(s, p, cb, arg, e);
     pdu_free(p);
     return err;
 }
@@ -311,6 +313,10 @@ void session_find_due(struct session *s)
     s->due_mono_ms = INT64_MAX;
     if (!s->nwaiting)
         return;
+    if (s->v3) {
+        s->due_mono_ms = v3_due(s);
+        return;
+    }
     snmp_sess_select_info2_flags(s->handle, &nfds, &s->set->fds, &wait, &block,
                                  NETSNMP_SELECT_NOALARMS);
     NETSNMP_LARGE_FD_CLR(s->fd, &s->set->fds);
@@ -328,6 +334,10 @@ static bool has_datagram(int fd)
 void session_read(struct session *s)
 {
     int reads = 0;
+    if (s->v3) {
+        v3_read(s);
+        return;
+    }
     do {
         NETSNMP_LARGE_FD_SET(s->fd, &s->set->fds);
         snmp_sess_read2(s->handle, &s->set->fds);
@@ -337,5 +347,8 @@ void session_read(struct session *s)
 
 void session_run_timers(struct session *s)
 {
-    snmp_sess_timeout(s->handle);
+    if (s->v3)
+        v3_run_timers(s);
+    else
+        snmp_sess_timeout(s->handle);
 }

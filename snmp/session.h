@@ -1,6 +1,8 @@
-/* SNMP sessions with remote entities, v1 and v2c, over UDP on IPv4 and IPv6, asynchronous. Nothing
- * here blocks: addresses are numeric (snmp/resolve.h makes them so), sockets are non-blocking, time
- * is kept by the loop (snmp/source.h).
+/* SNMP sessions with remote entities, v1, v2c and v3, over UDP on IPv4 and IPv6, asynchronous.
+ * Nothing here blocks: addresses are numeric (snmp/resolve.h makes them so), sockets are
+ * non-blocking, time is kept by the loop (snmp/source.h), and with version 3 the engine of the
+ * other side is discovered while requests wait (RFC 3414 section 4), and known to later sessions of
+ * the same set.
  *
  * net-snmp's library is started once per process by snmp_start(): no configuration files, no MIB
  * files, nothing persistent, no SIGALRM, no log output. Its client half is not re-entrant: use it
@@ -8,6 +10,7 @@
 #ifndef SNMP_SESSION_H
 #define SNMP_SESSION_H
 
+#include "snmp/engine.h"
 #include "snmp/pdu.h"
 #include "snmp/resolve.h"
 #include "snmp/source.h"
@@ -15,9 +18,22 @@
 /* PROGRAM is what net-snmp calls the application. Calling it again does nothing. */
 int snmp_start(const char *program, struct err *e);
 
+/* A user of version 3, and our own engine, which is the authority for its traps. All is copied but
+ * the clock, which must live as long as the session. */
+struct session_user {
+    const char *name;                          /* 1..USM_USER_MAX octets */
+    enum usm_auth auth;                        /* USM_NO_AUTH: noAuthNoPriv */
+    enum usm_priv priv;                        /* USM_NO_PRIV: no more than authNoPriv */
+    const char *auth_password, *priv_password; /* USM_PASSWORD_MIN..MAX octets; secrets */
+    const char *context;                       /* at most USM_CONTEXT_MAX octets */
+    struct engine_id engine;
+    const struct engine_clock *clock;
+};
+
 struct session_options {
     enum snmp_version version;
-    const char *community; /* 1..255 octets; copied; a secret */
+    const char *community;           /* v1, v2c: 1..255 octets; copied; a secret */
+    const struct session_user *user; /* v3 */
     struct address address;
     uint32_t timeout_ms; /* for each attempt, 1 .. 600000 */
     unsigned retries;    /* attempts after the first, at most 100 */
@@ -36,8 +52,10 @@ int session_open(struct session **ret, struct session_set *set, const struct ses
 void session_close(struct session *s);
 
 /* RESULT 0: A is the answer (look at error_status); ERR_TIMEOUT: all attempts went unanswered;
- * ERR_NETWORK, ERR_PROTOCOL. A is NULL unless 0. Called from the loop, never inside session_send.
- */
+ * ERR_NETWORK, ERR_PROTOCOL. A is NULL then. With version 3 the other side may have refused with a
+ * report, of which A has the name and nothing else: ERR_PERMANENT (an unknown user, a wrong
+ * digest ...), ERR_TEMPORARY (not in its time window, whatever we do), or ERR_TIMEOUT, A not NULL
+ * (there was a report that proves nothing). Called from the loop, never inside session_send. */
 typedef void session_answered(void *arg, int result, struct answer *a);
 
 /* Send P, which is taken over in every case. Requests and informs: CB is called once, if 0 was

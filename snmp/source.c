@@ -87,6 +87,8 @@ void session_set_free(struct session_set *set)
     for (size_t i = 0; i < set->n; i++)
         session_destroy(set->items[i]);
     free(set->items);
+    engine_cache_free(set->engines);
+    keyring_free(set->keyring);
     netsnmp_large_fd_set_cleanup(&set->fds);
     free(set);
 }
