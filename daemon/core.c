@@ -357,8 +357,10 @@ static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
         if (open_link(c, &c->poller, fd, core_poller_frame, on_poller_close))
             core_poller_greet(c);
     } else if (l->peer == STAGE_DISPATCHER) {
-        if (open_link(c, &c->dispatcher, fd, core_dispatcher_frame, on_dispatcher_close))
+        if (open_link(c, &c->dispatcher, fd, core_dispatcher_frame, on_dispatcher_close)) {
+            core_engine_greet(c);
             core_handlers_greet(c, WAY_DISPATCHER);
+        }
     } else {
         close(fd);
     }
@@ -409,6 +411,8 @@ static int resume(struct core *c, struct err *e)
     err = instances_resume(t, alive, now);
     if (!err)
         err = notice_recover(t, clock_wall_ms());
+    if (err >= 0)
+        err = core_engine_resume(c, t);
     if (err < 0)
         txn_fail(t, err);
     return txn_commit(t, e);

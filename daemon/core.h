@@ -180,6 +180,8 @@ struct core {
     size_t ntrials;
     bool trials_recovered; /* what the core before had under way was given up */
 
+    struct dispatch_engine engine;
+
     struct core_retention *retention;
 
     struct stage_process processes[STAGE_LAST + 1];
@@ -352,6 +354,11 @@ void core_retention_stop(struct core *c); /* also when it was not started */
 /* core_clock.c: the wall clock is set. At each turn, before it does anything by the wall clock. */
 void core_clock_start(struct core *c);
 int core_clock_follow(struct core *c, const struct judge_now *now);
+
+/* core_engine.c: which SNMP engine this is. resume: once for each core, in the transaction that
+ * makes it ready; boots are those of T then. greet: a new dispatcher. */
+int core_engine_resume(struct core *c, struct txn *t);
+void core_engine_greet(struct core *c);
 
 /* core_process.c: what the parent says of a process; its CPU and memory, from /proc. */
 void core_on_process(void *arg, const struct stage_process *p, int stat);

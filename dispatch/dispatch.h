@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/kind.h"
 #include "mibs/schema.h"
+#include "snmp/engine.h"
 
 enum {
     /* core → dispatcher or agent */
@@ -18,6 +19,7 @@ enum {
     DISPATCH_CANCEL = 4,          /* u64 job id: give up if not yet on the wire */
     DISPATCH_CHECK = 5,           /* struct job: could it be delivered? It is not sent */
     DISPATCH_HANDLER_CHANGED = 6, /* as DISPATCH_HANDLER: someone has just configured it so */
+    DISPATCH_ENGINE = 7,          /* struct dispatch_engine, before the first handler */
     /* dispatcher or agent → core */
     DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
     DISPATCH_CHECKED = 17, /* struct checked: exactly one for each check */
@@ -38,6 +40,15 @@ void dispatch_handler_release(struct dispatch_handler *h); /* all but H itself *
 void dispatch_handler_write(const struct dispatch_handler *h, struct buf *b);
 int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kinds, struct rd *r,
                           struct err *e);
+
+/* The daemon's SNMP engine (RFC 3411), which the core keeps: its boots rise whenever a core starts.
+ */
+struct dispatch_engine {
+    struct engine_id id;
+    struct engine_clock clock; /* boots 0: the core has not said yet */
+};
+void dispatch_engine_write(const struct dispatch_engine *x, struct buf *b);
+int dispatch_engine_read(struct dispatch_engine *ret, struct rd *r, struct err *e);
 
 /* A varbind, fully instanced: the OID below ROOT.1 and the value as the table's getter gives it. */
 struct job_varbind {
@@ -141,6 +152,8 @@ struct dispatch_kind {
 struct loop *service_loop(struct service *s);
 void *service_place(const struct service *s); /* as the stage gave it to dispatcher_new() */
 const struct dispatch_handler *service_handler(const struct service *s);
+/* Lives as long as the dispatcher, and follows what the core says. */
+const struct dispatch_engine *service_engine(const struct service *s);
 void service_done(struct service *s, const struct outcome *o);
 /* The same with OUTCOME_RETRY and WHY, which is UTF-8, and nobody reached. */
 void service_retry(struct service *s, uint64_t job, const char *why);

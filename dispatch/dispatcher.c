@@ -53,6 +53,7 @@ struct dispatcher {
     struct loop *loop;
     void *place;
     struct chan *core;
+    struct dispatch_engine engine;
     const struct dispatch_kind *kinds[KINDS_MAX];
     const struct kind *kind_items[KINDS_MAX];
     struct kinds kind_list;
@@ -244,6 +245,11 @@ void *service_place(const struct service *s)
 const struct dispatch_handler *service_handler(const struct service *s)
 {
     return &s->handler;
+}
+
+const struct dispatch_engine *service_engine(const struct service *s)
+{
+    return &s->dispatcher->engine;
 }
 
 /* Its handler has answered: false if it was not asked. */
@@ -453,6 +459,13 @@ static int on_handler_gone(struct dispatcher *d, struct rd *r)
     return 0;
 }
 
+static int on_engine(struct dispatcher *d, struct rd *r)
+{
+    struct err e;
+
+    return dispatch_engine_read(&d->engine, r, &e) ? ERR_PROTOCOL : 0;
+}
+
 /* ---- jobs ---- */
 
 static const struct kind *kind_of_handler(void *arg, uint32_t handler)
@@ -551,6 +564,7 @@ static const struct {
     {DISPATCH_HANDLER, on_handler}, {DISPATCH_HANDLER_GONE, on_handler_gone},
     {DISPATCH_JOB, on_job},         {DISPATCH_CANCEL, on_cancel},
     {DISPATCH_CHECK, on_check},     {DISPATCH_HANDLER_CHANGED, on_handler_changed},
+    {DISPATCH_ENGINE, on_engine},
 };
 
 int dispatcher_frame(struct dispatcher *d, uint16_t type, const uint8_t *payload, size_t len)

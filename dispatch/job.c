@@ -106,6 +106,29 @@ int dispatch_handler_read(struct dispatch_handler *ret, const struct kinds *kind
     return err;
 }
 
+/* ---- the engine ---- */
+
+void dispatch_engine_write(const struct dispatch_engine *x, struct buf *b)
+{
+    buf_blob(b, x->id.octets, x->id.len);
+    buf_u32(b, x->clock.boots);
+    buf_u64(b, (uint64_t)x->clock.started_mono_ms);
+}
+
+int dispatch_engine_read(struct dispatch_engine *ret, struct rd *r, struct err *e)
+{
+    struct slice id = rd_blob(r);
+    struct dispatch_engine x = {0};
+
+    x.clock.boots = rd_u32(r);
+    x.clock.started_mono_ms = (int64_t)rd_u64(r);
+    if (rd_end(r) || engine_id_set(&x.id, id.data, id.len) || x.clock.boots == 0 ||
+        x.clock.boots > USM_BOOTS_MAX)
+        return broken(e, "engine");
+    *ret = x;
+    return 0;
+}
+
 /* ---- varbinds and events ---- */
 
 enum { VARBIND_LEN_MIN = 17 }; /* count, syntax, number, blob's length */

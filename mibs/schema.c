@@ -310,6 +310,10 @@ static const struct sa_column system_columns[] = {
      .help = "Notices that were cancelled, by a manager or since there was nobody left to tell."},
     {HIDDEN(SYSTEM_ALIVE_MONO, "saSystemAliveMono", SA_VOLATILE),
      .help = "When the core was last alive, by the monotonic clock."},
+    {NUMBER(SYSTEM_ENGINE_ID, "saSystemEngineId", SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 32),
+     .help = "The SNMP engine that the daemon's traps of version 3 come from."},
+    {HIDDEN(SYSTEM_ENGINE_BOOTS, "saSystemEngineBoots", SA_DURABLE),
+     .help = "How often that engine was started."},
 };
 static const struct sa_table system_table = {
     .id = SA_SYSTEM,

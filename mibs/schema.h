@@ -172,6 +172,8 @@ enum { /* saSystem: scalars, index 0 */
     SYSTEM_NOTICES_SUPPRESSED = 26, /* Counter32, durable, as is the next */
     SYSTEM_NOTICES_CANCELLED = 27,
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
+    SYSTEM_ENGINE_ID = 201,   /* hidden, durable: SnmpEngineID of the daemon */
+    SYSTEM_ENGINE_BOOTS = 202, /* hidden, durable: snmpEngineBoots of the core that runs */
 };
 
 enum { /* saProcessTable (process 1..) volatile */

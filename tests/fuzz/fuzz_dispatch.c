@@ -60,16 +60,28 @@ static bool checked(struct rd *r, struct buf *b)
     return true;
 }
 
+static bool engine(struct rd *r, struct buf *b)
+{
+    struct dispatch_engine x;
+    struct err e;
+
+    if (dispatch_engine_read(&x, r, &e))
+        return false;
+    REQUIRE(x.clock.boots > 0 && x.id.len >= ENGINE_ID_MIN);
+    dispatch_engine_write(&x, b);
+    return true;
+}
+
 FUZZ_TARGET(dispatch)
 {
-    static bool (*const parts[])(struct rd *, struct buf *) = {handler, job, outcome};
+    static bool (*const parts[])(struct rd *, struct buf *) = {handler, job, outcome, engine, checked};
     bool (*part)(struct rd *, struct buf *);
     struct buf first, second;
     struct rd r;
 
     if (!size)
         return 0;
-    part = data[0] == 'c' ? checked : parts[data[0] % 3];
+    part = parts[data[0] % 5];
     buf_init(&first, 4 * size + 64);
     buf_init(&second, 4 * size + 64);
     rd_init(&r, data + 1, size - 1);

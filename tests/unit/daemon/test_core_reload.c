@@ -123,6 +123,7 @@ static const struct kind *no_kind(void *arg, uint32_t handler)
 
 static int to_deliver(struct play *p, int peer, uint16_t type, const uint8_t *payload, size_t len)
 {
+    struct dispatch_engine engine;
     struct dispatch_handler h;
     struct job j;
     struct err e;
@@ -136,6 +137,9 @@ static int to_deliver(struct play *p, int peer, uint16_t type, const uint8_t *pa
         note(p, peer, "job to %u;", j.handler);
         p->jobs[p->njobs++ % COUNT(p->jobs)] = j.id;
         job_release(&j);
+    } else if (type == DISPATCH_ENGINE) {
+        assert_int_equal(peer, DISPATCHER);
+        assert_int_equal(dispatch_engine_read(&engine, &r, &e), 0);
     } else {
         assert_true(type == DISPATCH_HANDLER || type == DISPATCH_HANDLER_CHANGED);
         assert_int_equal(dispatch_handler_read(&h, &daemon_kinds, &r, &e), 0);

@@ -297,6 +297,39 @@ static void handler_round_trip(void **state)
     buf_release(&b);
 }
 
+static void engine_round_trip(void **state)
+{
+    struct dispatch_engine x = {.id = {{0x80, 0, 0x1f, 0x88, 4, 'a'}, 6}, .clock = {7, 70000}}, y;
+    static const struct dispatch_engine bad[] = {
+        {.id = {{1, 2, 3, 4}, 4}, .clock = {1, 0}},
+        {.id = {{1, 2, 3, 4, 5}, 5}, .clock = {0, 0}},
+        {.id = {{1, 2, 3, 4, 5}, 5}, .clock = {UINT32_C(1) << 31, 0}},
+        {.id = {{0, 0, 0, 0, 0}, 5}, .clock = {1, 0}},
+    };
+    struct buf b;
+    struct rd r;
+
+    (void)state;
+    buf_init(&b, 256);
+    dispatch_engine_write(&x, &b);
+    rd_init(&r, b.data, b.len);
+    assert_int_equal(dispatch_engine_read(&y, &r, NULL), 0);
+    assert_true(engine_id_equal(&x.id, &y.id));
+    assert_int_equal(y.clock.boots, 7);
+    assert_int_equal(y.clock.started_mono_ms, 70000);
+    for (size_t n = 0; n < b.len; n++) {
+        rd_init(&r, b.data, n);
+        assert_int_equal(dispatch_engine_read(&y, &r, NULL), ERR_SYNTAX);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        buf_clear(&b);
+        dispatch_engine_write(&bad[i], &b);
+        rd_init(&r, b.data, b.len);
+        assert_int_equal(dispatch_engine_read(&y, &r, NULL), ERR_SYNTAX);
+    }
+    buf_release(&b);
+}
+
 static void outcome_round_trip(void **state)
 {
     struct outcome_recipient list[] = {
@@ -378,6 +411,7 @@ int main(void)
         cmocka_unit_test(job_of_random_octets),
         cmocka_unit_test(job_uuid_of_other_characters),
         cmocka_unit_test(handler_round_trip),
+        cmocka_unit_test(engine_round_trip),
         cmocka_unit_test(outcome_round_trip),
         cmocka_unit_test(checked_round_trip),
     };
