@@ -202,6 +202,20 @@ static void queue_fail(struct destination *d, uint8_t state, const char *words)
         notification_done(d->queue.first, state, words);
 }
 
+/* What a receiver of version 3 said instead of an acknowledgement. */
+static void on_report(struct notification *n, int result, const char *report)
+{
+    char words[160];
+
+    if (result == ERR_TIMEOUT)
+        snprintf(words, sizeof words,
+                 "the inform was not acknowledged in time; without proof the receiver said %s",
+                 report);
+    else
+        snprintf(words, sizeof words, "the receiver said %s", report);
+    notification_done(n, result == ERR_PERMANENT ? NOTICE_FAILED : NOTICE_PENDING, words);
+}
+
 static void on_answer(void *arg, int result, struct answer *a)
 {
     struct notification *n = arg;
@@ -209,9 +223,11 @@ static void on_answer(void *arg, int result, struct answer *a)
     char words[96];
 
     loop_timer_set(d->pump, 0);
-    d->silent = result != 0;
-    if (result) {
-        d->stale = true;
+    d->silent = result && !a;
+    d->stale |= result != 0; /* its file of passwords may be another by then */
+    if (result && a) {
+        on_report(n, result, a->report);
+    } else if (result) {
         notification_done(n, NOTICE_PENDING,
                           result == ERR_TIMEOUT ? "the inform was not acknowledged in time"
                                                 : "the inform could not be sent");
@@ -234,7 +250,9 @@ static void send_one(struct destination *d, struct notification *n)
 {
     struct notification_form form = {.version = n->job->version,
                                      .command = n->job->command,
-                                     .security_len = strlen(d->endpoint.community)};
+                                     .security_len = n->job->version == SNMP_V3
+                                                         ? USM_OVERHEAD_MAX
+                                                         : strlen(d->endpoint.community)};
     bool inform = form.command == PDU_INFORM;
     struct pdu *p = NULL;
     struct err e;
@@ -278,6 +296,37 @@ static void on_pump(void *arg)
         loop_timer_set(d->pump, 0);
 }
 
+static int open_with_user(struct destination *d, struct session_options *o, struct err *e)
+{
+    const struct service *s = d->snmp->service;
+    const struct endpoint *to = &d->endpoint;
+    char auth[USM_PASSWORD_MAX + 1] = "", priv[USM_PASSWORD_MAX + 1] = "";
+    struct session_user user = {
+        .name = to->user,
+        .auth = to->auth,
+        .priv = to->priv,
+        .auth_password = *to->auth_password ? to->auth_password : auth,
+        .priv_password = *to->priv_password ? to->priv_password : priv,
+        .context = to->context,
+        .engine = snmp_engine_id(s),
+        .clock = &service_engine(s)->clock,
+    };
+    int err = 0;
+
+    if (!user.clock->boots)
+        return err_set(e, ERR_AGAIN, "the core has not said yet which SNMP engine this is");
+    if (to->auth && !*to->auth_password)
+        err = snmp_password(auth, s, "authPasswordFile", e);
+    if (!err && to->priv && !*to->priv_password)
+        err = snmp_password(priv, s, "privPasswordFile", e);
+    o->user = &user;
+    if (!err)
+        err = session_open(&d->session, d->snmp->sessions, o, e);
+    explicit_bzero(auth, sizeof auth);
+    explicit_bzero(priv, sizeof priv);
+    return err;
+}
+
 static int open_session(struct destination *d, const struct address *address, struct err *e)
 {
     const struct values *v = &service_handler(d->snmp->service)->values;
@@ -292,6 +341,8 @@ static int open_session(struct destination *d, const struct address *address, st
             (unsigned)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "retries"),
     };
 
+    if (o.version == SNMP_V3)
+        return open_with_user(d, &o, e);
     return session_open(&d->session, d->snmp->sessions, &o, e);
 }
 
@@ -345,7 +396,7 @@ static void destination_free(struct destination *d)
     resolve_cancel(d->lookup);
     session_close(d->session);
     loop_timer_del(d->pump);
-    explicit_bzero(d->endpoint.community, sizeof d->endpoint.community);
+    explicit_bzero(&d->endpoint, sizeof d->endpoint);
     free(d);
 }
 
@@ -374,8 +425,11 @@ static void make_room(struct snmp *m)
 
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->community, b->community) == 0;
+    return a->port == b->port && a->auth == b->auth && a->priv == b->priv &&
+           strcmp(a->host, b->host) == 0 && strcmp(a->community, b->community) == 0 &&
+           strcmp(a->user, b->user) == 0 && strcmp(a->context, b->context) == 0 &&
+           strcmp(a->auth_password, b->auth_password) == 0 &&
+           strcmp(a->priv_password, b->priv_password) == 0;
 }
 
 static struct destination *destination_new(struct snmp *m, const struct endpoint *to)
@@ -458,7 +512,7 @@ static void send_to(struct snmp_job *x, size_t recipient)
         enqueue(x, d, recipient);
     else
         recipient_note(x, recipient, NOTICE_PENDING, "out of memory");
-    explicit_bzero(to.community, sizeof to.community);
+    explicit_bzero(&to, sizeof to);
 }
 
 /* ---- the kind ---- */

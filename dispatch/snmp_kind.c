@@ -6,10 +6,20 @@
 
 #include <arpa/inet.h>
 
+#include "poll/secret.h"
+
 /* ---- properties ---- */
 
-static const char *const versions[] = {"1", "2c", NULL};
-static const enum snmp_version snmp_versions[] = {SNMP_V1, SNMP_V2C}; /* of each */
+static const char *const versions[] = {"1", "2c", "3", NULL};
+static const enum snmp_version snmp_versions[] = {SNMP_V1, SNMP_V2C, SNMP_V3}; /* of each */
+static const char *const levels[] = {"noAuthNoPriv", "authNoPriv", "authPriv", NULL};
+enum { NO_AUTH_NO_PRIV, AUTH_NO_PRIV, AUTH_PRIV };
+static const char *const auth_protocols[] = {"MD5",     "SHA",     "SHA-224", "SHA-256",
+                                             "SHA-384", "SHA-512", NULL};
+static const enum usm_auth auths[] = {USM_MD5,     USM_SHA,     USM_SHA_224,
+                                      USM_SHA_256, USM_SHA_384, USM_SHA_512};
+static const char *const priv_protocols[] = {"DES", "AES", "AES-192", "AES-256", NULL};
+static const enum usm_priv privs[] = {USM_DES, USM_AES, USM_AES_192, USM_AES_256};
 static const char *const confirms[] = {"trap", "inform", NULL};
 
 static const struct property properties[] = {
@@ -32,7 +42,8 @@ static const struct property properties[] = {
      .type = PROPERTY_ENUM,
      .def = "2c",
      .names = versions,
-     .help = "Version of SNMP. 1 sends traps as RFC 3584 maps them, and has no informs."},
+     .help = "Version of SNMP. 1 sends traps as RFC 3584 maps them, and has no informs; 3 is what "
+             "its user and the next properties say."},
     {.name = "community",
      .type = PROPERTY_SECRET,
      .target_may_override = true,
@@ -40,6 +51,69 @@ static const struct property properties[] = {
      .max = COMMUNITY_MAX,
      .def = "public",
      .help = "Community; the handler's own goes to the handler's own host only, if it has one."},
+    {.name = "user",
+     .type = PROPERTY_TEXT,
+     .target_may_override = true,
+     .transport = true,
+     .min = 1,
+     .max = USM_USER_MAX,
+     .help =
+         "Name of the user (RFC 3414) of version 3, whom the receiver must know; for traps as a "
+         "user of our own engine, whose id is in the log, for informs as one of its own."},
+    {.name = "securityLevel",
+     .type = PROPERTY_ENUM,
+     .target_may_override = true,
+     .transport = true,
+     .def = "authPriv",
+     .names = levels,
+     .help = "Whether version 3 proves who sends, and hides what is sent."},
+    {.name = "authProtocol",
+     .type = PROPERTY_ENUM,
+     .target_may_override = true,
+     .transport = true,
+     .def = "SHA-256",
+     .names = auth_protocols,
+     .help = "Protocol that proves it: MD5 or SHA of RFC 3414, or one of RFC 7860."},
+    {.name = "authPassword",
+     .type = PROPERTY_SECRET,
+     .target_may_override = true,
+     .min = USM_PASSWORD_MIN,
+     .max = USM_PASSWORD_MAX,
+     .help =
+         "Password for it. The handler's own passwords go to the handler's own host only, if it "
+         "has one, and for its own user, protocols and level."},
+    {.name = "authPasswordFile",
+     .type = PROPERTY_FILE,
+     .help = "File whose first line is that password; other users must not be able to read it."},
+    {.name = "privProtocol",
+     .type = PROPERTY_ENUM,
+     .target_may_override = true,
+     .transport = true,
+     .def = "AES",
+     .names = priv_protocols,
+     .help =
+         "Protocol that hides it: DES, AES with 128 bits (RFC 3826), or AES with 192 or 256 and "
+         "keys extended as net-snmp does."},
+    {.name = "privPassword",
+     .type = PROPERTY_SECRET,
+     .target_may_override = true,
+     .min = USM_PASSWORD_MIN,
+     .max = USM_PASSWORD_MAX,
+     .help = "Password for that."},
+    {.name = "privPasswordFile",
+     .type = PROPERTY_FILE,
+     .help = "File whose first line is that password; other users must not be able to read it."},
+    {.name = "context",
+     .type = PROPERTY_TEXT,
+     .target_may_override = true,
+     .max = USM_CONTEXT_MAX,
+     .help = "Name of the context that version 3's notifications come from."},
+    {.name = "engineId",
+     .type = PROPERTY_TEXT,
+     .min = 2 * ENGINE_ID_MIN,
+     .max = 2 * ENGINE_ID_MAX + 2,
+     .help = "Engine id, in hexadecimal, that version 3's traps come from, instead of the daemon's "
+             "own; no other engine may have it."},
     {.name = "confirm",
      .type = PROPERTY_ENUM,
      .target_may_override = true,
@@ -71,17 +145,44 @@ static const char *text(const struct values *v, const char *name)
     return values_text(v, properties, NPROPERTIES, name);
 }
 
+/* What a user of version 3 lacks; NULL: nothing. */
+static const char *user_obstacle(int64_t level, bool has_auth, bool has_priv)
+{
+    if (level >= AUTH_NO_PRIV && !has_auth)
+        return "securityLevel authNoPriv or authPriv needs an authPassword or authPasswordFile";
+    if (level == AUTH_PRIV && !has_priv)
+        return "securityLevel authPriv needs a privPassword or privPasswordFile";
+    return NULL;
+}
+
+static int check_user(const struct values *v, struct err *e)
+{
+    const char *why;
+
+    if (!*text(v, "user")) /* then targets bring theirs */
+        return 0;
+    why = user_obstacle(values_number(v, properties, NPROPERTIES, "securityLevel"),
+                        *text(v, "authPassword") || *text(v, "authPasswordFile"),
+                        *text(v, "privPassword") || *text(v, "privPasswordFile"));
+    return why ? err_set(e, ERR_INVALID, "%s", why) : 0;
+}
+
 static int check(const struct values *v, struct err *e)
 {
-    const char *address = text(v, "agentAddress");
+    const char *address = text(v, "agentAddress"), *id = text(v, "engineId");
+    struct engine_id engine;
     struct in_addr in;
 
     if (*address && inet_pton(AF_INET, address, &in) != 1)
         return err_set(e, ERR_INVALID, "agentAddress: expected an IPv4 address");
+    if (*id && engine_id_parse(&engine, id))
+        return err_set(e, ERR_INVALID, "engineId: expected %d to %d octets in hexadecimal",
+                       ENGINE_ID_MIN, ENGINE_ID_MAX);
+    if (strcmp(text(v, "version"), "3") == 0)
+        return check_user(v, e);
     if (strcmp(text(v, "version"), "1") == 0 && strcmp(text(v, "confirm"), "inform") == 0)
         return err_set(e, ERR_INVALID,
-                       "version=\"1\" has no informs: use 2c, or "
-                       "confirm=\"trap\"");
+                       "version=\"1\" has no informs: use 2c or 3, or confirm=\"trap\"");
     return 0;
 }
 
@@ -157,25 +258,89 @@ static bool is_own_host(const struct service *s, const struct endpoint *to)
            to->port == values_number(&service_handler(s)->values, properties, NPROPERTIES, "port");
 }
 
-/* The handler's community is a secret between it and its host. Targets that go elsewhere bring
- * their own, unless it is the one that everybody knows, or the handler names no host at all. */
-static int set_community(struct endpoint *to, const struct service *s, const struct job *j)
+struct engine_id snmp_engine_id(const struct service *s)
 {
-    const char *community = service_text(s, j, "community");
-    const char *common = property_find(properties, NPROPERTIES, "community")->def;
-    bool overridden = false;
+    struct engine_id id = service_engine(s)->id;
 
+    engine_id_parse(&id, handler_text(s, "engineId")); /* else it stays */
+    return id;
+}
+
+int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
+                  struct err *e)
+{
+    return secret_read(ret, USM_PASSWORD_MAX + 1, handler_text(s, file), e);
+}
+
+static bool overridden(const struct job *j, const char *name)
+{
     for (size_t i = 0; i < j->overrides.n; i++)
-        overridden |= strcmp(j->overrides.items[i].property->name, "community") == 0;
-    if (!overridden) {
-        bool known = strcmp(handler_text(s, "community"), common) == 0;
+        if (strcmp(j->overrides.items[i].property->name, name) == 0)
+            return true;
+    return false;
+}
 
-        if (!known && *handler_text(s, "host") && !is_own_host(s, to))
-            return ERR_DENIED;
-        community = handler_text(s, "community");
-    }
+/* The handler's secrets are between it and its host. Targets that go elsewhere bring their own,
+ * unless the handler names no host at all. */
+static bool is_foreign(const struct service *s, const struct endpoint *to)
+{
+    return *handler_text(s, "host") && !is_own_host(s, to);
+}
+
+/* The community that everybody knows is no secret. */
+static int set_community(struct endpoint *to, const struct service *s, const struct job *j,
+                         struct err *e)
+{
+    const char *common = property_find(properties, NPROPERTIES, "community")->def;
+    const char *community = handler_text(s, "community");
+
+    if (overridden(j, "community"))
+        community = service_text(s, j, "community");
+    else if (strcmp(community, common) != 0 && is_foreign(s, to))
+        return err_set(e, ERR_DENIED,
+                       "the target sends to another host than the handler: it needs a community "
+                       "of its own");
     snprintf(to->community, sizeof to->community, "%s", community);
     return 0;
+}
+
+/* Is there one, in DST or in the handler's FILE? */
+static bool set_password(char dst[USM_PASSWORD_MAX + 1], const struct service *s,
+                         const struct job *j, const char *name, const char *file, bool foreign)
+{
+    bool own = !foreign || overridden(j, name);
+
+    snprintf(dst, USM_PASSWORD_MAX + 1, "%s", own ? service_text(s, j, name) : "");
+    return *dst || (!foreign && *service_text(s, j, file));
+}
+
+static int set_user(struct endpoint *to, const struct service *s, const struct job *j,
+                    struct err *e)
+{
+    int64_t level = service_number(s, j, "securityLevel");
+    bool foreign = is_foreign(s, to), has_auth = true, has_priv = true;
+    const char *why;
+
+    snprintf(to->user, sizeof to->user, "%s", service_text(s, j, "user"));
+    snprintf(to->context, sizeof to->context, "%s", service_text(s, j, "context"));
+    if (!*to->user)
+        return err_set(e, ERR_INVALID, "neither the handler nor the target names a user");
+    if (level >= AUTH_NO_PRIV) {
+        to->auth = auths[service_number(s, j, "authProtocol")];
+        has_auth =
+            set_password(to->auth_password, s, j, "authPassword", "authPasswordFile", foreign);
+    }
+    if (level == AUTH_PRIV) {
+        to->priv = privs[service_number(s, j, "privProtocol")];
+        has_priv =
+            set_password(to->priv_password, s, j, "privPassword", "privPasswordFile", foreign);
+    }
+    why = user_obstacle(level, has_auth, has_priv);
+    if (why && (foreign || values_touch_transport(&j->overrides)))
+        return err_set(e, ERR_DENIED,
+                       "the target names another host, user or protection than the handler: it "
+                       "needs passwords of its own");
+    return why ? err_set(e, ERR_INVALID, "%s", why) : 0;
 }
 
 int snmp_endpoint(struct endpoint *ret, const struct service *s, const struct job *j,
@@ -193,9 +358,5 @@ int snmp_endpoint(struct endpoint *ret, const struct service *s, const struct jo
         return err_set(e, err, "expected host or host:port");
     if (!*ret->host)
         return err_set(e, ERR_INVALID, "neither the handler nor the target names a host");
-    if (set_community(ret, s, j))
-        return err_set(e, ERR_DENIED,
-                       "the target sends to another host than the handler: it needs a community "
-                       "of its own");
-    return 0;
+    return snmp_version_of(s) == SNMP_V3 ? set_user(ret, s, j, e) : set_community(ret, s, j, e);
 }

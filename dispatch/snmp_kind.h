@@ -3,7 +3,7 @@
 #define DISPATCH_SNMP_KIND_H
 
 #include "dispatch/dispatch.h"
-#include "snmp/pdu.h"
+#include "snmp/session.h"
 
 enum { HOST_MAX = 255, COMMUNITY_MAX = 255 };
 
@@ -12,16 +12,29 @@ extern const struct kind snmp_kind;
 struct endpoint {
     char host[HOST_MAX + 1];
     uint16_t port;
-    char community[COMMUNITY_MAX + 1];
+    char community[COMMUNITY_MAX + 1]; /* versions 1 and 2c */
+    /* version 3 */
+    char user[USM_USER_MAX + 1], context[USM_CONTEXT_MAX + 1];
+    enum usm_auth auth;
+    enum usm_priv priv;
+    /* "": what the handler's file says, read when a session is opened (snmp_password()) */
+    char auth_password[USM_PASSWORD_MAX + 1], priv_password[USM_PASSWORD_MAX + 1];
 };
 
 enum snmp_version snmp_version_of(const struct service *s);
 /* IPv4 address that version 1's traps name, in network order; 0: whichever leads there. */
 uint32_t snmp_agent_address(const struct service *s);
 
+/* The engine that traps of version 3 come from: the handler's, else the daemon's. */
+struct engine_id snmp_engine_id(const struct service *s);
+/* The password of an endpoint which its handler has in a file, "authPasswordFile" or
+ * "privPasswordFile". */
+int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
+                  struct err *e);
+
 /* Where RECIPIENT ("host", "host:port", "[2001:db8::1]:port"; NULL: the handler's own host, or the
- * target's) of J is, and with which community. ERR_INVALID: nowhere. ERR_DENIED: at a host that
- * must not learn the handler's community. */
+ * target's) of J is, and with which community or user. ERR_INVALID: nowhere. ERR_DENIED: at a
+ * host that must not learn the handler's secrets. */
 int snmp_endpoint(struct endpoint *ret, const struct service *s, const struct job *j,
                   const char *recipient, struct err *e);
 

@@ -2,6 +2,7 @@
  * is a line of JSON on standard output. Everything goes through real channels and the real codecs.
  *   {"handler": {"id": 1, "kind": "smtp", "name": "mail", "values": {"host": "127.0.0.1"}}}
  *   with "elements": [{"element": "header", "name": "X-A", "value": "1"}]
+ *   {"engine": {"id": "0x80001f880461626364", "boots": 1, "age": 0}}   before any other line
  *   {"gone": 1}   {"cancel": 7}
  *   {"check": {"kind": "smtp", "values": {...}}}    answers {"check": "why not, or empty"}
  *   {"job": {"id": 7, "handler": 1, "recipients": ["..."], "overrides": {}, "events": [{...}]}}
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/frame.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -236,6 +238,21 @@ static void on_validate(struct host *h, jv *o)
     send_job(h, DISPATCH_CHECK, o);
 }
 
+static void on_engine(struct host *h, jv *o)
+{
+    struct dispatch_engine x = {
+        .clock = {.boots = (uint32_t)number(o, "boots", 1),
+                  .started_mono_ms = clock_mono_ms() - 1000 * number(o, "age", 0)}};
+    struct buf b;
+
+    if (engine_id_parse(&x.id, text(o, "id", "0x80001f880461626364")))
+        die("engine", "no id");
+    buf_init(&b, 256);
+    dispatch_engine_write(&x, &b);
+    send_frame(h, DISPATCH_ENGINE, &b);
+    buf_release(&b);
+}
+
 static void on_gone(struct host *h, jv *o)
 {
     struct buf b;
@@ -368,6 +385,7 @@ static const struct {
 } commands[] = {
     {"handler", on_handler}, {"job", on_job},     {"gone", on_gone},
     {"cancel", on_cancel},   {"check", on_check}, {"validate", on_validate},
+    {"engine", on_engine},
 };
 
 static void on_line(struct host *h, const uint8_t *p, size_t n)
@@ -439,6 +457,7 @@ int main(void)
     h.input = loop_fd_add(h.loop, STDIN_FILENO, POLLIN, on_input, &h);
     if (!h.core || !h.stage || !h.input)
         die("start", "out of memory");
+    on_engine(&h, NULL);
     loop_run(h.loop);
     dispatcher_free(h.dispatcher);
     chan_free(h.core);
