@@ -6,6 +6,7 @@
 #include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/override.h"
+#include "alerts/trial.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "config/leads.h"
@@ -605,6 +606,39 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
     return err ? err : check_leads(k, c, kind, p, n[0], n[1], e);
 }
 
+static bool follows_live(const struct row *option)
+{
+    struct slice now = row_text(option, TEST_OPTION_VALUE), live;
+
+    return row_file_text(option, TEST_OPTION_VALUE, &live) && slice_equal(now, live);
+}
+
+static int check_test_option(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                             struct err *e)
+{
+    const struct checks *k = arg;
+    const struct property *p = NULL;
+    const struct kind *kind = NULL;
+    char n[3][33], kind_name[33], value[SA_CELL_MAX + 1];
+    struct row r;
+
+    *ret_column = TEST_OPTION_VALUE;
+    if (c->gone || !cell_differs(c, TEST_OPTION_VALUE) || !key_read_names(&c->after->key, n, 3))
+        return 0;
+    if (!look_own(c, SA_HANDLER, n[0], n[1], &r))
+        kind = kind_find(k->kinds, KIND_HANDLER,
+                         row_str(&r, HANDLER_KIND, kind_name, sizeof kind_name));
+    if (kind)
+        p = trial_option(kind, n[2]);
+    if (!p)
+        return err_set(e, ERR_INCONSISTENT_NAME, "a test of handler '%s' has no option '%s'", n[1],
+                       n[2]);
+    row_str(c->after, TEST_OPTION_VALUE, value, sizeof value);
+    if (!follows_live(c->after) && trial_check(p, value, e))
+        return (void)err_prefix(e, "option '%s'", n[2]), ERR_WRONG_VALUE;
+    return 0;
+}
+
 /* ---- alerts and notices ---- */
 
 /* Managers set nothing of an alert but its acknowledgement. */
@@ -653,6 +687,7 @@ int checks_register(struct store *s, const struct checks *c)
         {SA_ALERT, check_alert},
         {SA_NOTICE, check_notice},
         {SA_HANDLER_PROPERTY, check_handler_property},
+        {SA_TEST_OPTION, check_test_option},
     };
     int err = 0;
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "alerts/notice.h"
+
 enum { MESSAGE_MAX = 255, RECIPIENTS_TEXT_MAX = SA_CELL_MAX };
 
 static const char *const level_names[] = {"ok", "info", "warning", "critical", "unknown", NULL};
@@ -56,6 +58,13 @@ const struct property *trial_option(const struct kind *k, const char *name)
         return p;
     p = property_find(k->properties, k->nproperties, name);
     return p && is_offered(p) ? p : NULL;
+}
+
+int trial_check(const struct property *option, const char *text, struct err *e)
+{
+    if (option == &common[RECIPIENTS] && recipients_each(text, strlen(text), NULL, NULL) < 0)
+        return err_set(e, ERR_INVALID, "expected at most 64 addresses of at most 255 octets");
+    return property_check(option, text, e);
 }
 
 static const char *live_text(const struct kind *k, const struct values *live, const char *name)

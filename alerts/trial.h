@@ -11,6 +11,9 @@
 const struct property *trial_option(const struct kind *k, const char *name);
 const struct property *trial_option_at(const struct kind *k, size_t i);
 
+/* Is TEXT a value of the option? 0, or ERR_INVALID with words. */
+int trial_check(const struct property *option, const char *text, struct err *e);
+
 /* What the option is as long as nobody sets it, of a handler with the values LIVE. Never NULL;
  * valid as long as LIVE is. */
 const char *trial_default(const struct kind *k, const struct values *live,

@@ -193,7 +193,8 @@ struct core {
 /* core_config.c: what the file says, into the store, in one transaction: all of it or, with file
  * and line, nothing. */
 int core_config_apply(struct core *c, const struct config *f, struct err *e);
-/* The rows of a handler's properties: what is in force, and what the file says. */
+/* The rows of a handler's properties: what is in force, and what the file says. Those of its test's
+ * options, which follow what is in force. */
 int core_properties_put(struct txn *t, const struct config_handler *h);
 
 /* core_names.c. ERR_NOMEM; find: its position in the file plus one, 0: it is not there. */

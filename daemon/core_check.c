@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/trial.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dispatch/trial.h"
@@ -131,6 +132,7 @@ static int write_answer(struct txn *t, const struct check_trigger *g, const stru
 
 int core_checks_mark(struct core *c, struct txn *t, const struct change *ch, int64_t now_ms)
 {
+    static const char busy[] = "too many at a time: try again later";
     struct key k = key_copy(ch->key);
     char n[2][33];
     struct row r;
@@ -152,8 +154,7 @@ int core_checks_mark(struct core *c, struct txn *t, const struct change *ch, int
             continue; /* undone */
         err = want(c, g, n[0], n[1], value);
         if (err)
-            err =
-                write_answer(t, g, &k, value, false, "too many at a time: try again later", now_ms);
+            err = write_answer(t, g, &k, value, false, busy, now_ms);
     }
     return err;
 }
@@ -194,6 +195,30 @@ int core_checks_recover(struct core *c, struct txn *t, int64_t now_ms)
 
 /* ---- to who delivers ---- */
 
+/* Those that a manager has set: the others are as in the live configuration. */
+static int read_options(struct txn *t, const struct config_handler *h, struct values *ret)
+{
+    struct key prefix = key_of_names(h->owner, h->name);
+    struct cursor cur;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&cur, t, sa_table_by_id(SA_TEST_OPTION), &prefix);
+         cursor_row(&cur, &r) && err != ERR_NOMEM; cursor_next(&cur)) {
+        char n[3][33], text[SA_CELL_MAX + 1];
+        const struct property *p;
+        struct slice live;
+
+        if (!key_read_names(&r.key, n, 3) || !(p = trial_option(h->kind, n[2])) ||
+            (row_file_text(&r, TEST_OPTION_VALUE, &live) &&
+             slice_equal(row_text(&r, TEST_OPTION_VALUE), live)))
+            continue;
+        err = values_set(ret, p, row_str(&r, TEST_OPTION_VALUE, text, sizeof text), NULL);
+    }
+    cursor_close(&cur);
+    return err == ERR_NOMEM ? err : txn_error(t);
+}
+
 /* A job that tries the row of X by the handler H: the row's own handler, or the target's. */
 static int build(struct core *c, struct txn *t, const struct core_check *x, struct job *ret,
                  uint32_t *ret_handler, struct err *e)
@@ -202,7 +227,7 @@ static int build(struct core *c, struct txn *t, const struct core_check *x, stru
     char handler[33], recipients[SA_CELL_MAX + 1];
     struct trial trial = {.id = x->id};
     const struct config_handler *h;
-    struct values options;
+    struct values options = {NULL, 0};
     struct row r;
     int err;
 
@@ -226,8 +251,11 @@ static int build(struct core *c, struct txn *t, const struct core_check *x, stru
         err = trial_target_job(ret, &trial, x->owner, x->name, recipients, clock_wall_ms(), e);
         return err ? err : core_fill_overrides(t, h->kind, ret);
     }
-    options = (struct values){NULL, 0};
-    err = trial_job(ret, &trial, clock_wall_ms(), e);
+    err = x->trigger->send ? read_options(t, h, &options) : 0;
+    if (err)
+        err_set(e, err, "its options cannot be read");
+    else
+        err = trial_job(ret, &trial, clock_wall_ms(), e);
     values_release(&options);
     return err;
 }

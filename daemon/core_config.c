@@ -10,6 +10,7 @@
 #include "alerts/override.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "alerts/trial.h"
 #include "base/text.h"
 #include "store/set.h"
 #include "store/view.h"
@@ -85,8 +86,38 @@ static int put_property(struct txn *t, const struct config_handler *h, const str
     return row_put(&d, NULL);
 }
 
+/* A manager's value stays as long as it is one. */
+static bool option_stays(struct txn *t, const struct key *k, const struct property *p)
+{
+    char value[SA_CELL_MAX + 1];
+    struct slice live;
+    struct row r;
+
+    return !row_get(t, sa_table_by_id(SA_TEST_OPTION), k, &r) &&
+           row_file_text(&r, TEST_OPTION_VALUE, &live) &&
+           !slice_equal(row_text(&r, TEST_OPTION_VALUE), live) &&
+           !trial_check(p, row_str(&r, TEST_OPTION_VALUE, value, sizeof value), NULL);
+}
+
+static int put_option(struct txn *t, const struct config_handler *h, const struct values *now,
+                      const struct property *p)
+{
+    struct key k = key_of_names(h->owner, h->name);
+    const char *live = trial_default(h->kind, now, p);
+    struct edit d;
+
+    key_str(&k, p->name);
+    edit_begin(&d, t, sa_table_by_id(SA_TEST_OPTION), &k);
+    if (!option_stays(t, &k, p))
+        edit_str(&d, TEST_OPTION_VALUE, live);
+    edit_str(&d, TEST_OPTION_HELP, p->help);
+    edit_file_text(&d, TEST_OPTION_VALUE, live, strlen(live));
+    return row_put(&d, NULL);
+}
+
 int core_properties_put(struct txn *t, const struct config_handler *h)
 {
+    const struct property *p;
     struct values now;
     struct err why;
     int err = overrides_in_force(t, h->owner, h->name, h->kind, &h->values, &now, &why);
@@ -98,6 +129,8 @@ int core_properties_put(struct txn *t, const struct config_handler *h)
                     why.text);
     for (size_t i = 0; i < h->kind->nproperties && !err; i++)
         err = put_property(t, h, &now, &h->kind->properties[i]);
+    for (size_t i = 0; !err && (p = trial_option_at(h->kind, i)); i++)
+        err = put_option(t, h, &now, p);
     values_release(&now);
     return err;
 }
@@ -134,8 +167,11 @@ static bool still_there(const struct apply *a, unsigned table, const struct slic
     if (table == SA_HANDLER || !at)
         return at;
     kind = a->file->handlers[at - 1].kind;
-    return key_read_name(key, &pos, property) &&
-           property_find(kind->properties, kind->nproperties, property);
+    if (!key_read_name(key, &pos, property))
+        return false;
+    return table == SA_TEST_OPTION
+               ? trial_option(kind, property) != NULL
+               : property_find(kind->properties, kind->nproperties, property) != NULL;
 }
 
 static int drop_gone(struct apply *a, unsigned table)
@@ -284,7 +320,8 @@ static int put_system(const struct apply *a)
 /* Owners, sources and handlers, once nothing is left dangling by them. */
 static int put_parts(struct apply *a, struct err *e)
 {
-    static const unsigned tables[] = {SA_OWNER, SA_SOURCE, SA_HANDLER_PROPERTY, SA_HANDLER};
+    static const unsigned tables[] = {SA_OWNER, SA_SOURCE, SA_HANDLER_PROPERTY, SA_TEST_OPTION,
+                                      SA_HANDLER};
     const struct config *f = a->file;
     struct txn *t = a->txn;
     int err = check_dangling(a, e);

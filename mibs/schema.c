@@ -1175,6 +1175,35 @@ static const struct sa_table notice_recipient_table = {
     .help = "The recipients of each notice and what became of it for each of them.",
 };
 
+/* ---- saTestTable ------------------------------------------------------------------------- */
+
+static const struct sa_index test_option_index[] = {
+    NAME_PART("saOwner", "owner"),
+    NAME_PART("saHandlerName", "handler"),
+    NAME_PART("saTestOption", "option"),
+};
+static const struct sa_column test_option_columns[] = {
+    {OWN_NAME(TEST_OPTION, "saTestOption", SA_NOT_ACCESSIBLE),
+     .help = "Name of the option: message, level, recipients, or a property of the handler."},
+    {TEXT(TEST_OPTION_VALUE, "saTestValue", SA_READ_WRITE, SA_DURABLE, 1024),
+     .help = "Value with which the next test is made, as text."},
+    {TEXT(TEST_OPTION_HELP, "saTestHelp", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "What the option means."},
+    {TRIGGER(TEST_OPTION_REVERT, "saTestRevert", SA_READ_WRITE),
+     .help = "Setting run has the option follow the live configuration again."},
+    FILE_CELLS(TEST_OPTION_FILE, "saTestFile"),
+};
+static const struct sa_table test_option_table = {
+    .id = SA_TEST_OPTION,
+    .name = "saTestTable",
+    .keep = SA_DURABLE,
+    .revert = TEST_OPTION_REVERT,
+    .file = TEST_OPTION_FILE,
+    INDEX(test_option_index),
+    COLUMNS(test_option_columns),
+    .help = "Options of a handler's test, which saHandlerTest sends.",
+};
+
 /* ---- all of them ------------------------------------------------------------------------- */
 
 const struct sa_table *const sa_tables[] = {
@@ -1198,6 +1227,7 @@ const struct sa_table *const sa_tables[] = {
     &history_table,
     &notice_table,
     &notice_recipient_table,
+    &test_option_table,
 };
 const size_t sa_ntables = COUNT(sa_tables);
 

@@ -120,6 +120,7 @@ enum sa_table_id {
     SA_HISTORY = 19, /* 18 is kept for saRaiseTable */
     SA_NOTICE = 20,
     SA_NOTICE_RECIPIENT = 21,
+    SA_TEST_OPTION = 23, /* 22 is kept */
 };
 
 /* All tables, ascending by id. */
@@ -463,6 +464,14 @@ enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
 };
 
 /* ---- enumerations that code switches on ------------------------------------------------------ */
+
+enum { /* saTestTable (owner, handler, option) */
+    TEST_OPTION = 1,
+    TEST_OPTION_VALUE = 2, /* read-write; as in the live configuration unless set */
+    TEST_OPTION_HELP = 3,
+    TEST_OPTION_REVERT = 4, /* trigger */
+    TEST_OPTION_FILE = 210, /* what the live configuration says */
+};
 
 enum sa_check { CHECK_NONE = 1, CHECK_RUNNING, CHECK_SUCCEEDED, CHECK_FAILED };
 enum sa_level { LEVEL_OK = 1, LEVEL_INFO, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };

@@ -332,3 +332,75 @@ def test_a_core_that_dies_meanwhile(make_site, serve):
     assert answer(site, "saHandler", "hangs") == \
         ("failed", "the daemon ended before there was an answer")
     assert len(faulty.commands) == 1
+
+
+# ---- options ----
+
+def option(name, handler="mail"):
+    return f'saTestValue."admin"."{handler}"."{name}"'
+
+
+def test_options_of_a_test(make_site):
+    site = make_site(ROWS, mail='fromName="Alerts"')
+    m = site.manager
+    values = {i[2]: v for i, v in m.column("saTestValue").items() if i[:2] == ("admin", "mail")}
+    assert values["message"] == "This is a test." and values["level"] == "ok"
+    assert values["recipients"] == values["fromAddress"] == "alerts@example.net"
+    assert values["port"] == str(site.mail.port) and values["fromName"] == "Alerts"
+    assert "passwordFile" not in values
+    assert m.get('saTestHelp."admin"."mail"."level"').startswith("Level of the test")
+    m.set((option("recipients"), "s", "bob@example.net"), (option("message"), "s", "Hello"),
+          (option("fromName"), "s", "The tester"), ('saHandlerTest."admin"."mail"', "i", 0))
+    assert answer(site, "saHandler", "mail") == \
+        ("succeeded", "bob@example.net: 250 2.0.0 queued as 1")
+    message = site.mail.wait(1)[0].message
+    assert message["Subject"] == "[TEST] admin: Hello" and "The tester" in message["From"]
+    assert m.get('saHandlerPropertyValue."admin"."mail"."fromName"') == "Alerts"
+
+
+def test_options_follow_what_is_in_force(make_site):
+    site = make_site(ROWS)
+    m = site.manager
+    m.set(('saHandlerPropertyValue."admin"."mail"."fromAddress"', "s", "other@example.net"))
+    wait_for(lambda: m.get(option("recipients")) == "other@example.net", "the new sender")
+    m.set((option("recipients"), "s", "bob@example.net"))
+    m.set(('saHandlerRevert."admin"."mail"', "i", "run"))
+    wait_for(lambda: m.get(option("fromAddress")) == "alerts@example.net", "the file's sender")
+    assert m.get(option("recipients")) == "bob@example.net"
+    site.daemon.process.kill()
+    site.daemon.start()
+    assert m.get(option("recipients")) == "bob@example.net"
+    m.set(('saTestRevert."admin"."mail"."recipients"', "i", "run"))
+    assert m.get(option("recipients")) == "alerts@example.net"
+    assert m.get('saTestRevert."admin"."mail"."recipients"') == "idle"
+
+
+def test_options_that_make_no_sense(make_site):
+    site = make_site(ROWS)
+    m = site.manager
+    for name, value, words in (("level", "loud", "expected one of"), ("port", "0", "a number from"),
+                               ("recipients", "a@example.net," * 65, "at most 64 addresses")):
+        with pytest.raises(SetRefused) as e:
+            m.set((option(name), "s", value))
+        said = m.get('saOwnerLastError."admin"')
+        assert e.value.error == "wrongValue" and f"option '{name}'" in said and words in said
+    with pytest.raises(SetRefused) as e:
+        m.set((option("passwordFile"), "s", "/etc/passwd"))
+    assert e.value.error == "noCreation"
+
+
+def test_a_test_elsewhere_does_not_get_the_password(make_site, serve, secret):
+    """The attack: a manager who may test has the password sent to a server of his own."""
+    good, thief = serve(Smtpd, users={"alice": PASSWORD}), serve(FaultySmtpd)
+    site = make_site(ROWS, handlers=smtp("mail2", good.port, auth="password", username="alice",
+                                         passwordFile=secret, allowPlainAuth="true"))
+    for more in ((), ((option("auth", "mail2"), "s", "password"),)):
+        site.manager.set((option("port", "mail2"), "s", thief.port), *more)
+        ask(site, "saHandlerTest", "mail2")
+        state, message = answer(site, "saHandler", "mail2")
+        assert state == "failed" and "password is not sent there" in message
+    assert not thief.commands
+    site.manager.set(('saTestRevert."admin"."mail2"."port"', "i", "run"))
+    ask(site, "saHandlerTest", "mail2")
+    assert answer(site, "saHandler", "mail2")[0] == "succeeded"
+    assert good.wait(1)[0].authenticated

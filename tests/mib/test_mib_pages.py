@@ -34,6 +34,8 @@ def examples():
 ROWS = [("saSystem",), ("saHandlerTable", "admin", "mail", "2=smtp"),
         *(("saHandlerPropertyTable", "admin", "mail", name, f"3={value}") for name, value in
           {"host": "192.0.2.1", "fromAddress": "alerts@example.net", "port": 25}.items()),
+        *(("saTestTable", "admin", "mail", name, f"2={value}") for name, value in
+          {"message": "This is a test.", "recipients": "alerts@example.net"}.items()),
         ("saSourceTable", "admin", "host", "2=snmp", "3=10000"),
         ("saMetricTable", "alice", 1, 1, "2=load", "3=3", "4=0.5", "5=1", "6=1"),
         ("saAlertTable", "alice", 1, "2=cpu", "4=4", "6=3"),

@@ -384,6 +384,37 @@ static void test_a_test_is_a_job_of_no_notice(void **state)
     IN(b->w, assert_false(is_there(t, SA_NOTICE, key_of_id("admin", 1))));
 }
 
+static void put_option(struct bench *b, const char *name, const char *value)
+{
+    struct key k = key3("admin", "mail", name);
+
+    IN(b->w, PUT(t, SA_TEST_OPTION, k, {TEST_OPTION_VALUE, 0, value}));
+}
+
+static void test_a_test_has_the_options_that_were_set(void **state)
+{
+    struct bench *b = *state;
+    const struct job *j = &b->frames[0].job;
+
+    IN(b->w, assert_int_equal(core_properties_put(t, &mail), 0));
+    put_option(b, "recipients", "bob@example.net");
+    put_option(b, "message", "hello");
+    put_option(b, "level", "warning");
+    put_option(b, "port", "2525");
+    sets(b, SA_HANDLER, handler_key(), HANDLER_TEST, 0);
+    turn(b);
+    assert_int_equal(j->nrecipients, 1);
+    assert_string_equal(j->recipients[0], "bob@example.net");
+    assert_string_equal(j->events[0].message, "hello");
+    assert_int_equal(j->events[0].level, LEVEL_WARNING);
+    assert_int_equal(j->overrides.n, 1); /* of all that may be: the others follow the handler */
+    assert_string_equal(j->overrides.items[0].text, "2525");
+    validate(b, 0);
+    turn(b);
+    assert_string_equal(b->frames[1].job.recipients[0], "alerts@example.net");
+    assert_int_equal(b->frames[1].job.overrides.n, 0); /* they are for tests alone */
+}
+
 static void test_both_at_a_time_run_until_both_have_ended(void **state)
 {
     struct bench *b = *state;
@@ -556,6 +587,7 @@ int main(void)
         TEST(test_two_sets_of_one_turn_are_one_check),
         TEST(test_what_was_undone_asks_for_nothing),
         TEST(test_a_test_is_a_job_of_no_notice),
+        TEST(test_a_test_has_the_options_that_were_set),
         TEST(test_both_at_a_time_run_until_both_have_ended),
         TEST(test_each_answers_for_its_own_only),
         TEST(test_a_dispatcher_that_ends),

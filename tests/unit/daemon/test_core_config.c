@@ -150,6 +150,56 @@ static void test_owners_sources_and_handlers(void **state)
     assert_false(there(w, SA_SOURCE, key_of_names("admin", "router1")));
 }
 
+/* ---- options of tests ---- */
+
+#define OPTION(name) key3("admin", "traps", name)
+
+static const char *option(struct world *w, const char *name)
+{
+    return read_text(w, SA_TEST_OPTION, OPTION(name), TEST_OPTION_VALUE);
+}
+
+static int set_option(struct world *w, const char *name, const char *value)
+{
+    return manager_sets(w, SA_TEST_OPTION, TEST_OPTION_VALUE, OPTION(name), 0, value);
+}
+
+static void test_options_follow_the_file_until_they_are_set(void **state)
+{
+    struct world *w = *state;
+
+    must_start(w, FILE_OF(""));
+    assert_string_equal(option(w, "host"), "127.0.0.1");
+    assert_string_equal(option(w, "message"), "This is a test.");
+    assert_string_equal(option(w, "level"), "ok");
+    assert_false(there(w, SA_TEST_OPTION, OPTION("community"))); /* a secret */
+    assert_int_equal(set_option(w, "level", "critical"), 0);
+    must_start(w, HEAD OWNERS "<handlers><snmp name='traps' host='127.0.0.2'/></handlers>"
+                              "</snmpalertd>");
+    assert_string_equal(option(w, "host"), "127.0.0.2");
+    assert_string_equal(option(w, "level"), "critical");
+    assert_int_equal(set_option(w, "host", "127.0.0.3"), 0);
+    must_start(w, FILE_OF(""));
+    assert_string_equal(option(w, "host"), "127.0.0.3");
+    assert_int_equal(manager_sets(w, SA_TEST_OPTION, TEST_OPTION_REVERT, OPTION("host"), 2, NULL),
+                     0);
+    assert_string_equal(option(w, "host"), "127.0.0.1");
+    must_start(w, HEAD OWNERS "</snmpalertd>");
+    assert_false(there(w, SA_TEST_OPTION, OPTION("host")));
+}
+
+static void test_an_option_that_does_not_fit_any_more_follows_again(void **state)
+{
+    struct world *w = *state;
+
+    must_start(w, FILE_OF(""));
+    IN(w, PUT(t, SA_TEST_OPTION, OPTION("level"), {TEST_OPTION_VALUE, 0, "loud"}));
+    IN(w, PUT(t, SA_TEST_OPTION, OPTION("gone"), {TEST_OPTION_VALUE, 0, "x"}));
+    must_start(w, FILE_OF(""));
+    assert_string_equal(option(w, "level"), "ok");
+    assert_false(there(w, SA_TEST_OPTION, OPTION("gone")));
+}
+
 #define ROWS                                                                                       \
     "<rows>"                                                                                       \
     "<groupTarget owner='alice' group='web' target='ops'/>"                                        \
@@ -425,6 +475,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_owners_sources_and_handlers),
+        IN_WORLD(test_options_follow_the_file_until_they_are_set),
+        IN_WORLD(test_an_option_that_does_not_fit_any_more_follows_again),
         IN_WORLD(test_rows_of_the_file),
         IN_WORLD(test_nothing_changes_when_the_file_does_not),
         IN_WORLD(test_what_managers_made_stays),
