@@ -260,7 +260,7 @@ static int build(struct core *c, struct txn *t, const struct core_check *x, stru
     return err;
 }
 
-static int send(struct core *c, struct txn *t, struct core_check *x, struct err *e)
+static int send_check(struct core *c, struct txn *t, struct core_check *x, struct err *e)
 {
     struct job j = {.id = 0};
     struct chan *to = NULL;
@@ -296,7 +296,7 @@ void core_checks_send(struct core *c)
             t = txn_begin(c->store, TXN_READ);
         x->state = SENT;
         x->deadline_mono = clock_mono_ms() + CHECK_MS + CHECK_SLACK_MS;
-        if (send(c, t, x, &e)) {
+        if (send_check(c, t, x, &e)) {
             answer(x, false, e.text);
             loop_timer_set(c->due, 0); /* for a turn that writes it */
         }

@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 
-#include "poll/secret.h"
+#include "base/secret.h"
 
 /* ---- properties ---- */
 
