@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "base/clock.h"
+#include "snmp/resolve.h"
 
 /* ---- time ---- */
 

@@ -3,7 +3,6 @@
 #ifndef SNMP_ENGINE_H
 #define SNMP_ENGINE_H
 
-#include "snmp/resolve.h"
 #include "snmp/usm.h"
 
 /* Of our own engine, as long as nobody starts it again with higher boots. */
@@ -31,6 +30,7 @@ void remote_engine_follow(struct remote_engine *r, uint32_t boots, uint32_t time
 
 /* By address. When it is full the one that was put longest ago goes. */
 enum { ENGINES_MAX = 1024 };
+struct address; /* snmp/resolve.h */
 struct engine_cache;
 struct engine_cache *engine_cache_new(void); /* NULL when out of memory */
 void engine_cache_free(struct engine_cache *c);
