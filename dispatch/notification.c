@@ -69,15 +69,21 @@ static size_t varbind_size(const struct job_varbind *v, size_t len)
     return SEQUENCE_HEADER + name + value;
 }
 
+/* All but the varbinds behind snmpTrapOID.0, whose value is TRAP (NULL: too long). */
+static size_t frame_size(const struct objid *trap, size_t security_len)
+{
+    size_t n = 3 * SEQUENCE_HEADER; /* message, PDU, list of varbinds */
+
+    n += 4 * INTEGER_MAX + tlv(security_len); /* version, request, error status and index */
+    return n + UPTIME_MAX + TRAP_NAME_MAX + (trap ? objid_size(trap) : NOTIFICATION_MAX);
+}
+
 size_t notification_size(const struct job_event *v, const size_t *lens, size_t security_len)
 {
     struct objid trap;
     uint32_t number = v->notification;
-    size_t n = 3 * SEQUENCE_HEADER; /* message, PDU, list of varbinds */
+    size_t n = frame_size(below_root(&trap, 0, &number, 1) ? &trap : NULL, security_len);
 
-    n += 4 * INTEGER_MAX + tlv(security_len); /* version, request, error status and index */
-    n += UPTIME_MAX + TRAP_NAME_MAX;
-    n += below_root(&trap, 0, &number, 1) ? objid_size(&trap) : NOTIFICATION_MAX;
     for (size_t i = 0; i < v->nvarbinds; i++)
         n += varbind_size(&v->varbinds[i], lens ? lens[i] : v->varbinds[i].len);
     return n;
@@ -167,6 +173,18 @@ static uint32_t uptime(void)
     return (uint32_t)(clock_mono_ms() / 10);
 }
 
+static int check_form(const struct notification_form *f, struct err *e)
+{
+    if (f->version == SNMP_V1 && f->command == PDU_INFORM)
+        return err_set(e, ERR_UNSUPPORTED, "SNMP version 1 has no informs");
+    return 0;
+}
+
+static int does_not_fit(struct err *e)
+{
+    return err_set(e, ERR_RANGE, "the notification does not fit %d octets", NOTIFICATION_MAX);
+}
+
 static int build(struct pdu **ret, const struct job_event *v, const struct notification_form *f,
                  uint32_t uptime_cs, struct err *e)
 {
@@ -178,10 +196,10 @@ static int build(struct pdu **ret, const struct job_event *v, const struct notif
 
     if (number == 0)
         return err_set(e, ERR_UNSUPPORTED, "this kind of notice has no SNMP notification");
-    if (f->version == SNMP_V1 && f->command == PDU_INFORM)
-        return err_set(e, ERR_UNSUPPORTED, "SNMP version 1 has no informs");
+    if (check_form(f, e))
+        return e->code;
     if (!below_root(&trap, 0, &number, 1) || cut_to_fit(v, lens, f->security_len))
-        return err_set(e, ERR_RANGE, "the notification does not fit %d octets", NOTIFICATION_MAX);
+        return does_not_fit(e);
     p = pdu_new_notification(f->version, f->command, uptime_cs, &trap);
     if (!p)
         return err_set(e, ERR_NOMEM, "out of memory");
@@ -198,6 +216,61 @@ int notification_new(struct pdu **ret, const struct job_event *v, const struct n
                      struct err *e)
 {
     return build(ret, v, f, uptime(), e);
+}
+
+/* ---- two texts ---- */
+
+static struct slice cut_by(struct slice text, size_t excess)
+{
+    text.len = utf8_cut(text.data, text.len, text.len > excess ? text.len - excess : 0);
+    return text;
+}
+
+static size_t texts_size(const struct notification_texts *t, size_t security_len)
+{
+    return frame_size(&t->trap, security_len) + 2 * SEQUENCE_HEADER + objid_size(&t->subject_name) +
+           objid_size(&t->body_name) + tlv(t->subject.len) + tlv(t->body.len);
+}
+
+/* Twice for each: a text that becomes shorter has a shorter length, too. */
+static int cut_texts(struct notification_texts *t, size_t security_len)
+{
+    struct slice *const order[] = {&t->body, &t->body, &t->subject, &t->subject};
+
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        size_t size = texts_size(t, security_len);
+
+        if (size <= NOTIFICATION_MAX)
+            return 0;
+        *order[i] = cut_by(*order[i], size - NOTIFICATION_MAX);
+    }
+    return texts_size(t, security_len) <= NOTIFICATION_MAX ? 0 : ERR_RANGE;
+}
+
+static void add_text(struct pdu *p, const struct objid *name, struct slice text)
+{
+    struct snmp_value v = {.type = SNMP_TYPE_OCTETS, .octets = text};
+
+    pdu_add(p, name->subids, name->n, &v);
+}
+
+int notification_new_texts(struct pdu **ret, const struct notification_texts *t,
+                           const struct notification_form *f, struct err *e)
+{
+    struct notification_texts cut = *t;
+    struct pdu *p;
+
+    if (check_form(f, e))
+        return e->code;
+    if (cut_texts(&cut, f->security_len))
+        return does_not_fit(e);
+    p = pdu_new_notification(f->version, f->command, uptime(), &cut.trap);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    add_text(p, &cut.subject_name, cut.subject);
+    add_text(p, &cut.body_name, cut.body);
+    *ret = p;
+    return 0;
 }
 
 int notification_varbinds(struct variable_list **ret, const struct job_event *v, uint32_t uptime_cs,

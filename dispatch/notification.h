@@ -21,6 +21,15 @@ struct notification_form {
 int notification_new(struct pdu **ret, const struct job_event *v, const struct notification_form *f,
                      struct err *e);
 
+/* For receivers that know no SNMPALERT-MIB, but two objects of their own for texts: notification
+ * TRAP with SUBJECT and BODY (UTF-8), as OCTET STRINGs. The body is cut first. As above. */
+struct notification_texts {
+    struct objid trap, subject_name, body_name;
+    struct slice subject, body;
+};
+int notification_new_texts(struct pdu **ret, const struct notification_texts *t,
+                           const struct notification_form *f, struct err *e);
+
 /* The same as varbinds alone, for a master agent that makes the message (RFC 2741 section 6.2.10):
  * UPTIME_CS is its sysUpTime, in 1/100 s. They fit as above with a community of
  * NOTIFICATION_COMMUNITY_MOST octets. The caller's then (snmp_free_varbind). */

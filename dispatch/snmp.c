@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
+#include "dispatch/notice_text.h"
 #include "dispatch/notification.h"
 #include "dispatch/snmp_check.h"
 #include "dispatch/snmp_kind.h"
@@ -20,6 +21,7 @@ enum {
     IN_FLIGHT_MAX = 100,            /* informs without answer; more makes net-snmp slow */
     TRAPS_PER_TURN = 100,           /* then the others have their turn */
     DESTINATIONS_MAX = 256,         /* kept for one handler */
+    TEXT_MAX = 64 << 10,            /* of a text, before it is cut to a datagram */
     ADDRESS_AGE_MS = 5 * 60 * 1000, /* a name's address is believed for so long */
 };
 
@@ -60,7 +62,10 @@ struct snmp_job {
     enum pdu_command command;
     struct outcome_recipient *recipients; /* one stands for the handler's host if there is none */
     size_t nrecipients;
-    size_t left;     /* notifications, and one while they are being made */
+    size_t left;       /* notifications, and one while they are being made */
+    bool texts_wanted; /* one notification for all events: subject and body */
+    struct notification_texts texts;
+    struct buf subject, body;
     bool started;    /* something was sent */
     char error[256]; /* the first */
 };
@@ -121,6 +126,8 @@ static void snmp_job_free(struct snmp_job *x)
         x->next->pprev = x->pprev;
     job_release(x->job);
     free(x->job);
+    buf_release(&x->subject);
+    buf_release(&x->body);
     free(x->recipients);
     free(x);
 }
@@ -259,7 +266,10 @@ static void send_one(struct destination *d, struct notification *n)
     int err;
 
     n->job->started = true;
-    err = notification_new(&p, &n->job->job->events[n->event], &form, &e);
+    if (n->job->texts_wanted)
+        err = notification_new_texts(&p, &n->job->texts, &form, &e);
+    else
+        err = notification_new(&p, &n->job->job->events[n->event], &form, &e);
     if (!err)
         err = session_send(d->session, p, inform ? on_answer : NULL, n, &e);
     if (err) {
@@ -477,7 +487,7 @@ static struct destination *destination_get(struct snmp *m, const struct endpoint
 /* The oldest goes first: who hears of an alert twice takes what came last for what is. */
 static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
 {
-    for (size_t i = x->job->nevents; i-- > 0;) {
+    for (size_t i = x->texts_wanted ? 1 : x->job->nevents; i-- > 0;) {
         struct notification *n = malloc(sizeof *n);
 
         if (!n) {
@@ -491,6 +501,15 @@ static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
     loop_timer_set(d->pump, 0);
 }
 
+/* Nothing goes to it. */
+static void refuse(struct snmp_job *x, size_t recipient, uint8_t state, const char *words)
+{
+    const char *address = x->job->nrecipients ? x->job->recipients[recipient] : "snmp";
+
+    snprintf(x->recipients[recipient].address, 256, "%s", address);
+    recipient_note(x, recipient, state, words);
+}
+
 static void send_to(struct snmp_job *x, size_t recipient)
 {
     const char *address = x->job->nrecipients ? x->job->recipients[recipient] : NULL;
@@ -499,8 +518,7 @@ static void send_to(struct snmp_job *x, size_t recipient)
     struct err e;
 
     if (snmp_endpoint(&to, x->snmp->service, x->job, address, &e)) {
-        snprintf(x->recipients[recipient].address, 256, "%s", address ? address : "snmp");
-        recipient_note(x, recipient, NOTICE_FAILED, e.text);
+        refuse(x, recipient, NOTICE_FAILED, e.text);
         return;
     }
     if (address)
@@ -532,6 +550,8 @@ static struct snmp_job *snmp_job_new(struct snmp *m, struct job *j)
     x->snmp = m;
     x->job = j;
     x->left = 1;
+    buf_init(&x->subject, TEXT_MAX);
+    buf_init(&x->body, TEXT_MAX);
     x->version = snmp_version_of(m->service);
     x->command =
         strcmp(service_text(m->service, j, "confirm"), "inform") == 0 ? PDU_INFORM : PDU_TRAP;
@@ -543,10 +563,39 @@ static struct snmp_job *snmp_job_new(struct snmp *m, struct job *j)
     return x;
 }
 
+static void fill(struct buf *b, const struct snmp_job *x, const char *property,
+                 void (*without)(const struct job *, struct buf *))
+{
+    const struct template *t = service_template(x->snmp->service, x->job, property);
+
+    if (t)
+        notice_fill(t, x->job, b);
+    else
+        without(x->job, b);
+}
+
+/* What is longer than a buffer is longer than a datagram: its beginning will do. */
+static int make_texts(struct snmp_job *x, struct err *e)
+{
+    int err = snmp_texts(&x->texts, &x->texts_wanted, x->snmp->service, x->job, e);
+
+    if (err || !x->texts_wanted)
+        return err;
+    fill(&x->subject, x, "subject", notice_subject);
+    fill(&x->body, x, "text", notice_body);
+    if (x->subject.err == ERR_NOMEM || x->body.err == ERR_NOMEM)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    x->texts.subject = (struct slice){x->subject.data, x->subject.len};
+    x->texts.body = (struct slice){x->body.data, x->body.len};
+    return 0;
+}
+
 static void snmp_deliver(void *state, struct job *j)
 {
     struct snmp *m = state;
     struct snmp_job *x = snmp_job_new(m, j);
+    struct err e;
+    int err;
 
     if (!x) {
         service_retry(m->service, j->id, "out of memory");
@@ -554,8 +603,13 @@ static void snmp_deliver(void *state, struct job *j)
         free(j);
         return;
     }
-    for (size_t i = 0; i < x->nrecipients; i++)
-        send_to(x, i);
+    err = make_texts(x, &e);
+    for (size_t i = 0; i < x->nrecipients; i++) {
+        if (err)
+            refuse(x, i, state_of(err), e.text);
+        else
+            send_to(x, i);
+    }
     job_unref(x);
 }
 

@@ -45,6 +45,8 @@ static int endpoint(struct snmp_check *x, struct endpoint *ret, struct err *e)
     int err = snmp_endpoint(ret, x->of->service, x->job, recipient, e);
 
     explicit_bzero(ret->community, sizeof ret->community);
+    explicit_bzero(ret->auth_password, sizeof ret->auth_password);
+    explicit_bzero(ret->priv_password, sizeof ret->priv_password);
     if (err && recipient)
         err_prefix(e, "%s", recipient);
     return err;

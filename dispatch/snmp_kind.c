@@ -131,6 +131,30 @@ static const struct property properties[] = {
      .max = 20,
      .def = "2",
      .help = "How often an inform is sent again."},
+    {.name = "trapOid",
+     .type = PROPERTY_OID,
+     .target_may_override = true,
+     .help =
+         "Notification to send instead of SNMPALERT-MIB's, with two texts and nothing else; one "
+         "for each message, so a digest is one."},
+    {.name = "subjectOid",
+     .type = PROPERTY_OID,
+     .target_may_override = true,
+     .help = "Object for the first of these texts, the subject; with trapOid."},
+    {.name = "bodyOid",
+     .type = PROPERTY_OID,
+     .target_may_override = true,
+     .help = "Object for the second, which is cut to what a datagram holds; with trapOid."},
+    {.name = "subject",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_LINE,
+     .target_may_override = true,
+     .help = "What subjectOid gets; without it level, alert and message."},
+    {.name = "text",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_TEXT,
+     .target_may_override = true,
+     .help = "What bodyOid gets; without it all that is known of each event."},
     {.name = "agentAddress",
      .type = PROPERTY_TEXT,
      .min = 7,
@@ -167,12 +191,28 @@ static int check_user(const struct values *v, struct err *e)
     return why ? err_set(e, ERR_INVALID, "%s", why) : 0;
 }
 
+/* All of them or none; -1: neither. */
+static int count_oids(const char *const oids[3])
+{
+    int n = (*oids[0] != '\0') + (*oids[1] != '\0') + (*oids[2] != '\0');
+
+    return n == 0 || n == 3 ? n : -1;
+}
+
+static int oids_wrong(struct err *e)
+{
+    return err_set(e, ERR_INVALID, "trapOid, subjectOid and bodyOid need each other");
+}
+
 static int check(const struct values *v, struct err *e)
 {
+    const char *const oids[] = {text(v, "trapOid"), text(v, "subjectOid"), text(v, "bodyOid")};
     const char *address = text(v, "agentAddress"), *id = text(v, "engineId");
     struct engine_id engine;
     struct in_addr in;
 
+    if (count_oids(oids) < 0)
+        return oids_wrong(e);
     if (*address && inet_pton(AF_INET, address, &in) != 1)
         return err_set(e, ERR_INVALID, "agentAddress: expected an IPv4 address");
     if (*id && engine_id_parse(&engine, id))
@@ -270,6 +310,23 @@ int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const
                   struct err *e)
 {
     return secret_read(ret, USM_PASSWORD_MAX + 1, handler_text(s, file), e);
+}
+
+int snmp_texts(struct notification_texts *ret, bool *ret_wanted, const struct service *s,
+               const struct job *j, struct err *e)
+{
+    const char *const oids[] = {service_text(s, j, "trapOid"), service_text(s, j, "subjectOid"),
+                                service_text(s, j, "bodyOid")};
+    struct objid *const names[] = {&ret->trap, &ret->subject_name, &ret->body_name};
+    int n = count_oids(oids);
+
+    if (n < 0)
+        return oids_wrong(e);
+    for (int i = 0; i < n; i++)
+        if (objid_parse(names[i], oids[i], e))
+            return e->code;
+    *ret_wanted = n > 0;
+    return 0;
 }
 
 static bool overridden(const struct job *j, const char *name)

@@ -3,6 +3,7 @@
 #define DISPATCH_SNMP_KIND_H
 
 #include "dispatch/dispatch.h"
+#include "dispatch/notification.h"
 #include "snmp/session.h"
 
 enum { HOST_MAX = 255, COMMUNITY_MAX = 255 };
@@ -31,6 +32,11 @@ struct engine_id snmp_engine_id(const struct service *s);
  * "privPasswordFile". */
 int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
                   struct err *e);
+
+/* Does J go as two texts (dispatch/notification.h)? Only the names are set. ERR_INVALID: some of
+ * the three OIDs are there, and some are not. */
+int snmp_texts(struct notification_texts *ret, bool *ret_wanted, const struct service *s,
+               const struct job *j, struct err *e);
 
 /* Where RECIPIENT ("host", "host:port", "[2001:db8::1]:port"; NULL: the handler's own host, or the
  * target's) of J is, and with which community or user. ERR_INVALID: nowhere. ERR_DENIED: at a

@@ -27,7 +27,7 @@ enum { TEXT_MAX = 4 << 20, COMMUNITY_LEN = 6 };
 
 static struct loop *loop;
 static struct session_set *sessions;
-static struct session *manager;
+static struct session *manager, *manager_v3;
 static int sink; /* where notifications arrive */
 static size_t jobs, outcomes;
 
@@ -121,20 +121,51 @@ static void check_words(const struct job *j)
     buf_release(&b);
 }
 
-static int notify(const struct job_event *v, struct err *e)
+static const struct notification_form form_v2c = {SNMP_V2C, PDU_TRAP, COMMUNITY_LEN},
+                                      form_v3 = {SNMP_V3, PDU_TRAP, USM_OVERHEAD_MAX};
+
+static int send_one(struct session *s, struct pdu *p, struct err *e)
 {
     uint8_t datagram[NOTIFICATION_MAX + 1];
-    struct pdu *p = NULL;
-    ssize_t n;
-    int err =
-        notification_new(&p, v, &(struct notification_form){SNMP_V2C, PDU_TRAP, COMMUNITY_LEN}, e);
+    int err = session_send(s, p, NULL, NULL, e);
+    ssize_t n = recv(sink, datagram, sizeof datagram, MSG_DONTWAIT);
+
+    REQUIRE(err || (n > 0 && n <= NOTIFICATION_MAX));
+    return err;
+}
+
+static int notify(const struct job_event *v, struct err *e)
+{
+    struct pdu *p = NULL, *p3 = NULL;
+    int err = notification_new(&p, v, &form_v2c, e);
 
     if (err)
         return err;
-    err = session_send(manager, p, NULL, NULL, e);
-    n = recv(sink, datagram, sizeof datagram, MSG_DONTWAIT);
-    REQUIRE(err || (n > 0 && n <= NOTIFICATION_MAX));
-    return err;
+    if (!notification_new(&p3, v, &form_v3, e)) /* has less room */
+        REQUIRE(send_one(manager_v3, p3, e) == 0);
+    return send_one(manager, p, e);
+}
+
+/* Fits whatever the texts are, and so is never refused. */
+static void notify_texts(const struct job *j)
+{
+    struct notification_texts t = {.trap = {4, {1, 3, 6, 1}},
+                                   .subject_name = {4, {1, 3, 6, 2}},
+                                   .body_name = {4, {1, 3, 6, 3}}};
+    struct buf subject, body;
+    struct pdu *p = NULL;
+    struct err e;
+
+    buf_init(&subject, TEXT_MAX);
+    buf_init(&body, TEXT_MAX);
+    notice_subject(j, &subject);
+    notice_body(j, &body);
+    t.subject = (struct slice){subject.data, subject.len};
+    t.body = (struct slice){body.data, body.len};
+    REQUIRE(notification_new_texts(&p, &t, &form_v3, &e) == 0);
+    REQUIRE(send_one(manager_v3, p, &e) == 0);
+    buf_release(&subject);
+    buf_release(&body);
 }
 
 /* What fits a datagram whatever the community, and begins as RFC 2741 section 6.2.10 wants. */
@@ -160,6 +191,8 @@ static void make_notifications(struct service *s, struct job *j,
     struct outcome o = {.job = j->id, .confirmation = CONFIRM_NONE, .result = OUTCOME_DELIVERED};
     struct err e = {0};
 
+    if (make == notify)
+        notify_texts(j);
     for (size_t i = 0; i < j->nevents; i++)
         if (make(&j->events[i], &e)) {
             REQUIRE(e.code < 0 && e.text[0]);
@@ -252,6 +285,15 @@ static void on_close(void *arg, int code)
 
 static void start(void)
 {
+    static const struct engine_clock clock = {.boots = 1};
+    const struct session_user user = {.name = "alice",
+                                      .auth = USM_SHA_512, /* the longest digest */
+                                      .auth_password = "fuzzfuzz",
+                                      .priv = USM_DES, /* and padding */
+                                      .priv_password = "fuzzfuzz",
+                                      .context = "a context of thirty-two octets..",
+                                      .engine = {{0x80, 0, 0x1f, 0x88, 4, 'a'}, 6},
+                                      .clock = &clock};
     struct session_options o = {.version = SNMP_V2C, .community = "public", .timeout_ms = 1000};
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -272,6 +314,9 @@ static void start(void)
     REQUIRE(getsockname(sink, (struct sockaddr *)&a, &len) == 0);
     REQUIRE(address_parse(&o.address, "127.0.0.1", ntohs(a.sin_port)));
     REQUIRE(session_open(&manager, sessions, &o, &e) == 0);
+    o.version = SNMP_V3;
+    o.user = &user;
+    REQUIRE(session_open(&manager_v3, sessions, &o, &e) == 0);
 }
 
 static void frames(struct dispatcher *d, const uint8_t *data, size_t size)

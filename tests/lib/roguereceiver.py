@@ -185,7 +185,8 @@ class RogueReceiver:
         self._open.discard(m.request_id)
         return self._message(m, RESPONSE, m.varbinds, **wrong)
 
-    def _message(self, m, right_command, listed, command=None, level=None, id=None, request_id=None, user=None,
+    def _message(self, m, right_command, listed, command=None, level=None, id=None,
+                 request_id=None, user=None,
                  engine=None, context_engine=None, context=None, boots=None, clock=None,
                  spoil=None):
         """What answers M, but for what is said to be otherwise. SPOIL: an octet to change."""
@@ -194,8 +195,8 @@ class RogueReceiver:
         engine = self.engine if engine is None else engine
         now_boots, now = clock or (self.boots, self.time)
         now_boots = now_boots if boots is None else boots
-        pdu = tlv(command or right_command, integer(m.request_id if request_id is None else request_id) +
-                  integer(0) + integer(0) + tlv(0x30, listed))
+        request_id = m.request_id if request_id is None else request_id
+        pdu = tlv(command or right_command, integer(request_id) + integer(0) + integer(0) + tlv(0x30, listed))
         scoped = tlv(0x30, octets(m.context_engine if context_engine is None else context_engine) +
                      octets(m.context if context is None else context) + pdu)
         salt = os.urandom(8) if level & PRIV else b""

@@ -335,8 +335,8 @@ def test_late_answer_to_the_first_attempt(host, rogue):
 
 @pytest.mark.parametrize("wrong", [
     {"request_id": 1}, {"id": 1}, {"level": 0}, {"level": 1}, {"user": b"bob"},
-    {"context_engine": b"12345"}, {"context": b"other"}, {"command": 0xA7}, {"command": 0xA0}, {"engine": b"\x80\0\x1f\x88\4zzzz"}, {"spoil": -1}, {"spoil": 60},
-    {"boots": 1}], ids=str)
+    {"context_engine": b"12345"}, {"context": b"other"}, {"command": 0xA7}, {"command": 0xA0},
+    {"engine": b"\x80\0\x1f\x88\4zzzz"}, {"spoil": -1}, {"spoil": 60}, {"boots": 1}], ids=str)
 def test_what_acknowledges_nothing(host, rogue, wrong):
     r = rogue(boots=5, time=5000)
     handler(host, r.port, confirm="inform", timeout="700ms")
@@ -371,6 +371,65 @@ def test_in_flight_is_capped(host, rogue):
         r.send(r.acknowledge(m))
     assert {host.outcome(i)["result"] for i in range(1, 301)} == {DELIVERED}
     assert r.most_open <= 100
+
+
+# ---- receivers that expect two texts ----
+
+OIDS = {"trapOid": "1.3.6.1.4.1.18060.16.1.1.1.1", "subjectOid": "1.3.6.1.4.1.18060.16.1.1.1.2",
+        "bodyOid": "1.3.6.1.4.1.18060.16.1.1.1.3"}
+
+
+@pytest.mark.parametrize("version, confirm", [("1", "trap"), ("2c", "trap"), ("2c", "inform"),
+                                              ("3", "inform")])
+def test_two_texts(host, tmp_path, version, confirm):
+    config = config_of([(user_name("SHA-256", "AES"), "SHA-256", "AES")])
+    d = Snmptrapd(str(tmp_path), config=config,
+                  options=("-On", "-F", "got %N %w%q [%P], %v END\\n")).start()
+    try:
+        v = properties(confirm=confirm, timeout="5s", **OIDS) if version == "3" else \
+            {"version": version, "confirm": confirm, "timeout": "5s", **OIDS}
+        host.handler("snmp", host="127.0.0.1", port=str(d.port), **v)
+        o = host.deliver({**EVENT, "owner": "alice", "definition": "hot", "instance": "cpu0"},
+                         {**EVENT, "definition": "cold", "level": 3})
+        assert (o["result"], o["error"]) == (DELIVERED, "")
+        got = d.process.expect("(?s)got .*?END").group()
+        if version == "1":
+            assert got.startswith(f"got .{OIDS['trapOid'].rpartition('.')[0]} 6.1 ")
+        else:
+            assert f".1.3.6.1.6.3.1.1.4.1.0 = OID: .{OIDS['trapOid']}" in got
+        assert f'.{OIDS["subjectOid"]} = STRING: "[CRITICAL] 2 notices: alice/hot cpu0' in got
+        assert f'.{OIDS["bodyOid"]} = STRING: "' in got and "cold" in got
+        assert f"{ROOT}.1" not in got
+        assert host.deliver(EVENT)["result"] == DELIVERED
+        d.process.expect("(?s)got .*?END.*got .*?END")
+        assert d.process.output().count("END") == 2
+    finally:
+        d.stop()
+
+
+def test_two_texts_by_templates_are_cut(host, trapd):
+    d = trapd()
+    handler(host, d.port, confirm="inform", timeout="5s", subject="${level} of ${definition}",
+            text="so: ${message} " + "\u20ac" * 1200, **OIDS)
+    o = host.deliver({**EVENT, "message": "too hot"})
+    assert (o["result"], o["error"]) == (DELIVERED, "")
+    got = d.process.expect("(?s)got .*?END").group()
+    subject, body = (bytes.fromhex(re.search(
+        rf"\.{OIDS[name]} = Hex-STRING: ((?:[0-9A-F]{{2}}\s+)+)", got).group(1))
+        for name in ("subjectOid", "bodyOid"))
+    assert subject.decode() == "CRITICAL of hot"
+    assert body.decode().startswith("so: too hot \u20ac") and 800 < len(body) < 1472
+
+
+@pytest.mark.parametrize("missing", OIDS)
+def test_the_three_oids_need_each_other(host, rogue, missing):
+    two = {k: v for k, v in OIDS.items() if k != missing}
+    assert "need each other" in host.check("snmp", **two)
+    r = rogue()
+    handler(host, r.port, confirm="inform")
+    o = host.deliver(EVENT, overrides=two)
+    assert o["result"] == FAILED and "need each other" in o["error"]
+    assert not r.probes
 
 
 # ---- what is configured ----

@@ -118,11 +118,97 @@ static void random_events_fit_or_are_refused(void **state)
     assert_true(built > 1000);
 }
 
+static struct notification_texts two_texts(const char *subject, const char *body)
+{
+    struct notification_texts t = {.subject = {(const uint8_t *)subject, strlen(subject)},
+                                   .body = {(const uint8_t *)body, strlen(body)}};
+
+    assert_int_equal(objid_parse(&t.trap, "1.3.6.1.4.1.8072.1.1", NULL), 0);
+    assert_int_equal(objid_parse(&t.subject_name, "1.3.6.1.4.1.8072.1.2", NULL), 0);
+    assert_int_equal(objid_parse(&t.body_name, "1.3.6.1.4.1.8072.1.3", NULL), 0);
+    return t;
+}
+
+static int build_texts(const struct notification_texts *t, struct err *e)
+{
+    static const struct notification_form form = {SNMP_V2C, PDU_TRAP, 6};
+    struct pdu *p = NULL;
+    int err = notification_new_texts(&p, t, &form, e);
+
+    pdu_free(p);
+    return err;
+}
+
+static void two_texts_are_cut_the_body_first(void **state)
+{
+    static char a[5001], b[70001];
+    struct notification_texts t;
+    struct err e;
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof a; i++)
+        a[i] = "\xc3\xa4"[i % 2];
+    for (size_t i = 0; i + 1 < sizeof b; i++)
+        b[i] = 'b';
+    t = two_texts("short", b);
+    assert_int_equal(build_texts(&t, &e), 0);
+    t = two_texts(a, b);
+    assert_int_equal(build_texts(&t, &e), 0);
+    t = two_texts("", "");
+    assert_int_equal(build_texts(&t, &e), 0);
+}
+
+/* Around the size where a length takes more octets. */
+static void two_texts_of_each_length(void **state)
+{
+    static char a[NOTIFICATION_MAX + 1];
+    struct notification_texts t;
+    struct err e;
+
+    (void)state;
+    memset(a, 'a', sizeof a - 1);
+    for (size_t n = 0; n < sizeof a; n++) {
+        t = two_texts("", "");
+        t.subject = (struct slice){(const uint8_t *)a, n};
+        t.body = (struct slice){(const uint8_t *)a, 130};
+        assert_int_equal(build_texts(&t, &e), 0);
+    }
+}
+
+static void two_texts_with_names_too_long(void **state)
+{
+    struct notification_texts t = two_texts("", "");
+    struct err e;
+
+    (void)state;
+    t.body_name.n = t.subject_name.n = t.trap.n = OBJID_MAX;
+    for (size_t i = 9; i < OBJID_MAX; i++)
+        t.body_name.subids[i] = t.subject_name.subids[i] = t.trap.subids[i] = UINT32_MAX;
+    assert_int_equal(build_texts(&t, &e), ERR_RANGE);
+}
+
+static void version_1_has_no_informs(void **state)
+{
+    static const struct notification_form form = {SNMP_V1, PDU_INFORM, 6};
+    struct job_event v = {.notification = SA_ALERT_RAISED};
+    struct notification_texts t = two_texts("", "");
+    struct pdu *p = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(notification_new(&p, &v, &form, &e), ERR_UNSUPPORTED);
+    assert_int_equal(notification_new_texts(&p, &t, &form, &e), ERR_UNSUPPORTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(size_counts_every_octet),
         cmocka_unit_test(texts_are_cut_names_are_not),
+        cmocka_unit_test(two_texts_are_cut_the_body_first),
+        cmocka_unit_test(two_texts_of_each_length),
+        cmocka_unit_test(two_texts_with_names_too_long),
+        cmocka_unit_test(version_1_has_no_informs),
         cmocka_unit_test(what_cannot_be_sent),
         cmocka_unit_test(random_events_fit_or_are_refused),
     };
