@@ -71,14 +71,24 @@ void clock_date_and_time(int64_t wall_ms, uint8_t ret[DATE_AND_TIME_LEN])
     ret[10] = 0;
 }
 
+/* The last N digits of V. */
+static void put_digits(char *dst, int n, int v)
+{
+    for (; n-- > 0; v /= 10)
+        dst[n] = (char)('0' + v % 10);
+}
+
 void clock_iso(int64_t wall_ms, char ret[CLOCK_ISO_LEN])
 {
     struct tm tm;
     int ms = split(wall_ms, YEAR_9999_MS, &tm);
 
-    /* The casts tell the compiler how wide each number can be. */
-    snprintf(ret, CLOCK_ISO_LEN, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-             (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-             (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-             (unsigned)tm.tm_sec % 100, (unsigned)ms % 1000);
+    memcpy(ret, "0000-00-00T00:00:00.000Z", CLOCK_ISO_LEN);
+    put_digits(ret, 4, tm.tm_year + 1900);
+    put_digits(ret + 5, 2, tm.tm_mon + 1);
+    put_digits(ret + 8, 2, tm.tm_mday);
+    put_digits(ret + 11, 2, tm.tm_hour);
+    put_digits(ret + 14, 2, tm.tm_min);
+    put_digits(ret + 17, 2, tm.tm_sec);
+    put_digits(ret + 20, 3, ms);
 }

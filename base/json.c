@@ -389,3 +389,55 @@ void jv_dump(const jv *v, struct buf *b)
 {
     dump(v, b, 0);
 }
+
+/* ---- without building ---- */
+
+static void put_escape(struct buf *b, uint8_t c)
+{
+    static const char named[] = "b\bf\fn\nr\rt\t\"\"\\\\";
+
+    for (const char *n = named; *n; n += 2) {
+        if ((uint8_t)n[1] != c)
+            continue;
+        buf_u8(b, '\\');
+        buf_u8(b, (uint8_t)n[0]);
+        return;
+    }
+    buf_printf(b, "\\u%04x", c);
+}
+
+/* How many octets of P stand for themselves, at the most N. */
+static size_t plain_run(const uint8_t *p, size_t n)
+{
+    size_t i = 0, octets;
+    uint32_t cp;
+
+    while (i < n && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\') {
+        octets = p[i] < 0x80 ? 1 : utf8_decode(p + i, n - i, &cp);
+        if (!octets)
+            break;
+        i += octets;
+    }
+    return i;
+}
+
+void json_put_text(struct buf *b, const char *text, size_t len)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + len;
+
+    buf_u8(b, '"');
+    while (p < end) {
+        size_t n = plain_run(p, (size_t)(end - p));
+
+        buf_bytes(b, p, n);
+        p += n;
+        if (p == end)
+            break;
+        if (*p < 0x80)
+            put_escape(b, *p);
+        else
+            buf_bytes(b, replacement, sizeof replacement - 1);
+        p++;
+    }
+    buf_u8(b, '"');
+}

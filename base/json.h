@@ -50,4 +50,8 @@ int jv_append(jv *array, jv *v);
 /* Compact text, appended to B (whose sticky error tells what failed). */
 void jv_dump(const jv *v, struct buf *b);
 
+/* Without building: TEXT as a JSON string in quotation marks, appended to B. What is no UTF-8 is
+ * replaced by U+FFFD, octet for octet. */
+void json_put_text(struct buf *b, const char *text, size_t len);
+
 #endif

@@ -6,49 +6,55 @@
 #include "base/json.h"
 #include "dispatch/notice_text.h"
 
-/* An object that is built: the first error stays, and nothing is added after it. */
-struct object {
-    jv *root;
-    int err;
-};
+/* Written straight on, not built: a storm of alerts is as many documents. */
 
-static void object_begin(struct object *o)
+/* A key and its colon, behind whatever stands before it. */
+static void put_key(struct buf *b, const char *key)
 {
-    o->root = jv_new_object();
-    o->err = o->root ? 0 : ERR_NOMEM;
+    if (b->len > 0 && b->data[b->len - 1] != '{')
+        buf_u8(b, ',');
+    buf_u8(b, '"');
+    buf_bytes(b, key, strlen(key));
+    buf_bytes(b, "\":", 2);
 }
 
-static void put(struct object *o, const char *key, jv *v)
+static void put_text(struct buf *b, const char *key, const char *text)
 {
-    if (o->err)
-        jv_free(v);
-    else
-        o->err = jv_set(o->root, key, v);
-}
-
-static void put_text(struct object *o, const char *key, const char *text)
-{
-    put(o, key, jv_new_string(text, strlen(text)));
+    put_key(b, key);
+    json_put_text(b, text, strlen(text));
 }
 
 /* What has a name, else null. */
-static void put_word(struct object *o, const char *key, const char *word)
+static void put_word(struct buf *b, const char *key, const char *word)
 {
-    put(o, key, word && *word ? jv_new_string(word, strlen(word)) : jv_new_null());
+    if (word && *word) {
+        put_text(b, key, word);
+        return;
+    }
+    put_key(b, key);
+    buf_bytes(b, "null", 4);
 }
 
-static void put_number(struct object *o, const char *key, int64_t n)
+static void put_number(struct buf *b, const char *key, uint32_t n)
 {
-    put(o, key, jv_new_int(n));
+    char digits[10];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    put_key(b, key);
+    buf_bytes(b, digits + at, sizeof digits - at);
 }
 
-static void put_time(struct object *o, const char *key, int64_t wall_ms)
+static void put_time(struct buf *b, const char *key, int64_t wall_ms)
 {
     char text[CLOCK_ISO_LEN] = "";
 
     if (wall_ms > 0)
         clock_iso(wall_ms, text);
-    put_word(o, key, text);
+    put_word(b, key, text);
 }
 
 /* ---- notices ---- */
@@ -69,91 +75,71 @@ static const char *notification_word(unsigned number)
     return n ? n->name : NULL;
 }
 
-static void put_notice(struct object *o, const struct job_event *v)
+static void put_notice(struct buf *b, const struct job_event *v)
 {
-    put_text(o, "uuid", v->uuid);
-    put_number(o, "id", v->notice_id);
-    put_number(o, "sequence", v->sequence);
-    put_word(o, "kind", kind_word(v->kind));
-    put_word(o, "notification", notification_word(v->notification));
-    put_word(o, "level", notice_level(v->level));
-    put_word(o, "previousLevel", notice_level(v->previous_level));
-    put_time(o, "at", v->at_ms);
-    put_time(o, "activeSince", v->active_since_ms);
-    put_text(o, "owner", v->owner);
-    put_text(o, "definition", v->definition);
-    put_text(o, "service", v->service);
-    put_text(o, "instance", v->instance);
-    put_text(o, "value", v->value);
-    put_text(o, "message", v->message);
-    put_text(o, "description", v->description);
-    put_text(o, "url", v->url);
+    put_text(b, "uuid", v->uuid);
+    put_number(b, "id", v->notice_id);
+    put_number(b, "sequence", v->sequence);
+    put_word(b, "kind", kind_word(v->kind));
+    put_word(b, "notification", notification_word(v->notification));
+    put_word(b, "level", notice_level(v->level));
+    put_word(b, "previousLevel", notice_level(v->previous_level));
+    put_time(b, "at", v->at_ms);
+    put_time(b, "activeSince", v->active_since_ms);
+    put_text(b, "owner", v->owner);
+    put_text(b, "definition", v->definition);
+    put_text(b, "service", v->service);
+    put_text(b, "instance", v->instance);
+    put_text(b, "value", v->value);
+    put_text(b, "message", v->message);
+    put_text(b, "description", v->description);
+    put_text(b, "url", v->url);
 }
 
 /* ---- messages ---- */
 
-static jv *notice_new(const struct job_event *v)
+static void put_notices(struct buf *b, const struct job *j)
 {
-    struct object o;
-
-    object_begin(&o);
-    put_notice(&o, v);
-    if (!o.err)
-        return o.root;
-    jv_free(o.root);
-    return NULL;
+    put_key(b, "notices");
+    for (size_t i = 0; i < j->nevents; i++) {
+        buf_bytes(b, i ? ",{" : "[{", 2);
+        put_notice(b, &j->events[i]);
+        buf_u8(b, '}');
+    }
+    buf_bytes(b, j->nevents ? "]" : "[]", j->nevents ? 1 : 2);
 }
 
-static void put_notices(struct object *o, const struct job *j)
+static void put_recipients(struct buf *b, const struct job *j)
 {
-    jv *list = jv_new_array();
-
-    for (size_t i = 0; i < j->nevents && !o->err; i++)
-        o->err = jv_append(list, notice_new(&j->events[i]));
-    put(o, "notices", list);
-}
-
-static void put_recipients(struct object *o, const struct job *j)
-{
-    jv *list = jv_new_array();
-
-    for (size_t i = 0; i < j->nrecipients && !o->err; i++)
-        o->err = jv_append(list, jv_new_string(j->recipients[i], strlen(j->recipients[i])));
-    put(o, "recipients", list);
-}
-
-static void object_end(struct object *o, struct buf *b)
-{
-    if (!o->err)
-        jv_dump(o->root, b);
-    else if (!b->err)
-        b->err = o->err;
-    jv_free(o->root);
+    put_key(b, "recipients");
+    buf_u8(b, '[');
+    for (size_t i = 0; i < j->nrecipients; i++) {
+        if (i)
+            buf_u8(b, ',');
+        json_put_text(b, j->recipients[i], strlen(j->recipients[i]));
+    }
+    buf_u8(b, ']');
 }
 
 void document_write(const struct job *j, struct buf *b)
 {
-    struct object o;
-
-    object_begin(&o);
-    put_number(&o, "version", DOCUMENT_VERSION);
-    put_text(&o, "uuid", j->uuid);
-    put_time(&o, "created", j->created_ms);
-    put_text(&o, "owner", j->target_owner);
-    put_text(&o, "target", j->target);
-    put_recipients(&o, j);
-    put_notices(&o, j);
-    object_end(&o, b);
+    buf_u8(b, '{');
+    put_number(b, "version", DOCUMENT_VERSION);
+    put_text(b, "uuid", j->uuid);
+    put_time(b, "created", j->created_ms);
+    put_text(b, "owner", j->target_owner);
+    put_text(b, "target", j->target);
+    put_recipients(b, j);
+    put_notices(b, j);
+    buf_u8(b, '}');
 }
 
 void document_notice_write(const struct job *j, size_t i, struct buf *b)
 {
-    struct object o;
-
-    object_begin(&o);
-    put_number(&o, "version", DOCUMENT_VERSION);
-    put_text(&o, "targetOwner", j->target_owner);
-    put_text(&o, "target", j->target);
-    put_notice(&o, &j->events[i]);
-    object_end(&o, b);
+    buf_u8(b, '{');
+    put_number(b, "version", DOCUMENT_VERSION);
+    put_text(b, "targetOwner", j->target_owner);
+    put_text(b, "target", j->target);
+    put_notice(b, &j->events[i]);
+    buf_u8(b, '}');
 }

@@ -179,6 +179,55 @@ static void wide_integers_become_reals(void **state)
     jv_free(v);
 }
 
+static void assert_put_as_built(const char *text, size_t len)
+{
+    jv *built = jv_new_string(text, len), *back;
+    struct err e;
+    struct buf b;
+
+    buf_init(&b, 4096);
+    json_put_text(&b, text, len);
+    assert_int_equal(b.err, 0);
+    back = jv_parse(b.data, b.len, &e);
+    if (!back)
+        fail_msg("%s: %s", buf_cstr(&b), e.text);
+    assert_true(slice_equal(jv_string(back), jv_string(built)));
+    for (size_t i = 0; i < b.len; i++)
+        assert_true(b.data[i] >= 0x20);
+    buf_release(&b);
+    jv_free(back);
+    jv_free(built);
+}
+
+static void texts_are_put_as_they_are_built(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "a",
+                                        "\"",
+                                        "\\",
+                                        "a\"b\\c",
+                                        "\b\f\n\r\t\v",
+                                        "gr\xc3\xbc\xc3\x9f",
+                                        "\xf0\x9f\x94\xa5",
+                                        "\xe2\x80\xa8",
+                                        "\xff",
+                                        "a\xc3",
+                                        "\xc0\xaf",
+                                        "\xed\xa0\x80",
+                                        "\xf4\x90\x80\x80",
+                                        "\xe2\x82x"};
+    char all[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_put_as_built(texts[i], strlen(texts[i]));
+    for (unsigned i = 0; i < sizeof all; i++) {
+        all[i] = (char)i;
+        assert_put_as_built(&all[i], 1);
+    }
+    assert_put_as_built(all, sizeof all);
+}
+
 static void nul_in_strings(void **state)
 {
     jv *v = parse("\"a\\u0000b\"");
@@ -277,11 +326,17 @@ static void dump_stops_at_the_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_kind),           cmocka_unit_test(any_root),
-        cmocka_unit_test(last_duplicate_wins),        cmocka_unit_test(order_is_kept),
-        cmocka_unit_test(depth_is_limited),           cmocka_unit_test(malformed_is_refused),
-        cmocka_unit_test(wide_integers_become_reals), cmocka_unit_test(nul_in_strings),
-        cmocka_unit_test(builds_and_dumps),           cmocka_unit_test(reals_round_trip),
+        cmocka_unit_test(reads_every_kind),
+        cmocka_unit_test(any_root),
+        cmocka_unit_test(last_duplicate_wins),
+        cmocka_unit_test(order_is_kept),
+        cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(malformed_is_refused),
+        cmocka_unit_test(wide_integers_become_reals),
+        cmocka_unit_test(nul_in_strings),
+        cmocka_unit_test(texts_are_put_as_they_are_built),
+        cmocka_unit_test(builds_and_dumps),
+        cmocka_unit_test(reals_round_trip),
         cmocka_unit_test(dump_stops_at_the_limit),
     };
 
