@@ -13,6 +13,7 @@
 
 enum {
     CONNECTIONS_KEPT = 256,
+    HANDLES_KEPT = 64,   /* libcurl's are large, and making them takes a while */
     HEAD_MAX = 64 << 10, /* octets of all headers, with those of interim responses and trailers */
     RESOLVE_TEXT_MAX = 256 + RESOLVE_ADDRESSES_MAX * ADDRESS_TEXT_MAX,
 };
@@ -22,6 +23,8 @@ struct http_client {
     CURLM *multi;
     struct loop_timer *timer;
     struct http_request *running;
+    CURL *handles[HANDLES_KEPT]; /* at rest, with nothing of their requests */
+    size_t nhandles;
 };
 
 struct http_request {
@@ -191,6 +194,21 @@ static int judge(const struct http_request *r, CURLcode code, struct err *e, boo
     return r->answered ? 0 : err_set(e, ERR_PROTOCOL, "the server sent no HTTP response");
 }
 
+static CURL *handle_get(struct http_client *c)
+{
+    return c->nhandles ? c->handles[--c->nhandles] : curl_easy_init();
+}
+
+static void handle_put(struct http_client *c, CURL *easy)
+{
+    if (c->nhandles == HANDLES_KEPT) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    c->handles[c->nhandles++] = easy;
+}
+
 static void request_free(struct http_request *r)
 {
     if (!r)
@@ -202,7 +220,7 @@ static void request_free(struct http_request *r)
     }
     if (r->easy) {
         curl_multi_remove_handle(r->client->multi, r->easy);
-        curl_easy_cleanup(r->easy);
+        handle_put(r->client, r->easy);
     }
     curl_slist_free_all(r->headers);
     curl_slist_free_all(r->addresses);
@@ -323,9 +341,12 @@ static int set_addresses(struct http_request *r, const struct http_options *o, s
 {
     char one[ADDRESS_TEXT_MAX], line[RESOLVE_TEXT_MAX];
     struct http_place place;
-    int err = http_place(&place, given(o->proxy) ? o->proxy : o->url, e), len;
+    int err, len;
 
-    if (err || !o->naddresses)
+    if (!o->naddresses)
+        return 0;
+    err = http_place(&place, given(o->proxy) ? o->proxy : o->url, e);
+    if (err)
         return err;
     len = snprintf(line, sizeof line, "+%s:%u:", place.host, place.port);
     for (size_t i = 0; i < o->naddresses && i < RESOLVE_ADDRESSES_MAX; i++) {
@@ -443,7 +464,7 @@ int http_start(struct http_request **ret, struct http_client *c, const struct ht
     r->arg = arg;
     r->timeout_ms = o->timeout_ms;
     buf_init(&r->body, o->size_max);
-    r->easy = curl_easy_init();
+    r->easy = handle_get(c);
     err = r->easy ? set_options(r, o, e) : err_set(e, ERR_NOMEM, "out of memory");
     if (!err && curl_multi_add_handle(c->multi, r->easy))
         err = err_set(e, ERR_NOMEM, "libcurl does not take the request");
@@ -496,6 +517,8 @@ void http_client_free(struct http_client *c)
         return;
     while (c->running)
         request_free(c->running);
+    while (c->nhandles)
+        curl_easy_cleanup(c->handles[--c->nhandles]);
     if (c->multi)
         curl_multi_cleanup(c->multi);
     loop_timer_del(c->timer);
