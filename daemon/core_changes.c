@@ -26,8 +26,9 @@ static bool two_names(const struct slice *key, char owner[33], char name[33])
 /* ---- definitions ---- */
 
 /* The notice that a definition was disabled or enabled, to each of its targets. */
-static int tell_definition(struct txn *t, const struct definition *d, enum sa_notice_kind kind,
-                           const char *message, const struct judge_now *now)
+static int tell_definition(struct core *c, struct txn *t, const struct definition *d,
+                           enum sa_notice_kind kind, const char *message,
+                           const struct judge_now *now)
 {
     struct notice_text n = {
         .kind = kind,
@@ -69,25 +70,27 @@ static int know_disabled(struct txn *t, const struct key *k, bool disabled)
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
-static int disable(struct txn *t, const struct definition *d, const struct judge_now *now)
+static int disable(struct core *c, struct txn *t, const struct definition *d,
+                   const struct judge_now *now)
 {
     unsigned closed;
     int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
 
-    return err ? err : tell_definition(t, d, KIND_DISABLE, "the definition was disabled", now);
+    return err ? err : tell_definition(c, t, d, KIND_DISABLE, "the definition was disabled", now);
 }
 
 /* Its targets may be known no more by the index, if it was out of service. */
-static int enable(struct txn *t, const struct change *ch, const struct definition *d,
-                  const struct judge_now *now)
+static int enable(struct core *c, struct txn *t, const struct change *ch,
+                  const struct definition *d, const struct judge_now *now)
 {
     int err = index_apply(t, ch);
 
-    return err ? err : tell_definition(t, d, KIND_ENABLE, "the definition was enabled", now);
+    return err ? err : tell_definition(c, t, d, KIND_ENABLE, "the definition was enabled", now);
 }
 
-static int apply_disabled(struct txn *t, const struct change *ch, const struct definition *d,
-                          const struct key *k, const struct judge_now *now)
+static int apply_disabled(struct core *c, struct txn *t, const struct change *ch,
+                          const struct definition *d, const struct key *k,
+                          const struct judge_now *now)
 {
     int err;
 
@@ -96,12 +99,12 @@ static int apply_disabled(struct txn *t, const struct change *ch, const struct d
     err = know_disabled(t, k, d->disabled);
     if (err || ch->op == CHANGE_CREATED) /* made like this: no change to tell */
         return err;
-    return d->disabled ? disable(t, d, now) : enable(t, ch, d, now);
+    return d->disabled ? disable(c, t, d, now) : enable(c, t, ch, d, now);
 }
 
 /* It is not active: as if it were disabled, but told only to those who wait for an end. */
-static int apply_out_of_service(struct txn *t, const struct definition *d, const struct key *k,
-                                const struct judge_now *now)
+static int apply_out_of_service(struct core *c, struct txn *t, const struct definition *d,
+                                const struct key *k, const struct judge_now *now)
 {
     unsigned closed;
     int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
@@ -110,11 +113,12 @@ static int apply_out_of_service(struct txn *t, const struct definition *d, const
         return err;
     err = know_disabled(t, k, true);
     return err ? err
-               : tell_definition(t, d, KIND_DISABLE, "the definition was taken out of service",
+               : tell_definition(c, t, d, KIND_DISABLE, "the definition was taken out of service",
                                  now);
 }
 
-static int apply_definition(struct txn *t, const struct change *ch, const struct judge_now *now)
+static int apply_definition(struct core *c, struct txn *t, const struct change *ch,
+                            const struct judge_now *now)
 {
     char owner[33], name[33];
     struct definition d;
@@ -136,13 +140,13 @@ static int apply_definition(struct txn *t, const struct change *ch, const struct
     if (err || !definition_read(&d, &r))
         return err;
     if (!row_active(&r))
-        return apply_out_of_service(t, &d, &k, now);
+        return apply_out_of_service(c, t, &d, &k, now);
     if (change_has(ch, DEFINITION_CONDITION) || change_has(ch, DEFINITION_SCRIPT)) {
         err = instances_edited(t, owner, name);
         if (err)
             return err;
     }
-    return apply_disabled(t, ch, &d, &k, now);
+    return apply_disabled(c, t, ch, &d, &k, now);
 }
 
 /* ---- targets ---- */
@@ -262,7 +266,7 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
         return apply_numbered(c, t, ch, now, touched);
     two_names(&ch->key, owner, name);
     if (ch->table == SA_DEFINITION) {
-        err = apply_definition(t, ch, now);
+        err = apply_definition(c, t, ch, now);
         if (!err)
             err = touch(touched, owner, name);
     } else if (ch->table == SA_SCRIPT || ch->table == SA_SCRIPT_TEXT) {
