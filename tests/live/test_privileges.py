@@ -1,5 +1,6 @@
 """Who the daemon's processes are and what they may do, as the kernel tells it."""
 
+import json
 import os
 import pathlib
 import pwd
@@ -189,6 +190,26 @@ def by_root_with_deaf_evaluators(site):
     program.rename(site.daemon.programs / "hearing")
     program.write_text(f'#!/bin/sh\nexec env --block-signal=ALRM {site.daemon.programs}/hearing "$@"\n')
     program.chmod(0o755)
+
+
+@pytest.mark.parametrize("start", (by_root, by_service_manager))
+def test_a_handler_is_tried_as_who_delivers(service, start):
+    """With a secret that the service's group may read, and with none that only its user may."""
+    site = service(start)
+
+    def attempt(*options):
+        r = subprocess.run(site.daemon.argv(*options), capture_output=True, text=True, timeout=60)
+        assert r.stdout, r.stderr
+        return json.loads(r.stdout)
+
+    assert attempt("--validate", "mail")["message"].endswith("authenticated as alerts")
+    assert attempt("--test", "mail")["success"]
+    assert site.mail.wait(1)[0].authenticated
+    secret = site.path("mail.secret")
+    os.chown(secret, pwd.getpwnam(SERVICE).pw_uid, 0)
+    os.chmod(secret, 0o600)
+    said = attempt("--validate", "mail")
+    assert not said["success"] and "Permission denied" in said["message"]
 
 
 def test_core_can_end_an_evaluator(service):
