@@ -1,6 +1,6 @@
 /* Commands that change something. Whatever rows one command names go into one SET, which the agent
  * takes whole or not at all. */
-#include "cli/commands.h"
+#include "cli/change.h"
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/commands.h"
 
 enum { EDITS_MAX = 256, OWNERS_MAX = 8, REFUSAL_WORDS_MAX = 512, POLL_MS = 100 };
 
@@ -391,9 +392,8 @@ int command_delete(struct options *o, struct client *c, const char *const *words
     return err;
 }
 
-/* One cell of one row that must be there. */
-static int set_cell(const struct options *o, struct client *c, unsigned table, unsigned column,
-                    int64_t value, const char *const *words, size_t n, struct err *e)
+int change_cell(const struct options *o, struct client *c, unsigned table, unsigned column,
+                int64_t value, const char *const *words, size_t n, struct err *e)
 {
     struct snmp_value v = {.type = SNMP_TYPE_INTEGER, .integer = value};
     struct change *x = NULL;
@@ -422,13 +422,13 @@ static int set_cell(const struct options *o, struct client *c, unsigned table, u
 int command_enable(struct options *o, struct client *c, const char *const *words, size_t n,
                    struct err *e)
 {
-    return set_cell(o, c, SA_DEFINITION, DEFINITION_DISABLED, TRUTH_FALSE, words, n, e);
+    return change_cell(o, c, SA_DEFINITION, DEFINITION_DISABLED, TRUTH_FALSE, words, n, e);
 }
 
 int command_disable(struct options *o, struct client *c, const char *const *words, size_t n,
                     struct err *e)
 {
-    return set_cell(o, c, SA_DEFINITION, DEFINITION_DISABLED, TRUTH_TRUE, words, n, e);
+    return change_cell(o, c, SA_DEFINITION, DEFINITION_DISABLED, TRUTH_TRUE, words, n, e);
 }
 
 /* ---- alerts and notices -------------------------------------------------------------------- */
@@ -436,13 +436,13 @@ int command_disable(struct options *o, struct client *c, const char *const *word
 int command_cancel(struct options *o, struct client *c, const char *const *words, size_t n,
                    struct err *e)
 {
-    return set_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_CANCEL, words, n, e);
+    return change_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_CANCEL, words, n, e);
 }
 
 int command_resend(struct options *o, struct client *c, const char *const *words, size_t n,
                    struct err *e)
 {
-    return set_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_RESEND, words, n, e);
+    return change_cell(o, c, SA_NOTICE, NOTICE_ACTION, ACTION_RESEND, words, n, e);
 }
 
 /* What the words set COLUMN of saAlertTable to, or NULL. */
@@ -633,7 +633,7 @@ int command_test(struct options *o, struct client *c, const char *const *words, 
     notice_rows(&r);
     err = last_notice(c, owner, &last, e);
     if (!err)
-        err = set_cell(o, c, SA_TARGET, TARGET_TEST, 2, words, n, e); /* run(2) */
+        err = change_cell(o, c, SA_TARGET, TARGET_TEST, 2, words, n, e); /* run(2) */
     if (!err)
         err = wait_outcome(&r, o, c, owner, target, last, e);
     if (!err)

@@ -24,6 +24,11 @@ const struct command commands[] = {
     {"resend", "[OWNER] NOTICE", "send a notice again", 1, 2, true, command_resend},
     {"test", "[OWNER] TARGET", "send one test notice to a target and wait for its outcome", 1, 2,
      true, command_test},
+    {"try", "[OWNER] HANDLER", "send one test by a handler alone, and wait for its outcome", 1, 2,
+     true, command_try},
+    {"validate", "handler|target [OWNER] NAME",
+     "find out whether a handler could deliver, or a target be reached, without sending", 2, 3,
+     true, command_validate},
     {"tables", "[TABLE]", "the tables and their columns", 0, 1, false, command_tables},
 };
 const size_t ncommands = sizeof(commands) / sizeof(commands[0]);

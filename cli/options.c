@@ -145,7 +145,7 @@ static const struct option_kind {
     {0, "columns", "NAME,...", set_columns, "list, show: these columns only"},
     {0, "utc", NULL, set_utc, "times in UTC, not in local time"},
     {0, "help-texts", NULL, set_help_texts, "show: explain each column"},
-    {0, "wait", "SECONDS", set_wait, "test: how long to wait for the outcome [30]"},
+    {0, "wait", "SECONDS", set_wait, "test, try, validate: how long to wait for the outcome [30]"},
     {'h', "help", NULL, set_help, "print this"},
     {'V', "version", NULL, set_show_version, "print the version"},
 };

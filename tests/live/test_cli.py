@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.net import free_udp_port
+from lib.net import free_port, free_udp_port
 from lib.rogueagent import GETBULK, RogueAgent, TOO_BIG, integer, octets
 from lib.site import Site, build_folder, none_left
 from lib.wait import wait_for
@@ -199,6 +199,40 @@ def test_a_test_without_an_outcome_ends_by_its_deadline(cli, site):
         status, out, errors = cli.run("test", "stuck", "--wait", "0.5")
     assert status == 1 and "no outcome within 0.5 s" in errors and "stuck" in out
     cli.ok("delete", "target", "stuck", "--", "targetProperty", "stuck", "port")
+
+
+def test_a_handler_and_a_target_are_validated(cli, site):
+    row = cli.json("validate", "handler", "mail")
+    assert row["check"] == "succeeded"
+    assert row["checkMessage"] == f"127.0.0.1:{site.mail.port}: connected without TLS"
+    assert cli.json("validate", "targets", "admin", "operators")["check"] == "succeeded"
+    assert cli.json("validate", "target", "operators")["validate"] == 2
+    assert "no such row" in cli.refused(1, "validate", "handler", "nobody")
+    assert "no row of saGroupTable" in cli.refused(USAGE, "validate", "group", "mail")
+    cli.ok("set", "handlerProperty", "mail", "port", f"value={free_port()}")
+    try:
+        status, out, errors = cli.run("validate", "handler", "mail")
+        assert (status, errors) == (1, "") and "Connection refused" in out
+    finally:
+        cli.ok("set", "handlerProperty", "mail", "port", "revert=run")
+
+
+def test_a_handler_is_tried(cli, site):
+    before = len(site.mail.mails)
+    cli.ok("set", "test", "mail", "message", "value=Tried.")
+    assert cli.json("try", "mail")["check"] == "succeeded"
+    assert site.mail.wait(before + 1)[-1].message["Subject"] == "[TEST] admin: Tried."
+    cli.ok("set", "test", "mail", "message", "revert=run")
+
+
+def test_a_result_that_does_not_come_ends_by_its_deadline(cli, site):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        cli.ok("set", "test", "mail", "port", f"value={silent.getsockname()[1]}")
+        status, out, errors = cli.run("try", "mail", "--wait", "0.5")
+        cli.ok("set", "test", "mail", "port", "revert=run")
+    assert status == 1 and "no result within 0.5 s" in errors and "running" in out
 
 
 # ---- status ----
