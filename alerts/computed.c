@@ -147,7 +147,8 @@ static void handler_check(void *arg, struct txn *t, const struct row *r, struct 
 
 static void target_check(void *arg, struct txn *t, const struct row *r, struct cell *ret)
 {
-    bool runs = row_int(r, TARGET_VALIDATE) != row_int(r, TARGET_VALIDATED);
+    bool runs = row_int(r, TARGET_VALIDATE) != row_int(r, TARGET_VALIDATED) ||
+                row_int(r, TARGET_TEST_NOTICE) != 0;
 
     (void)arg;
     (void)t;

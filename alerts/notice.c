@@ -589,12 +589,16 @@ static int write_new(struct txn *t, const struct route_target *to, const struct 
     return err < 0 ? err : 0;
 }
 
-static int target_add_pending(struct txn *t, const struct key *k)
+/* The notice ID, which may be a test: the last one is what the target's check is about. */
+static int target_add_pending(struct txn *t, const struct key *k, enum sa_notice_kind kind,
+                              uint32_t id)
 {
     struct edit d;
 
     edit_begin(&d, t, sa_table_by_id(SA_TARGET), k);
     edit_add(&d, TARGET_PENDING, 1);
+    if (kind == KIND_TEST)
+        edit_int(&d, TARGET_TEST_NOTICE, id);
     return row_put(&d, NULL);
 }
 
@@ -620,7 +624,7 @@ static int create(struct txn *t, const struct route_target *to, const struct row
     err = write_new(t, to, n, &from, &at, &place.id);
     if (!err)
         err = enqueue(t, &place, n->owner, at.ready_ms, head);
-    return err ? err : target_add_pending(t, &target_key);
+    return err ? err : target_add_pending(t, &target_key, n->kind, place.id);
 }
 
 /* A row that says what would have been told, and why it was not. */
@@ -805,20 +809,37 @@ static void ending_read(struct ending *ret, const struct notice_ref *n, const st
     ret->acted = row_int(r, NOTICE_ACTION) != ACTION_IDLE;
 }
 
-/* Its target, if it still lives, has one less in its queue. COLUMN: a counter that has one more,
- * 0: none. ERROR: what the last attempt came to, NULL: there was none. */
-static int target_finish(struct txn *t, const struct ending *x, unsigned column, const char *error,
-                         bool *ret_lives)
+/* A test of the target has come to its end. */
+static void test_ends(struct edit *d, enum sa_notice_state state, const char *error, int64_t now_ms)
 {
+    bool delivered = state == NOTICE_DELIVERED;
+
+    edit_clear(d, TARGET_TEST_NOTICE);
+    edit_int(d, TARGET_CHECKED, delivered ? CHECK_SUCCEEDED : CHECK_FAILED);
+    edit_str(d, TARGET_CHECK_MESSAGE, delivered ? "the test was delivered" : error);
+    edit_int(d, TARGET_CHECK_TIME, now_ms);
+}
+
+/* Its target, if it still lives, has one less in its queue. ERROR: why it was not delivered; TRIED:
+ * so an attempt ended. */
+static int target_finish(struct txn *t, const struct ending *x, enum sa_notice_state state,
+                         const char *error, bool tried, int64_t now_ms, bool *ret_lives)
+{
+    static const unsigned counter[] = {[NOTICE_DELIVERED] = TARGET_DELIVERED,
+                                       [NOTICE_FAILED] = TARGET_FAILED,
+                                       [NOTICE_CANCELLED] = 0};
+    struct row target;
     struct edit d;
 
-    *ret_lives = target_edit(&d, t, &x->target, x->place.incarnation, NULL);
+    *ret_lives = target_edit(&d, t, &x->target, x->place.incarnation, &target);
     if (!*ret_lives)
         return txn_error(t);
+    if (row_int(&target, TARGET_TEST_NOTICE) == x->place.id)
+        test_ends(&d, state, error, now_ms);
     edit_add(&d, TARGET_PENDING, -1);
-    if (column)
-        edit_add(&d, column, 1);
-    if (error)
+    if (counter[state])
+        edit_add(&d, counter[state], 1);
+    if (tried)
         edit_str(&d, TARGET_LAST_ERROR, error);
     return row_put(&d, NULL);
 }
@@ -973,15 +994,12 @@ static int finish_as(struct txn *t, const struct ending *x, enum sa_notice_state
                      enum sa_confirmation confirmation, const char *error, bool tried,
                      int64_t now_ms)
 {
-    static const unsigned counter[] = {[NOTICE_DELIVERED] = TARGET_DELIVERED,
-                                       [NOTICE_FAILED] = TARGET_FAILED,
-                                       [NOTICE_CANCELLED] = 0};
     struct edit d;
     bool reached, lives = false, untold = false;
     int err = leave_queue(t, &x->place, x->due_ms);
 
     if (!err)
-        err = target_finish(t, x, counter[state], tried ? error : NULL, &lives);
+        err = target_finish(t, x, state, error, tried, now_ms, &lives);
     reached = state == NOTICE_DELIVERED || one_reached(t, &x->key);
     if (!err)
         err = told_after(t, x, reached, lives, &untold);
@@ -1507,7 +1525,7 @@ static int resend(struct txn *t, const struct notice_ref *n, const struct row *r
     if (!err)
         err = owe_again(t, &x, &standing);
     if (!err)
-        err = target_add_pending(t, &x.target);
+        err = target_add_pending(t, &x.target, x.kind, x.place.id);
     if (err)
         return err;
     edit_begin(&d, t, notices(), &x.key);

@@ -417,23 +417,28 @@ static void put_due(struct rebuild *b, const struct key *notice, struct slice pl
     row_put(&d, NULL);
 }
 
-static void set_pending(struct rebuild *b, const struct key *target, int64_t n)
+/* TEST: the number of a test that is in its queue, 0: none. */
+static void set_pending(struct rebuild *b, const struct key *target, int64_t n, int64_t test)
 {
     struct edit d;
 
     edit_begin(&d, b->t, TABLE(SA_TARGET), target);
-    if (d.existed)
-        edit_int(&d, TARGET_PENDING, n);
-    if (d.existed)
-        row_put(&d, NULL);
-    else
+    if (!d.existed) {
         edit_cancel(&d);
+        return;
+    }
+    edit_int(&d, TARGET_PENDING, n);
+    if (test)
+        edit_int(&d, TARGET_TEST_NOTICE, test);
+    else
+        edit_clear(&d, TARGET_TEST_NOTICE);
+    row_put(&d, NULL);
 }
 
 static void no_pending(struct rebuild *b, const struct row *r, const struct key *k)
 {
-    if (row_int(r, TARGET_PENDING))
-        set_pending(b, k, 0);
+    if (row_int(r, TARGET_PENDING) || row_int(r, TARGET_TEST_NOTICE))
+        set_pending(b, k, 0, 0);
 }
 
 /* One of the queue, AT; BEFORE is that before it, or empty. */
@@ -443,10 +448,12 @@ static void queued(struct rebuild *b, const uint8_t at[PENDING_LEN], const char 
     char target_owner[33], name[33];
     int64_t due, incarnation = get_u32(at);
     struct row r, to;
+    bool test;
 
     if (row_get(b->t, TABLE(SA_NOTICE), &notice, &r))
         return;
     due = row_int(&r, NOTICE_NEXT_ATTEMPT);
+    test = row_int(&r, NOTICE_KIND) == KIND_TEST;
     /* One that is under way has its lease, also when an older one was put before it. */
     head = head || (due && row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED);
     if (!due)
@@ -458,7 +465,8 @@ static void queued(struct rebuild *b, const uint8_t at[PENDING_LEN], const char 
     restore_recipients(b, &notice, &target);
     if (!row_get(b->t, TABLE(SA_TARGET), &target, &to) &&
         row_int(&to, TARGET_INCARNATION) == incarnation)
-        set_pending(b, &target, row_int(&to, TARGET_PENDING) + 1);
+        set_pending(b, &target, row_int(&to, TARGET_PENDING) + 1,
+                    test ? get_u32(at + 8) : row_int(&to, TARGET_TEST_NOTICE));
 }
 
 static void rebuild_queue(struct rebuild *b)

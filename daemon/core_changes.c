@@ -151,6 +151,19 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
 
 /* ---- targets ---- */
 
+static int no_test(struct txn *t, const struct key *target, int64_t now_ms)
+{
+    struct edit d;
+
+    if (txn_error(t))
+        return txn_error(t);
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), target);
+    edit_int(&d, TARGET_CHECKED, CHECK_FAILED);
+    edit_str(&d, TARGET_CHECK_MESSAGE, "too many notices wait for the target: no test was made");
+    edit_int(&d, TARGET_CHECK_TIME, now_ms);
+    return row_put(&d, NULL);
+}
+
 static int apply_test(struct core *c, struct txn *t, const char *owner, const char *name,
                       const struct judge_now *now)
 {
@@ -179,7 +192,7 @@ static int apply_test(struct core *c, struct txn *t, const char *owner, const ch
     snprintf(to.name, sizeof to.name, "%s", name);
     to.incarnation = (uint32_t)row_int(&r, TARGET_INCARNATION);
     err = notice_create(t, &to, &n, 0, now->wall_ms);
-    return err == ERR_FULL ? txn_error(t) : err;
+    return err == ERR_FULL ? no_test(t, &k, now->wall_ms) : err;
 }
 
 static bool may_be_told(struct txn *t, const struct slice *target)

@@ -881,11 +881,12 @@ static const struct sa_column target_columns[] = {
              "reached, and sends nothing."},
     {ENUM(TARGET_CHECK, "saTargetCheck", SA_READ_ONLY, SA_COMPUTED, CHECK_NONE, CHECK_FAILED,
           check_names),
-     .def = CHECK_NONE, .help = "What the last use of saTargetValidate came to."},
+     .def = CHECK_NONE,
+     .help = "What the last use of saTargetValidate or saTargetTest came to."},
     {TEXT(TARGET_CHECK_MESSAGE, "saTargetCheckMessage", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "What was found, or is wrong, in words with host and port."},
     {DATE(TARGET_CHECK_TIME, "saTargetCheckTime", SA_DURABLE),
-     .help = "When the last validation ended."},
+     .help = "When the last validation or test of the target ended."},
     {UNSIGNED(TARGET_SEQUENCE, "saTargetSequence", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
      .help = "The last target sequence given."},
     {GAUGE64(TARGET_INCARNATION, "saTargetIncarnation", SA_HIDDEN, SA_DURABLE),
@@ -894,6 +895,8 @@ static const struct sa_column target_columns[] = {
      .help = "What the last validation that ended came to."},
     {HIDDEN(TARGET_VALIDATED, "saTargetValidated", SA_DURABLE),
      .help = "The value of saTargetValidate that has been answered."},
+    {UNSIGNED(TARGET_TEST_NOTICE, "saTargetTestNotice", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
+     .help = "Number of the last test notice, until it is finished; 0: there is none."},
     FILE_CELLS(TARGET_FILE, "saTargetFile"),
 };
 static const struct sa_table target_table = {

@@ -362,6 +362,7 @@ enum { /* saTargetTable (owner, target) */
     TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
     TARGET_CHECKED = 204,     /* hidden, as those of saHandlerTable */
     TARGET_VALIDATED = 205,
+    TARGET_TEST_NOTICE = 206, /* hidden: number of the last test notice, while it is not finished */
     TARGET_FILE = 210,
 };
 

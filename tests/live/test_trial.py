@@ -313,6 +313,24 @@ def test_test_by_snmp(make_site):
     assert m.get('saHandlerDelivered."admin"."mail"') == "0"
 
 
+def test_test_of_a_target_by_snmp(make_site, serve):
+    refusing = serve(FaultySmtpd, RCPT=b"550 5.1.1 nobody here\r\n")
+    site = make_site(ROWS + "<target name='ops' handler='mail' recipients='bob@example.net'/>"
+                     "<target name='off' handler='refusing' recipients='bob@example.net'/>",
+                     handlers=smtp("refusing", refusing.port))
+
+    def outcome(name):
+        site.manager.set((f'saTargetTest."admin"."{name}"', "i", "run"))
+        wait_for(lambda: site.manager.get(f'saTargetCheck."admin"."{name}"') in
+                 ("succeeded", "failed"), f"the test of {name} to end")
+        return answer(site, "saTarget", name)
+
+    assert outcome("ops") == ("succeeded", "the test was delivered")
+    site.mail.wait(1)
+    state, message = outcome("off")
+    assert state == "failed" and "550 5.1.1 nobody here" in message
+
+
 def test_a_dispatcher_that_dies_meanwhile(make_site, serve):
     faulty = serve(FaultySmtpd, EHLO=HANG)
     site = make_site(ROWS, handlers=smtp("hangs", faulty.port, timeout="60s"))

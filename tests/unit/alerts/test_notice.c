@@ -458,6 +458,68 @@ static void test_given_up_after_a_day(void **state)
     done(t);
 }
 
+/* ---- tests of targets ---- */
+
+static void expect_result(struct txn *t, int64_t notice, int64_t checked, const char *words)
+{
+    struct key ops = key_of_names("alice", "ops");
+
+    assert_int_equal(target_cell(t, "ops", TARGET_TEST_NOTICE), notice);
+    assert_int_equal(target_cell(t, "ops", TARGET_CHECKED), checked);
+    assert_string_equal(text_of(t, SA_TARGET, ops, TARGET_CHECK_MESSAGE), words);
+}
+
+static uint32_t test_ops(struct txn *t)
+{
+    struct route_target to = target_of(t, "alice", "ops");
+    struct notice_text n = text_about(0, KIND_TEST, LEVEL_OK);
+
+    assert_int_equal(notice_create(t, &to, &n, 0, NOW), 0);
+    return (uint32_t)table_count(t, sa_table_by_id(SA_NOTICE));
+}
+
+static void test_what_a_test_came_to_is_in_its_target(void **state)
+{
+    struct txn *t = begin(*state);
+    int64_t next;
+
+    expect_result(t, 0, 0, "");
+    assert_int_equal(test_ops(t), 1);
+    expect_result(t, 1, 0, "");
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    expect_result(t, 0, CHECK_SUCCEEDED, "the test was delivered");
+    assert_int_equal(target_cell(t, "ops", TARGET_CHECK_TIME), NOW);
+    test_ops(t);
+    assert_int_equal(claim(t, NOW), 2);
+    outcome(t, 2, NOTICE_END_RETRY, "no route to host", NOW);
+    expect_result(t, 2, CHECK_SUCCEEDED, "the test was delivered"); /* still of the first */
+    next = notice_next_due(t, NOTICE_ANY_WAY);
+    assert_int_equal(claim(t, next), 2);
+    outcome(t, 2, NOTICE_END_FAILED, "550 nobody", next);
+    expect_result(t, 0, CHECK_FAILED, "550 nobody");
+    /* An alert's notice is none, and of two tests the last is the one that counts. */
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, next);
+    expect_result(t, 0, CHECK_FAILED, "550 nobody");
+    assert_int_equal(test_ops(t), 4);
+    assert_int_equal(test_ops(t), 5);
+    expect_result(t, 5, CHECK_FAILED, "550 nobody");
+    done(t);
+}
+
+static void test_a_test_that_is_cancelled_has_ended(void **state)
+{
+    struct txn *t = begin(*state);
+
+    test_ops(t);
+    set_target(t, "ops", TARGET_ENABLED, TRUTH_FALSE);
+    assert_int_equal(claim(t, NOW), 0);
+    ASSERT_STATE(t, 1, NOTICE_CANCELLED);
+    assert_int_equal(target_cell(t, "ops", TARGET_TEST_NOTICE), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_CHECKED), CHECK_FAILED);
+    done(t);
+}
+
 /* ---- restarts ---- */
 
 static void test_a_restart_sends_what_was_on_its_way(void **state)
@@ -2303,6 +2365,8 @@ int main(void)
         IN_WORLD(test_a_due_time_that_no_notice_has_is_damage),
         cmocka_unit_test(test_retry_delays),
         IN_WORLD(test_given_up_after_a_day),
+        IN_WORLD(test_what_a_test_came_to_is_in_its_target),
+        IN_WORLD(test_a_test_that_is_cancelled_has_ended),
         IN_WORLD(test_a_restart_sends_what_was_on_its_way),
         IN_WORLD(test_release_counts_no_attempt),
         IN_WORLD(test_notices_of_targets_out_of_force_are_cancelled),

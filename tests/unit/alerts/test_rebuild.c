@@ -418,6 +418,63 @@ static void test_the_end_is_told_all_the_same(void **state)
 
 /* ---- lost rows ---- */
 
+/* ---- tests of targets ---- */
+
+static void make_test(struct life *l, struct txn *t)
+{
+    struct route_target to = target_of(t, "alice", "target0");
+    struct notice_text n = {.kind = KIND_TEST,
+                            .notification = SA_TEST,
+                            .owner = "alice",
+                            .definition = "",
+                            .service = "",
+                            .instance = "",
+                            .value = "",
+                            .message = "This is a test.",
+                            .level = LEVEL_OK,
+                            .previous_level = LEVEL_OK};
+
+    assert_int_equal(notice_create(t, &to, &n, 0, WALL + l->now), 0);
+}
+
+static int64_t running_test(struct life *l)
+{
+    struct txn *t = begin(&l->w);
+    int64_t id = cell_of(t, SA_TARGET, key_of_names("alice", "target0"), TARGET_TEST_NOTICE);
+
+    done(t);
+    return id;
+}
+
+/* Which test of a target runs is what is in its queue. */
+static void test_a_test_under_way_is_found_again(void **state)
+{
+    struct life *l = *state;
+    struct txn *t = begin(&l->w);
+    int64_t id;
+
+    make_test(l, t);
+    done(t);
+    id = running_test(l);
+    assert_true(id > 0);
+    uint64_t want = all_of(l);
+    lose(l, "due");
+    rebuild(l, true);
+    assert_true(all_of(l) == want);
+    assert_int_equal(running_test(l), id);
+    t = begin(&l->w);
+    PUT(t, SA_TARGET, key_of_names("alice", "target0"), {TARGET_TEST_NOTICE, id + 7, NULL});
+    done(t);
+    rebuild(l, true);
+    assert_int_equal(running_test(l), id);
+    t = begin(&l->w);
+    assert_true(deliver_all(l, t) > 0);
+    PUT(t, SA_TARGET, key_of_names("alice", "target0"), {TARGET_TEST_NOTICE, id, NULL});
+    done(t);
+    rebuild(l, true);
+    assert_int_equal(running_test(l), 0); /* nothing is in the queue: none runs */
+}
+
 static void vanish(struct txn *t, unsigned table, struct key k)
 {
     assert_int_equal(row_delete(t, sa_table_by_id(table), &k), 0);
@@ -529,6 +586,7 @@ int main(void)
         T(test_what_is_derived_comes_back),
         T(test_who_is_known_to_be_disabled),
         T(test_the_end_is_told_all_the_same),
+        T(test_a_test_under_way_is_found_again),
         T(test_an_alert_without_definition_is_handed_to_the_core),
         T(test_links_go_with_their_ends),
         T(test_default_groups_come_back),
