@@ -416,8 +416,6 @@ static void test_the_end_is_told_all_the_same(void **state)
     assert_true(all_of(l) == want);
 }
 
-/* ---- lost rows ---- */
-
 /* ---- tests of targets ---- */
 
 static void make_test(struct life *l, struct txn *t)
@@ -474,6 +472,8 @@ static void test_a_test_under_way_is_found_again(void **state)
     rebuild(l, true);
     assert_int_equal(running_test(l), 0); /* nothing is in the queue: none runs */
 }
+
+/* ---- lost rows ---- */
 
 static void vanish(struct txn *t, unsigned table, struct key k)
 {
