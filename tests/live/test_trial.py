@@ -288,8 +288,9 @@ def test_validate_a_target(make_site, serve):
     m.set(('saTargetStatus."alice"."new"', "i", "createAndWait"),
           ('saTargetHandler."alice"."new"', "s", "mail"),
           ('saTargetPropertyStatus."alice"."new"."port"', "i", "createAndGo"),
-          ('saTargetPropertyValue."alice"."new"."port"', "s", closed))
-    assert validated(site, "new", "saTarget", "alice") == \
+          ('saTargetPropertyValue."alice"."new"."port"', "s", closed),
+          ('saTargetValidate."alice"."new"', "i", 0))  # made and validated at once
+    assert answer(site, "saTarget", "new", "alice") == \
         ("failed", "the target has no recipient that is a mail address")
     m.set(('saTargetRecipients."alice"."new"', "s", "bob@example.net"))
     state, message = validated(site, "new", "saTarget", "alice")
