@@ -240,6 +240,8 @@ static int build(struct core *c, struct txn *t, const struct core_check *x, stru
     h = core_handler_of(c, x->owner, handler, ret_handler);
     if (!h)
         return err_set(e, ERR_NOTFOUND, "there is no handler '%s'", handler);
+    if (trial_obstacle(h->kind))
+        return err_set(e, ERR_UNSUPPORTED, "%s", trial_obstacle(h->kind));
     trial.kind = h->kind;
     trial.owner = h->owner;
     trial.name = h->name;

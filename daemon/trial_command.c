@@ -324,7 +324,9 @@ static int try_it(struct tryout *x, struct err *e)
 {
     bool by_agent = x->handler->kind->by_agent;
     enum stage_id stage = by_agent ? STAGE_AGENT : STAGE_DISPATCHER;
-    int err = confine_become(x->command->confine, stage, e);
+    const char *obstacle = trial_obstacle(x->handler->kind);
+    int err = obstacle ? err_set(e, ERR_UNSUPPORTED, "%s", obstacle)
+                       : confine_become(x->command->confine, stage, e);
 
     if (!err)
         err = confine_stage(stage, x->command->unconfined, e);

@@ -151,6 +151,11 @@ int trial_job(struct job *ret, const struct trial *x, int64_t now_wall_ms, struc
     return end(ret, err, e);
 }
 
+const char *trial_obstacle(const struct kind *kind)
+{
+    return kind->leads_to ? "it hands on to other handlers: try those" : NULL;
+}
+
 int trial_target_job(struct job *ret, const struct trial *x, const char *target_owner,
                      const char *target, const char *recipients, int64_t now_wall_ms, struct err *e)
 {

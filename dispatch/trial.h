@@ -17,6 +17,9 @@ struct trial {
  * RET holds nothing then. */
 int trial_job(struct job *ret, const struct trial *x, int64_t now_wall_ms, struct err *e);
 
+/* Why no handler of KIND can be tried; NULL: they can. */
+const char *trial_obstacle(const struct kind *kind);
+
 /* The same for a target of that handler, with RECIPIENTS as saTargetRecipients has them, and
  * without overrides, which the caller adds. X->options are not looked at. */
 int trial_target_job(struct job *ret, const struct trial *x, const char *target_owner,

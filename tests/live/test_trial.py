@@ -101,6 +101,14 @@ def test_validate_snmp(make_site):
     assert not success and "names a host" in message
 
 
+def test_what_hands_on_to_others_is_tried_there(make_site):
+    site = make_site(ROWS, handlers="<publish name='both' handlers='traps'/>")
+    for option in ("--validate", "--test"):
+        success, message = attempt(site, option, "both")
+        assert not success and message == "it hands on to other handlers: try those"
+    assert validated(site, "both") == ("failed", "it hands on to other handlers: try those")
+
+
 def test_validate_by_the_master_agent(make_site):
     site = make_site(ROWS, start=False, handlers="<agentx name='master'/>")
     success, message = attempt(site, "--validate", "master")

@@ -216,6 +216,15 @@ static void a_target_has_its_own_recipients(void **state)
     assert_int_equal(job.overrides.n, 0);
 }
 
+static void what_hands_on_is_not_tried(void **state)
+{
+    const struct kind hands_on = {.name = "publish", .leads_to = "handlers"};
+
+    (void)state;
+    assert_null(trial_obstacle(&kind));
+    assert_string_equal(trial_obstacle(&hands_on), "it hands on to other handlers: try those");
+}
+
 static void outcomes_in_words(void **state)
 {
     struct outcome_recipient bob = {
@@ -250,6 +259,7 @@ int main(void)
         TEST(too_many_recipients),
         TEST(the_notification_has_all_its_objects),
         TEST(a_target_has_its_own_recipients),
+        TEST(what_hands_on_is_not_tried),
         TEST(outcomes_in_words),
     };
 
