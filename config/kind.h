@@ -134,8 +134,9 @@ struct kind {
     int64_t digest_ms; /* handlers: a target's digest time when it says -1 */
     bool by_agent;     /* handlers: delivered by the agent process, through the master agent */
     /* Handlers that the core hands on to other ones (config/leads.h): the property that names
-     * these, and the one that says for how long one event is made of all; NULL: it does not. */
-    const char *leads_to, *gathers;
+     * these, the one that says for how long one event is made of all, NULL: it does not, and the
+     * template of its message. */
+    const char *leads_to, *gathers, *summary;
     /* Handlers that are led to get no recipients: this one cannot do without; or it can if this
      * property is not empty. */
     bool needs_recipients;

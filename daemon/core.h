@@ -342,9 +342,10 @@ int core_leads_mend(struct core *c, struct txn *t);
 /* The handlers of a file as managers made them, in T; ERR_INVALID with words. */
 int core_leads_check(struct txn *t, const struct config *f, struct err *e);
 
-/* core_aggregate.c: one event of many notices. ERR_NOTFOUND, ERR_NOMEM. */
-int core_aggregate(struct txn *t, const struct core_job *cj, struct job *j, struct job_event *ret,
-                   struct row *ret_notice, struct key *ret_key);
+/* core_aggregate.c: one event of the notices of CJ; RET_NOTICE, whose key is in RET_KEY, is the row
+ * that it is most about. ERR_NOTFOUND, ERR_NOMEM. */
+int core_aggregate(struct core *c, struct txn *t, const struct core_job *cj, struct job *j,
+                   struct job_event *ret, struct row *ret_notice, struct key *ret_key);
 /* How long what TARGET is told is gathered for that; 0: it is not. */
 int64_t core_gathers_ms(struct core *c, struct txn *t, const struct route_target *target);
 

@@ -1,8 +1,10 @@
 /* One event of many notices: that of the highest level, the newest among equals, with a message
- * that says how many there were and names the worst. */
+ * that says how many there were and names the worst, or what the handler's template makes of them.
+ */
 #include "daemon/core.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dispatch/notice_text.h"
@@ -125,9 +127,51 @@ static void put_message(struct txn *t, const struct core_job *cj, const struct s
     utf8_clean(ret, 256, text, strlen(text), false);
 }
 
-int core_aggregate(struct txn *t, const struct core_job *cj, struct job *j, struct job_event *ret,
-                   struct row *ret_notice, struct key *ret_key)
+/* The template that the handler has for it, NULL: none. */
+static const struct template *template_of(const struct core *c, const struct core_job *cj)
 {
+    const struct core_handler *h = core_handler_at(c, cj->round->handler);
+    const char *summary = h ? h->config->kind->summary : NULL;
+
+    return summary ? values_template(&h->values, summary) : NULL;
+}
+
+/* Those that are named are its events. */
+static int fill_message(struct txn *t, const struct template *template, const struct core_job *cj,
+                        const struct sum *s, const struct job *j, char ret[static 256])
+{
+    struct job some = {.nevents = s->n};
+    struct buf b;
+    int err = 0;
+
+    memcpy(some.target, j->target, sizeof some.target);
+    memcpy(some.uuid, cj->uuid, sizeof some.uuid);
+    some.events = calloc(s->n, sizeof *some.events);
+    if (!some.events)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < s->n && !err; i++) {
+        const struct notice_ref *ref = &cj->refs[s->worst[i].ref];
+        struct key k = key_of_id(ref->owner, ref->id);
+        struct row r;
+
+        err = row_get(t, sa_table_by_id(SA_NOTICE), &k, &r);
+        if (!err)
+            err = core_event_fill(t, ref, &r, &some.events[i]);
+    }
+    buf_init(&b, TEMPLATE_OUTPUT_MAX);
+    if (!err)
+        err = notice_fill_many(template, &some, cj->nrefs, &b);
+    if (!err)
+        utf8_clean(ret, 256, (const char *)b.data, b.len, false);
+    buf_release(&b);
+    free(some.events);
+    return err;
+}
+
+int core_aggregate(struct core *c, struct txn *t, const struct core_job *cj, struct job *j,
+                   struct job_event *ret, struct row *ret_notice, struct key *ret_key)
+{
+    const struct template *template = template_of(c, cj);
     const struct notice_ref *worst;
     struct sum s = {.n = 0};
     int err = 0;
@@ -146,8 +190,11 @@ int core_aggregate(struct txn *t, const struct core_job *cj, struct job *j, stru
     memcpy(ret->uuid, cj->uuid, sizeof ret->uuid);
     ret->sequence = (uint32_t)s.sequence;
     j->created_ms = s.created_ms;
-    if (row_int(ret_notice, NOTICE_KIND) != KIND_TEST)
-        put_message(t, cj, &s, ret->message);
+    if (row_int(ret_notice, NOTICE_KIND) == KIND_TEST)
+        return 0;
+    if (template)
+        return fill_message(t, template, cj, &s, j, ret->message);
+    put_message(t, cj, &s, ret->message);
     return 0;
 }
 

@@ -492,7 +492,7 @@ static const struct config_handler *deliverer(struct core *c, struct txn *t, str
     return NULL;
 }
 
-static int fill_events(struct txn *t, const struct core_job *cj, struct job *j,
+static int fill_events(struct core *c, struct txn *t, const struct core_job *cj, struct job *j,
                        const struct config_handler *h)
 {
     struct key k;
@@ -501,7 +501,7 @@ static int fill_events(struct txn *t, const struct core_job *cj, struct job *j,
 
     if (cj->one_event) {
         j->nevents = 1;
-        err = core_aggregate(t, cj, j, &j->events[0], &r, &k);
+        err = core_aggregate(c, t, cj, j, &j->events[0], &r, &k);
         return err ? err : fill_varbinds(t, &j->events[0], &r, h);
     }
     for (size_t i = 0; i < cj->nrefs && !err; i++) {
@@ -540,7 +540,7 @@ static int build_job(struct core *c, struct txn *t, struct core_job *cj, struct 
     if (!err && !cj->round)
         err = core_fill_overrides(t, h->kind, j);
     if (!err)
-        err = fill_events(t, cj, j, h);
+        err = fill_events(c, t, cj, j, h);
     return err ? err_set(e, err, "cannot be read back: %s", err_name(err)) : 0;
 }
 

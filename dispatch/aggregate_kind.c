@@ -15,6 +15,11 @@ static const struct property properties[] = {
      .max = 32,
      .help = "Name of the handler that gets the event, also one of kind publish: the owner's, or "
              "admin's."},
+    {.name = "message",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_LINE,
+     .help = "Message of the event: count says how many notices it stands for, an events section "
+             "names the worst of them; without it both are said."},
 };
 enum { NPROPERTIES = sizeof properties / sizeof *properties };
 
@@ -30,6 +35,7 @@ const struct kind aggregate_kind = {
     .nproperties = NPROPERTIES,
     .leads_to = "handler",
     .gathers = "interval",
+    .summary = "message",
     .help =
         "One event for all notices of an interval: it is that of the highest level, its message "
         "says how many there were and what. A target's recipients are not used; its "

@@ -233,6 +233,7 @@ void notice_body(const struct job *j, struct buf *b)
 struct told { /* what a value may come from */
     const struct job *job;
     const struct job_event *event;
+    size_t count;
 };
 
 /* The texts of an event that are values as they are. */
@@ -294,7 +295,7 @@ static int64_t number_of(const struct told *t, enum template_name name)
     case TEMPLATE_SEQUENCE:
         return t->event->sequence;
     case TEMPLATE_COUNT:
-        return (int64_t)t->job->nevents;
+        return (int64_t)t->count;
     default:
         return -1;
     }
@@ -322,6 +323,7 @@ static void write_value(char ret[TEMPLATE_VALUE_MAX + 1], const struct told *t,
 struct filling {
     const struct job *job;
     const struct job_event *top, *order[JOB_EVENTS_MAX];
+    size_t count;
 };
 
 static void value_of(const void *arg, int event, enum template_name name,
@@ -329,12 +331,17 @@ static void value_of(const void *arg, int event, enum template_name name,
 {
     const struct filling *f = arg;
 
-    write_value(ret, &(struct told){f->job, event < 0 ? f->top : f->order[event]}, name);
+    write_value(ret, &(struct told){f->job, event < 0 ? f->top : f->order[event], f->count}, name);
 }
 
 int notice_fill(const struct template *t, const struct job *j, struct buf *b)
 {
-    struct filling f = {.job = j, .top = highest(j)};
+    return notice_fill_many(t, j, j->nevents, b);
+}
+
+int notice_fill_many(const struct template *t, const struct job *j, size_t count, struct buf *b)
+{
+    struct filling f = {.job = j, .top = highest(j), .count = count};
     const struct template_source s = {value_of, &f, (int)j->nevents};
 
     order_events(f.order, j);

@@ -17,5 +17,7 @@ const char *notice_level(unsigned level);
 /* T with J's values, appended to B (template_write). Outside of events sections they are those of
  * the event with the highest level, the first among equals. */
 int notice_fill(const struct template *t, const struct job *j, struct buf *b);
+/* The same of a message that stands for COUNT notices, of which J has those that matter. */
+int notice_fill_many(const struct template *t, const struct job *j, size_t count, struct buf *b);
 
 #endif

@@ -26,7 +26,10 @@ static const char published[] =
 static const char summed[] =
     FILE_OF(PAGER SCREEN "<publish owner='alice' name='all' handlers='pager screen'/>"
                          "<aggregate owner='alice' name='sum' interval='5m' handler='pager'/>"
-                         "<aggregate owner='alice' name='sums' interval='5m' handler='all'/>");
+                         "<aggregate owner='alice' name='sums' interval='5m' handler='all'/>"
+                         "<aggregate owner='alice' name='words' interval='5m' handler='pager'>"
+                         "<message>${count} for ${target}, worst ${level}: ${message}; "
+                         "${#events|, }${definition}${/events}</message></aggregate>");
 
 enum { JOBS_MAX = 64, START_MS = 1000000, INTERVAL_MS = 5 * 60 * 1000 };
 
@@ -805,6 +808,21 @@ static void a_storm_is_one_event(void **state)
     assert_int_equal(job_to(p, "pager")->sequence, 2);
 }
 
+static void a_template_says_it_in_other_words(void **state)
+{
+    struct play *p = *state;
+
+    add_target(p, "ops", "words");
+    for (uint32_t i = 1; i <= 300; i++)
+        tell(p, "ops", "warm", i, LEVEL_WARNING, "a");
+    tell(p, "ops", "hot", 301, LEVEL_CRITICAL, "too hot");
+    p->wall_ms += INTERVAL_MS;
+    turn(p, true);
+    assert_string_equal(job_to(p, "pager")->message,
+                        "301 for ops, worst CRITICAL: too hot; "
+                        "hot, warm, warm, warm, warm, warm, warm, warm");
+}
+
 /* Who asks whether notices arrive does not wait for the interval, nor ends it. */
 static void a_test_goes_at_once_and_alone(void **state)
 {
@@ -855,6 +873,7 @@ int main(void)
         TEST(one_event_for_all_of_an_interval, setup_summed),
         TEST(an_interval_goes_on_after_a_kill, setup_summed),
         TEST(a_storm_is_one_event, setup_summed),
+        TEST(a_template_says_it_in_other_words, setup_summed),
         TEST(a_test_goes_at_once_and_alone, setup_summed),
     };
 
