@@ -5,6 +5,8 @@
 
 #define TABLE sa_table_by_id(SA_NOTICE_RECIPIENT)
 
+const char recipient_handed_off[] = "handed off";
+
 static const char prefix[] = "handler ", divider[] = " of ";
 
 void recipient_of_handler(const struct leads_end *h, char ret[RECIPIENT_MAX + 1])
@@ -161,13 +163,14 @@ static int sum_one(void *arg, struct txn *t, const struct row *r)
     char words[sizeof recipient + sizeof reply + 2];
 
     (void)t;
+    row_str(r, NOTICE_RECIPIENT_ADDRESS, recipient, sizeof recipient);
+    row_str(r, NOTICE_RECIPIENT_REPLY, reply, sizeof reply);
     x->pending += state == NOTICE_PENDING;
     x->delivered += state == NOTICE_DELIVERED;
+    x->handed_off += state == NOTICE_DELIVERED && !strcmp(reply, recipient_handed_off);
     if (state == NOTICE_DELIVERED || x->words[0])
         return 0;
-    snprintf(words, sizeof words, "%s: %s",
-             row_str(r, NOTICE_RECIPIENT_ADDRESS, recipient, sizeof recipient),
-             row_str(r, NOTICE_RECIPIENT_REPLY, reply, sizeof reply));
+    snprintf(words, sizeof words, "%s: %s", recipient, reply);
     utf8_clean(x->words, sizeof x->words, words, strlen(words), false);
     return 0;
 }

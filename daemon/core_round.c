@@ -230,7 +230,6 @@ static int start(struct core *c, struct core_job *j, const struct leads *ends, u
     if (!r)
         return ERR_NOMEM;
     r->handler = handler;
-    r->acknowledged = true;
     join(c, r, j, ends->n ? &ends->ends[0] : NULL);
     for (size_t i = 1; i < ends->n; i++) {
         j->next = twin(c, j);
@@ -286,9 +285,9 @@ static const char *reply_of(const struct outcome *o)
 {
     if (o->result != OUTCOME_DELIVERED)
         return o->error;
-    if (o->nrecipients)
-        return o->recipients[0].reply;
-    return o->confirmation == CONFIRM_ACKNOWLEDGED ? "acknowledged" : "handed off";
+    if (o->confirmation != CONFIRM_ACKNOWLEDGED)
+        return recipient_handed_off;
+    return o->nrecipients ? o->recipients[0].reply : "acknowledged";
 }
 
 /* Into the rows. */
@@ -320,7 +319,6 @@ static int settle(struct core *c, struct txn *t, const struct core_job *j, int64
                                            [OUTCOME_RETRY] = NOTICE_END_RETRY,
                                            [OUTCOME_FAILED] = NOTICE_END_FAILED};
     struct core_round *r = j->round;
-    bool acknowledged = r->reached && r->acknowledged;
     int err = 0;
 
     for (size_t i = 0; i < j->nrefs && !err; i++) {
@@ -331,7 +329,7 @@ static int settle(struct core *c, struct txn *t, const struct core_job *j, int64
         r->sum = (struct outcome){.result = (uint8_t)result_of(&sum)};
         snprintf(r->sum.error, sizeof r->sum.error, "%s", sum.words);
         err = notice_outcome(t, &j->refs[i], ends[r->sum.result],
-                             acknowledged ? CONFIRM_ACKNOWLEDGED : CONFIRM_HANDED_OFF, sum.words,
+                             sum.handed_off ? CONFIRM_HANDED_OFF : CONFIRM_ACKNOWLEDGED, sum.words,
                              NULL, 0, now_ms, &state);
         c->delivered += state == NOTICE_DELIVERED;
         c->failed += state == NOTICE_FAILED;
@@ -352,10 +350,6 @@ int core_round_outcome(struct core *c, struct txn *t, struct core_job *j, const 
     err = take_in(t, j, o);
     j->answered = true;
     r->answered++;
-    if (o->result == OUTCOME_DELIVERED) {
-        r->reached = true;
-        r->acknowledged = r->acknowledged && o->confirmation == CONFIRM_ACKNOWLEDGED;
-    }
     core_outcome_count(c, j->handler, o, j->nrefs);
     return err || r->answered < r->njobs ? err : settle(c, t, j, now_ms);
 }

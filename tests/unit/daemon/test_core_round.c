@@ -364,13 +364,12 @@ static size_t jobs(const struct play *p)
     return p->ngot[WAY_DISPATCHER] + p->ngot[WAY_AGENT];
 }
 
-static void answer(struct play *p, const char *to, enum outcome_result result, const char *error)
+static void answer_as(struct play *p, const char *to, enum outcome_result result,
+                      enum sa_confirmation confirmation, const char *error)
 {
     struct got *g = job_to(p, to);
-    struct outcome o = {.job = g->id,
-                        .result = (uint8_t)result,
-                        .confirmation =
-                            result == OUTCOME_DELIVERED ? CONFIRM_HANDED_OFF : CONFIRM_NONE};
+    struct outcome o = {
+        .job = g->id, .result = (uint8_t)result, .confirmation = (uint8_t)confirmation};
     bool by_agent = g >= p->got[WAY_AGENT];
     struct buf b;
 
@@ -382,6 +381,12 @@ static void answer(struct play *p, const char *to, enum outcome_result result, c
                                                                            b.data, b.len, NULL, 0),
                      0);
     buf_release(&b);
+}
+
+static void answer(struct play *p, const char *to, enum outcome_result result, const char *error)
+{
+    answer_as(p, to, result, result == OUTCOME_DELIVERED ? CONFIRM_HANDED_OFF : CONFIRM_NONE,
+              error);
 }
 
 static void delivered(struct play *p, const char *to)
@@ -450,6 +455,34 @@ static void only_who_was_not_reached_is_tried_again(void **state)
     turn(p, true);
     check_state(p, 1, NOTICE_DELIVERED);
     assert_string_equal(words_of(p, 1, NOTICE_LAST_ERROR), "");
+}
+
+/* It is known to have arrived only if all say so, whenever they did. */
+static void the_least_that_is_known_counts(void **state)
+{
+    static const struct {
+        enum sa_confirmation first, second, want;
+    } cases[] = {
+        {CONFIRM_ACKNOWLEDGED, CONFIRM_ACKNOWLEDGED, CONFIRM_ACKNOWLEDGED},
+        {CONFIRM_HANDED_OFF, CONFIRM_ACKNOWLEDGED, CONFIRM_HANDED_OFF},
+        {CONFIRM_ACKNOWLEDGED, CONFIRM_HANDED_OFF, CONFIRM_HANDED_OFF},
+    };
+    struct play *p = *state;
+
+    add_target(p, "ops", "all");
+    for (uint32_t i = 0; i < COUNT(cases); i++) {
+        tell(p, "ops", "hot", i + 1, LEVEL_CRITICAL, "too hot");
+        turn(p, true);
+        answer_as(p, "screen", OUTCOME_DELIVERED, cases[i].first, "");
+        answer(p, "pager", OUTCOME_RETRY, "later");
+        turn(p, true);
+        p->wall_ms += NOTICE_RETRY_MOST_MS;
+        restart(p);
+        turn(p, true);
+        answer_as(p, "pager", OUTCOME_DELIVERED, cases[i].second, "");
+        turn(p, true);
+        assert_int_equal(number_of(p, i + 1, NOTICE_CONFIRMATION), cases[i].want);
+    }
 }
 
 /* The one that answered is not told again by the next core; the other is, under the same UUID. */
@@ -860,6 +893,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_handler_gets_it_once, setup_published),
         TEST(only_who_was_not_reached_is_tried_again, setup_published),
+        TEST(the_least_that_is_known_counts, setup_published),
         TEST(a_killed_core_tells_the_rest, setup_published),
         TEST(outcomes_in_a_turn_that_fails_count_once, setup_published),
         TEST(nobody_reached_is_failed, setup_published),
