@@ -1805,6 +1805,27 @@ static int dispatch_all(struct txn *t, const struct notice_ref *refs, size_t n, 
     return err;
 }
 
+/* A digest that is sent again, with nothing in it that was not in it before, is the same message:
+ * who has got it may ignore the copy. */
+static int digest_uuid(struct txn *t, const struct notice_ref *refs, size_t n,
+                       char ret[UUID_TEXT_LEN + 1])
+{
+    char digest[UUID_TEXT_LEN + 1], first[UUID_TEXT_LEN + 1] = "";
+
+    for (size_t i = 0; i < n; i++) {
+        struct key k = key_of_id(refs[i].owner, refs[i].id);
+        struct row r;
+
+        if (row_get(t, notices(), &k, &r))
+            return txn_fail(t, ERR_CORRUPT);
+        row_str(&r, NOTICE_DIGEST, i ? digest : first, sizeof digest);
+        if (!*first || (i && strcmp(digest, first)))
+            return uuid_new(ret);
+    }
+    memcpy(ret, first, sizeof first);
+    return 0;
+}
+
 int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
                  size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
 {
@@ -1838,6 +1859,6 @@ int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct no
         *ret_n = 1;
         return dispatch_all(t, ret, 1, "", false, now_ms);
     }
-    err = uuid_new(ret_uuid);
+    err = digest_uuid(t, ret, *ret_n, ret_uuid);
     return err ? err : dispatch_all(t, ret, *ret_n, ret_uuid, one > 0, now_ms);
 }

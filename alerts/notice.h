@@ -94,7 +94,8 @@ struct notice_ways {
  * attempt in this transaction; send after it is committed. ERR_NOTFOUND: nothing that may go is due
  * at NOW_MS, or NOTICE_SORT_MAX were set aside before such a one was found (notice_next_due() then
  * says so). Notices whose target is gone or disabled are CANCELLED on the way. W NULL: all may go.
- * RET_UUID: the message's (the notice's own, or a digest's new one). */
+ * RET_UUID: the message's (the notice's own, or a digest's, which stays when nothing is new in it).
+ */
 int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
                  size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1]);
 /* When there is something to claim: wall ms of the earliest entry that is not set aside for a way

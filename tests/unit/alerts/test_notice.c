@@ -987,20 +987,39 @@ static void test_a_digest_leaves_lines_in_flight_alone(void **state)
     done(t);
 }
 
+/* Under the same UUID, even with less in it; with more it is another message. */
 static void test_a_digest_that_failed_is_tried_again_as_one(void **state)
 {
     struct txn *t = begin(*state);
+    char uuid[UUID_TEXT_LEN + 1];
+    struct notice_ref first = {"alice", 1};
+    bool called_back;
     int64_t due;
 
     set_target(t, "ops", TARGET_DIGEST, 1000);
     for (uint32_t alert = 1; alert <= 5; alert++)
         tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
     assert_int_equal(claim_batch(t, NOW + 1000), 5);
+    memcpy(uuid, batch_uuid, sizeof uuid);
     for (uint32_t id = 1; id <= 5; id++)
         outcome(t, id, NOTICE_END_RETRY, "busy", NOW + 1000);
     due = notice_next_due(t, NOTICE_ANY_WAY);
     assert_int_equal(claim_batch(t, due - 1), 0);
     assert_int_equal(claim_batch(t, due), 5);
+    assert_string_equal(batch_uuid, uuid);
+    for (uint32_t id = 1; id <= 5; id++)
+        outcome(t, id, NOTICE_END_RETRY, "busy", due);
+    PUT(t, SA_NOTICE, notice_key(1), {NOTICE_ACTION, ACTION_CANCEL, NULL});
+    assert_int_equal(notice_act(t, &first, due, &called_back), 0);
+    due = notice_next_due(t, NOTICE_ANY_WAY);
+    assert_int_equal(claim_batch(t, due), 4);
+    assert_string_equal(batch_uuid, uuid);
+    for (uint32_t id = 2; id <= 5; id++)
+        outcome(t, id, NOTICE_END_RETRY, "busy", due);
+    tell(t, "ops", 6, KIND_RAISE, LEVEL_WARNING, due);
+    due = notice_next_due(t, NOTICE_ANY_WAY) + NOTICE_RETRY_MOST_MS;
+    assert_int_equal(claim_batch(t, due), 5);
+    assert_string_not_equal(batch_uuid, uuid);
     done(t);
 }
 

@@ -772,6 +772,7 @@ static void one_event_for_all_of_an_interval(void **state)
 static void an_interval_goes_on_after_a_kill(void **state)
 {
     struct play *p = *state;
+    char uuid[UUID_TEXT_LEN + 1];
 
     add_target(p, "ops", "sum");
     tell(p, "ops", "warm", 1, LEVEL_WARNING, "a");
@@ -784,9 +785,12 @@ static void an_interval_goes_on_after_a_kill(void **state)
     turn(p, true);
     assert_int_equal(jobs(p), 1);
     assert_int_equal(job_to(p, "pager")->level, LEVEL_CRITICAL);
-    restart(p); /* while it is under way: all of it comes again */
+    memcpy(uuid, job_to(p, "pager")->uuid, sizeof uuid);
+    restart(p); /* while it is under way: all of it comes again, as the same event */
     turn(p, true);
     assert_int_equal(jobs(p), 1);
+    assert_string_equal(job_to(p, "pager")->uuid, uuid);
+    assert_int_equal(job_to(p, "pager")->sequence, 1);
     assert_string_equal(job_to(p, "pager")->message,
                         "2 notices, worst CRITICAL: alice/hot cpu0 CRITICAL, "
                         "alice/warm cpu0 WARNING");
