@@ -12,6 +12,7 @@ from facts import (ACKNOWLEDGED, CANCELLED, CHANGE, CLEAR, COMMIT_LAG, CONDITION
                    DELETED, DELIVERED, DISABLE, DISABLED, DISPATCHED, ENABLE, FAILED, HANDED_OFF,
                    LEVELS, OK, PENDING, PROBLEMS, RAISE, TEST, WAITING)
 
+AGGREGATE = "sum"  # the handler that makes one of many
 SEEN = 1.5        # what lasts so long while a core lives is seen; another hold begins after it
 WAYS, WAY_SHIFT = 2, 56      # what a due notice may be set aside for, in the top octet of its time
 
@@ -175,6 +176,8 @@ class Checks:
         self.lives = {}                              # (definition, alert): [first, last] second
         self.raised = collections.defaultdict(list)  # definition: seconds ...
         self.cleared = collections.defaultdict(list)
+        self.events = set()                          # uuids of what was made of several notices
+        self.reached = set()                         # rows of recipients who got theirs
         self.arrived, self.fresh = set(), []         # uuids; first arrivals not judged yet
         self.unheard = {}                            # uuid: delivered, but not arrived (yet)
         self.tests = 0
@@ -204,7 +207,7 @@ class Checks:
 
     def _again(self, a):
         """A copy, as it may come after a death, even behind a newer notice."""
-        self.count("of these again, after a death")
+        self.count("of these again, after a death or by another handler")
         i, line, *_ = self.uuids.get(a.uuid, (0, (0, 0)))
         if a.level and line[0] and i < self.lines[line].heard:  # a digest tells many anew
             self.count("of these behind a newer notice")
@@ -219,6 +222,7 @@ class Checks:
         new, ended = self._take_notices(dump)
         self._transitions(dump, new_history, new)
         self._fold(dump, new, ended)
+        self._recipients(dump)
         self._purged(dump)
         self._queue(dump)
         self._targets(dump)
@@ -409,9 +413,13 @@ class Checks:
         known = self.uuids.get(n["uuid"])
         if not n["sequence"] and n["state"] in (DISPATCHED, DELIVERED, FAILED):
             self.say(f"notice {i} is dispatched without a sequence")
-        if n["sequence"] and not (known and known[4]) and \
-                not self.sequences[n["incarnation"]].add(n["sequence"]):
+        fresh = n["sequence"] and not (known and known[4])
+        # Notices that are one event have one number.
+        if fresh and not self.sequences[n["incarnation"]].add(n["sequence"]) and \
+                not n["handler"] == AGGREGATE:
             self.say(f"notice {i}: sequence {n['sequence']} was given twice")
+        if n["handler"] == AGGREGATE and n["digest"]:
+            self.events.add(n["digest"])
         self.uuids[n["uuid"]] = i, line, n["level"], n["kind"], n["sequence"]
 
     def _end(self, dump, i, n):
@@ -426,9 +434,12 @@ class Checks:
         self.count(f"notices in state {n['state']}")
 
     def _delivered(self, dump, i, n):
-        if n["uuid"] not in self.arrived:
-            self.unheard[n["uuid"]] = i
-        if n["confirmation"] != (ACKNOWLEDGED if n["handler"] != "traps" else HANDED_OFF):
+        uuid = n["uuid"]
+        if n["handler"] == AGGREGATE and n["digest"]:
+            uuid = n["digest"]
+        if uuid not in self.arrived:
+            self.unheard[uuid] = i
+        if n["confirmation"] != (HANDED_OFF if n["handler"] in ("traps", "both") else ACKNOWLEDGED):
             self.say(f"notice {i} is confirmed as {n['confirmation']}: {n}")
         if n["kind"] in (*PROBLEMS, CLEAR):
             line = self.lines[n["alert"], n["incarnation"]]
@@ -448,6 +459,14 @@ class Checks:
             if not any(known is None or (sent < until and known > since)
                        for sent, known in self.load.deaths_of(n["definition"])):
                 self.say(f"notice {i} tells again what {old} told")
+
+    def _recipients(self, dump):
+        """Who was reached stays so: nobody is told again who has answered."""
+        rows = dump.tables["saNoticeRecipientTable"]
+        for key in self.reached & rows.keys():
+            if rows[key]["state"] != DELIVERED:
+                self.say(f"recipient {key} was reached, and is not any more: {rows[key]}")
+        self.reached = {key for key, row in rows.items() if row["state"] == DELIVERED}
 
     # ---- purging ----
 
@@ -527,6 +546,9 @@ class Checks:
     def _heard(self):
         """What arrived had been made, in the order of its line, and says what the notice says."""
         for a in self.fresh:
+            if a.uuid in self.events:
+                self.count("events of several notices that arrived")
+                continue
             if a.uuid not in self.uuids:
                 self.say(f"notice {a.uuid} arrived, and is not in the store")
                 continue

@@ -18,7 +18,7 @@ from lib.wait import wait_for
 FLAPPING, LEVELLED, HELD, FAMILIES, STEADY = 5, 2, 3, 3, 2
 HOLD = 2.0          # seconds
 HOLD_SLACK = 1.0    # a hold timer is right within a second
-STABLE = ("manager", "noc", "operators", "digest")
+STABLE = ("manager", "noc", "operators", "digest", "both", "sum")
 WARNING, CRITICAL = 3, 4
 RUN, CREATE, DESTROY = 2, 4, 6
 
@@ -52,6 +52,8 @@ def configuration(s, more=""):
     <snmp name="traps" host="127.0.0.1" port="{s.snmptrapd.port}" community="public"/>
     <snmp name="informs" host="127.0.0.1" port="{s.snmptrapd.port}" community="public"
           confirm="inform"/>
+    <publish name="both" handlers="traps informs"/>
+    <aggregate name="sum" interval="1s" handler="informs"/>
   </handlers>
   <rows>{rows()}{more}
     <target name="manager" handler="traps" global="true"/>
@@ -60,6 +62,8 @@ def configuration(s, more=""):
             digestMillis="0"/>
     <target name="digest" handler="mail" recipients="digest@example.net" global="true"
             digestMillis="1s"/>
+    <target name="both" handler="both" global="true"/>
+    <target name="sum" handler="sum" global="true"/>
   </rows>
 </snmpalertd>
 """

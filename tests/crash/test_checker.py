@@ -238,7 +238,7 @@ def test_right_stores_are_right(case):
     dump = case.look()
     case.checks.at_the_end(dump, {"flap": OK, "own": CRITICAL})
     assert not case.checks.problems
-    assert case.checks.counts["of these again, after a death"] == 1
+    assert case.checks.counts["of these again, after a death or by another handler"] == 1
     assert case.checks.finished.gone == 2 and case.checks.past.gone == 1
 
 
@@ -434,6 +434,54 @@ def test_routing_is_known_but_while_it_is_set():
     thing.ops.append(Op(off, on))
     thing.ops[-1].sent = 400
     assert thing.routed(10 ** 10) is None
+
+
+# ---- what is handed on to others, or made one event ----
+
+def test_recipient_who_is_told_again(told):
+    def recipient(state):
+        return told.made.row("saNoticeRecipientTable", ("admin", 1, 1), {"state": state})
+    told.made.extra = [recipient(DELIVERED)]
+    told.look()
+    told.look()
+    assert not told.checks.problems
+    told.made.extra = [recipient(PENDING)]
+    told.look()
+    told.finds("was reached, and is not any more")
+
+
+EVENT = "11111111-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def summed(told):
+    """Two notices that are one event, delivered."""
+    m = told.made
+    m.targets["noc"]["handler"] = "sum"
+    ids = [m.notice("noc", kind=TEST, digest=EVENT) for _ in range(2)]
+    told.load.tests = [2, 2]
+    m.dispatch(*ids)
+    m.sequences[2] -= 1
+    m.notices[ids[1]]["sequence"] = m.sequences[2]
+    m.finish(*ids)
+    return told
+
+
+def test_one_event_of_several_notices(summed):
+    m = summed.made
+    dump = summed.look([Arrival(EVENT, 100, "critical", m.sequences[2])])
+    summed.checks.at_the_end(dump, {})
+    assert not summed.checks.problems
+
+
+def test_event_that_nobody_got(summed):
+    summed.checks.at_the_end(summed.look(), {})
+    summed.finds("is delivered, but nobody got it: " + EVENT)
+
+
+def test_event_of_no_notice(summed):
+    summed.look([Arrival(EVENT.replace("1", "2"), 100, "critical", 1)])
+    summed.finds("arrived, and is not in the store")
 
 
 def test_tests_that_were_asked_for(told):
