@@ -22,7 +22,7 @@
 static const char published[] =
     FILE_OF(PAGER SCREEN MASTER "<publish owner='alice' name='all' handlers='pager most'/>"
                                 "<publish owner='alice' name='most' handlers='screen pager'/>"
-                                "<publish owner='alice' name='every' handlers='pager master'/>");
+                                "<publish owner='alice' name='every' handlers='master pager'/>");
 static const char summed[] =
     FILE_OF(PAGER SCREEN "<publish owner='alice' name='all' handlers='pager screen'/>"
                          "<aggregate owner='alice' name='sum' interval='5m' handler='pager'/>"
@@ -525,6 +525,24 @@ static void outcomes_in_a_turn_that_fails_count_once(void **state)
                                           "handler screen of alice=delivered:handed off;");
 }
 
+/* Whoever says the same twice says nothing for others. */
+static void an_answer_counts_once(void **state)
+{
+    struct play *p = *state;
+
+    add_target(p, "ops", "all");
+    tell(p, "ops", "hot", 1, LEVEL_CRITICAL, "too hot");
+    turn(p, true);
+    delivered(p, "screen");
+    p->got[WAY_DISPATCHER][1].answered = false;
+    delivered(p, "screen");
+    turn(p, true);
+    check_state(p, 1, NOTICE_DISPATCHED);
+    delivered(p, "pager");
+    turn(p, true);
+    check_state(p, 1, NOTICE_DELIVERED);
+}
+
 static void nobody_reached_is_failed(void **state)
 {
     struct play *p = *state;
@@ -900,6 +918,7 @@ int main(void)
         TEST(the_least_that_is_known_counts, setup_published),
         TEST(a_killed_core_tells_the_rest, setup_published),
         TEST(outcomes_in_a_turn_that_fails_count_once, setup_published),
+        TEST(an_answer_counts_once, setup_published),
         TEST(nobody_reached_is_failed, setup_published),
         TEST(a_dead_agent_loses_its_part, setup_published),
         TEST(a_way_that_is_down_delays_no_other, setup_published),
