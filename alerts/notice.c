@@ -11,7 +11,7 @@
  *   the first notice of every line in `pending` has one entry in `due`, at its cell nextAttempt:
  *     unsorted, or set aside for a way; what is set aside was due then
  *   another one of the line may have one only while it is DISPATCHED: an older one was put before
- *     it by a resend
+ *     it by a resend; or if those before it have handlers for recipients
  *   saTargetPending is the number of a target's notices in `pending`
  *   only told_put() writes `told`, so that `toldCount` agrees with it */
 
@@ -517,6 +517,7 @@ static int64_t digest_of(struct txn *t, const struct row *target, notice_digest_
 }
 
 static int cancel(struct txn *t, const struct notice_ref *n, const char *why, int64_t now_ms);
+static int pass_line(struct txn *t, const struct place *of, int64_t now_ms);
 
 /* Room in a full queue: the oldest notice of the same line that is not the head of anything sent.
  */
@@ -624,6 +625,8 @@ static int create(struct txn *t, const struct route_target *to, const struct row
     err = write_new(t, to, n, &from, &at, &place.id);
     if (!err)
         err = enqueue(t, &place, n->owner, at.ready_ms, head);
+    if (!err && !head)
+        err = pass_line(t, &place, now_ms);
     return err ? err : target_add_pending(t, &target_key, n->kind, place.id);
 }
 
@@ -1212,6 +1215,136 @@ int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
     return requeue(t, n, &r, now_ms, NULL, attempts > 0 ? attempts - 1 : 0);
 }
 
+/* ---- lines of several handlers ---- */
+
+static void add_leads(struct leads *x, const struct leads *more)
+{
+    for (size_t i = 0; i < more->n && x->n < LEADS_MAX; i++) {
+        if (!leads_has(x, &more->ends[i]))
+            x->ends[x->n++] = more->ends[i];
+    }
+}
+
+/* The next of the line behind AT, which becomes its place. */
+static bool line_behind(struct txn *t, struct place *at, struct notice_ref *ret)
+{
+    uint8_t kb[PENDING_LEN];
+    struct slice k, v;
+    struct place p;
+
+    if (kv_seek(t, DB_PENDING, pending_key(kb, at), true, &k, &v) || !place_read(k, &p) ||
+        !owner_read(v, ret->owner) || p.incarnation != at->incarnation || p.alert != at->alert)
+        return false;
+    *at = p;
+    ret->id = p.id;
+    return true;
+}
+
+static bool place_of(struct txn *t, const struct notice_ref *n, struct place *ret)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+
+    if (row_get(t, notices(), &k, &r))
+        return false;
+    *ret = (struct place){(uint32_t)row_int(&r, NOTICE_INCARNATION),
+                          (uint32_t)row_int(&r, NOTICE_ALERT), n->id};
+    return true;
+}
+
+bool notice_is_head(struct txn *t, const struct notice_ref *n)
+{
+    struct place p;
+
+    return place_of(t, n, &p) && is_first(t, &p);
+}
+
+bool notice_waits_for(struct txn *t, const struct notice_ref *n, struct leads *ret)
+{
+    struct notice_ref before;
+    struct place at;
+
+    ret->n = 0;
+    if (!place_of(t, n, &at))
+        return true;
+    at.id = 0;
+    while (line_behind(t, &at, &before) && before.id < n->id) {
+        struct leads pending;
+
+        if (!recipient_handlers(t, &before, &pending))
+            return false;
+        add_leads(ret, &pending);
+    }
+    return true;
+}
+
+/* Is Q for somebody who is not among WAITING? */
+static bool has_free(const struct leads *waiting, const struct leads *pending, bool known)
+{
+    for (size_t i = 0; i < pending->n; i++) {
+        if (!leads_has(waiting, &pending->ends[i]))
+            return true;
+    }
+    return !known; /* it is not known yet whom it is for */
+}
+
+/* Q of the line AT is due, if it is not. */
+static int come_due(struct txn *t, const struct notice_ref *q, const struct place *at,
+                    int64_t now_ms)
+{
+    struct key k = key_of_id(q->owner, q->id);
+    int64_t ready;
+    struct edit d;
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return txn_fail(t, ERR_CORRUPT);
+    if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || row_int(&r, NOTICE_NEXT_ATTEMPT))
+        return 0;
+    ready = row_int(&r, NOTICE_READY) > now_ms ? row_int(&r, NOTICE_READY) : now_ms;
+    err = due_put(t, ready, at, q->owner);
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, ready);
+    return row_put(&d, NULL);
+}
+
+static int pass_line(struct txn *t, const struct place *of, int64_t now_ms)
+{
+    struct place at = {of->incarnation, of->alert, 0};
+    struct leads waiting = {.n = 0};
+    struct notice_ref q;
+    int err = 0;
+
+    while (!err && line_behind(t, &at, &q)) {
+        struct leads pending;
+        bool known = recipient_handlers(t, &q, &pending);
+
+        if (has_free(&waiting, &pending, known))
+            err = come_due(t, &q, &at, now_ms);
+        if (!known)
+            break; /* nothing passes it */
+        add_leads(&waiting, &pending);
+    }
+    return err ? err : txn_error(t);
+}
+
+int notice_pass(struct txn *t, const struct notice_ref *n, int64_t now_ms)
+{
+    struct place of;
+
+    return place_of(t, n, &of) ? pass_line(t, &of, now_ms) : txn_error(t);
+}
+
+static int pass_one(struct txn *t, const struct notice_ref *n, const struct place *p,
+                    const void *arg)
+{
+    (void)p;
+    return recipients_partly(t, n) ? notice_pass(t, n, *(const int64_t *)arg) : 0;
+}
+
 /* Calls CB for every notice of the queue; their number, or the first error. */
 static int pending_each(struct txn *t, const void *arg,
                         int (*cb)(struct txn *t, const struct notice_ref *n, const struct place *p,
@@ -1329,7 +1462,9 @@ int notice_recover(struct txn *t, int64_t now_ms)
 
     if (!err && !kv_count(t, DB_COUNT))
         err = notice_count_told(t);
-    return err ? err : pending_each(t, &now_ms, recover_one);
+    if (!err)
+        err = pending_each(t, &now_ms, recover_one);
+    return err < 0 ? err : pending_each(t, &now_ms, pass_one);
 }
 
 struct hurry {
@@ -1709,6 +1844,10 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
             line = at.alert;
             have_line = true;
             blocked = row_int(&r, NOTICE_ATTEMPTS) && row_int(&r, NOTICE_NEXT_ATTEMPT) > now_ms;
+        }
+        if (still_to_reach(t, ref) != same && recipients_partly(t, ref)) {
+            blocked = false; /* those behind it are for who has got it */
+            continue;
         }
         blocked = blocked || row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
                   still_to_reach(t, ref) != same;

@@ -10,7 +10,8 @@
  *            forgotten: their end will not be told
  *   toldCount u32 incarnation -> u32 lines of it in `told` whose level is not 0; none: no entry
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
- * so that order is kept, and one dead target delays no other. While a notice is with the
+ * so that order is kept, and one dead target delays no other (nor one handler another: see
+ * notice_pass()). While a notice is with the
  * dispatcher its due time is a lease: an outcome that never comes sends it again.
  *
  * saNoticeAction is what a manager wants done. It stays in the row until it is: a notice that is
@@ -118,6 +119,16 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                    enum sa_confirmation confirmation, const char *error,
                    const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
                    enum sa_notice_state *ret_state);
+/* Of notices that are handed on to several handlers (alerts/recipient.h) the line is kept for each
+ * of these. RET: whom N's handlers have to wait for: those to whom an earlier notice of its line is
+ * still to be told. False: to all of them. */
+struct leads;
+bool notice_waits_for(struct txn *t, const struct notice_ref *n, struct leads *ret);
+/* Who has got N need not wait for who has not: what is behind it in its line, and is for somebody
+ * who waits for nobody, is due, too. */
+int notice_pass(struct txn *t, const struct notice_ref *n, int64_t now_ms);
+/* Is nothing before it in its line? Only then it may be finished. */
+bool notice_is_head(struct txn *t, const struct notice_ref *n);
 /* The dispatcher died with it, or a restart: due at once, without counting an attempt more; or
  * CANCELLED, if it had been called back. */
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms);

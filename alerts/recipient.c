@@ -113,6 +113,35 @@ int recipients_become(struct txn *t, const struct notice_ref *n, const struct le
     return err;
 }
 
+struct parts {
+    bool pending, answered;
+};
+
+static int part_one(void *arg, struct txn *t, const struct row *r)
+{
+    struct parts *x = arg;
+    char recipient[RECIPIENT_MAX + 1];
+    struct leads_end h;
+
+    (void)t;
+    row_str(r, NOTICE_RECIPIENT_ADDRESS, recipient, sizeof recipient);
+    if (!recipient_is_handler(recipient, &h))
+        return 0;
+    if (row_int(r, NOTICE_RECIPIENT_STATE) == NOTICE_PENDING)
+        x->pending = true;
+    else
+        x->answered = true;
+    return 0;
+}
+
+bool recipients_partly(struct txn *t, const struct notice_ref *n)
+{
+    struct parts x = {.pending = false};
+
+    each(t, n, part_one, &x);
+    return x.pending && x.answered;
+}
+
 struct answer {
     const char *recipient, *reply;
     enum sa_notice_state state;

@@ -27,11 +27,14 @@ int recipient_answer(struct txn *t, const struct notice_ref *n, const char *reci
 bool recipient_waits(struct txn *t, const struct notice_ref *n, const char *owner,
                      const char *handler);
 
+/* Has it reached, or been given up for, some of its handlers, and not all? */
+bool recipients_partly(struct txn *t, const struct notice_ref *n);
+
 extern const char recipient_handed_off[]; /* the reply of one who never answers */
 
-struct recipients_sum { /* what the rows come to */
+struct recipients_sum {                    /* what the rows come to */
     size_t pending, delivered, handed_off; /* handed off: of those delivered */
-    char words[RECIPIENT_MAX + 1]; /* why one was not reached, "" */
+    char words[RECIPIENT_MAX + 1];         /* why one was not reached, "" */
 };
 void recipients_sum(struct txn *t, const struct notice_ref *n, struct recipients_sum *ret);
 

@@ -39,6 +39,15 @@ static bool same(const struct leads_end *a, const struct leads_end *b)
     return !strcmp(a->owner, b->owner) && !strcmp(a->name, b->name);
 }
 
+bool leads_has(const struct leads *x, const struct leads_end *h)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        if (same(&x->ends[i], h))
+            return true;
+    }
+    return false;
+}
+
 /* "leads back to itself: all > most > all" */
 static int refuse_cycle(const struct walk *w, size_t at)
 {
@@ -81,10 +90,8 @@ static int check_end(const struct walk *w, const struct leads_end *h, const stru
 
 static int add_end(struct walk *w, const struct leads_end *h)
 {
-    for (size_t i = 0; i < w->ret->n; i++) {
-        if (same(&w->ret->ends[i], h))
-            return 0;
-    }
+    if (leads_has(w->ret, h))
+        return 0;
     if (w->ret->n == LEADS_MAX)
         return refuse(w, "it leads to more than %d handlers", LEADS_MAX);
     w->ret->ends[w->ret->n++] = *h;

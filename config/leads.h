@@ -36,6 +36,8 @@ struct leads {
 int leads_follow(struct leads *ret, const struct leads_from *from, const char *owner,
                  const char *name, struct err *e);
 
+bool leads_has(const struct leads *x, const struct leads_end *h);
+
 /* Is TEXT names divided by blanks, at least one? ERR_INVALID with words. */
 int leads_check(const char *text, struct err *e);
 

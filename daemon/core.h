@@ -106,6 +106,7 @@ struct core_round {
     uint32_t handler;   /* that of the target, which hands on; 0: it has gone */
     size_t njobs;       /* without those whose outcomes are committed */
     size_t answered;    /* of these, by the outcomes that are being applied */
+    bool again, done;   /* somebody is to be tried again; needs not */
     struct outcome sum; /* what it comes to, for the row of the handler */
 };
 

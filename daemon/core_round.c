@@ -241,6 +241,38 @@ static int start(struct core *c, struct core_job *j, const struct leads *ends, u
     return 0;
 }
 
+static int64_t alert_of(struct txn *t, const struct notice_ref *n)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+
+    return row_get(t, sa_table_by_id(SA_NOTICE), &k, &r) ? 0 : row_int(&r, NOTICE_ALERT);
+}
+
+/* Nobody is told of one of J's notices before an earlier one of its line that is not in J. Notices
+ * of one line are side by side in it. */
+static void leave_out_who_waits(struct txn *t, const struct core_job *j, struct leads *ends)
+{
+    int64_t before = -1;
+
+    for (size_t i = 0; i < j->nrefs && ends->n; i++) {
+        int64_t alert = alert_of(t, &j->refs[i]);
+        struct leads waits;
+        size_t kept = 0;
+        bool known;
+
+        if (alert == before)
+            continue;
+        before = alert;
+        known = notice_waits_for(t, &j->refs[i], &waits);
+        for (size_t k = 0; k < ends->n; k++) {
+            if (known && !leads_has(&waits, &ends->ends[k]))
+                ends->ends[kept++] = ends->ends[k];
+        }
+        ends->n = kept;
+    }
+}
+
 int core_round_begin(struct core *c, struct txn *t, struct core_job *j)
 {
     struct key k = key_of_id(j->refs[0].owner, j->refs[0].id), target_key;
@@ -259,6 +291,8 @@ int core_round_begin(struct core *c, struct txn *t, struct core_job *j)
     j->one_event = core_aggregates(c, &notice, lives ? &target : NULL) > 0;
     for (size_t i = 0; i < j->nrefs && !err; i++)
         err = recipients_become(t, &j->refs[i], &ends);
+    if (!err)
+        leave_out_who_waits(t, j, &ends);
     if (!err)
         err = start(c, j, &ends, id);
     return err ? txn_fail(t, err) : 0;
@@ -312,12 +346,25 @@ static enum outcome_result result_of(const struct recipients_sum *s)
     return s->pending ? OUTCOME_RETRY : s->delivered ? OUTCOME_DELIVERED : OUTCOME_FAILED;
 }
 
-/* All have answered: what their rows come to is the notice's end. */
-static int settle(struct core *c, struct txn *t, const struct core_job *j, int64_t now_ms)
+/* The notice's end. One whose handlers only wait for earlier notices has not failed. */
+static int end_notice(struct txn *t, const struct core_round *r, const struct notice_ref *n,
+                      const struct recipients_sum *sum, int64_t now_ms,
+                      enum sa_notice_state *ret_state)
 {
     static const enum notice_end ends[] = {[OUTCOME_DELIVERED] = NOTICE_END_DELIVERED,
                                            [OUTCOME_RETRY] = NOTICE_END_RETRY,
                                            [OUTCOME_FAILED] = NOTICE_END_FAILED};
+
+    if (r->sum.result == OUTCOME_RETRY && r->done && !r->again)
+        return notice_release(t, n, now_ms);
+    return notice_outcome(t, n, ends[r->sum.result],
+                          sum->handed_off ? CONFIRM_HANDED_OFF : CONFIRM_ACKNOWLEDGED, sum->words,
+                          NULL, 0, now_ms, ret_state);
+}
+
+/* All have answered: what their rows come to is the notice's end. */
+static int settle(struct core *c, struct txn *t, const struct core_job *j, int64_t now_ms)
+{
     struct core_round *r = j->round;
     int err = 0;
 
@@ -326,11 +373,13 @@ static int settle(struct core *c, struct txn *t, const struct core_job *j, int64
         struct recipients_sum sum;
 
         recipients_sum(t, &j->refs[i], &sum);
+        if (!notice_is_head(t, &j->refs[i])) /* they end in order */
+            sum.pending++;
         r->sum = (struct outcome){.result = (uint8_t)result_of(&sum)};
         snprintf(r->sum.error, sizeof r->sum.error, "%s", sum.words);
-        err = notice_outcome(t, &j->refs[i], ends[r->sum.result],
-                             sum.handed_off ? CONFIRM_HANDED_OFF : CONFIRM_ACKNOWLEDGED, sum.words,
-                             NULL, 0, now_ms, &state);
+        err = end_notice(t, r, &j->refs[i], &sum, now_ms, &state);
+        if (!err)
+            err = notice_pass(t, &j->refs[i], now_ms);
         c->delivered += state == NOTICE_DELIVERED;
         c->failed += state == NOTICE_FAILED;
     }
@@ -350,6 +399,8 @@ int core_round_outcome(struct core *c, struct txn *t, struct core_job *j, const 
     err = take_in(t, j, o);
     j->answered = true;
     r->answered++;
+    r->again = r->again || o->result == OUTCOME_RETRY;
+    r->done = r->done || (o->result != OUTCOME_RETRY && j->to.name[0]);
     core_outcome_count(c, j->handler, o, j->nrefs);
     return err || r->answered < r->njobs ? err : settle(c, t, j, now_ms);
 }

@@ -12,6 +12,7 @@ from facts import (ACKNOWLEDGED, CANCELLED, CHANGE, CLEAR, COMMIT_LAG, CONDITION
                    DELETED, DELIVERED, DISABLE, DISABLED, DISPATCHED, ENABLE, FAILED, HANDED_OFF,
                    LEVELS, OK, PENDING, PROBLEMS, RAISE, TEST, WAITING)
 
+HAND_ON = ("both", "sum")  # handlers that lead to others
 AGGREGATE = "sum"  # the handler that makes one of many
 SEEN = 1.5        # what lasts so long while a core lives is seen; another hold begins after it
 WAYS, WAY_SHIFT = 2, 56      # what a due notice may be set aside for, in the top octet of its time
@@ -501,7 +502,10 @@ class Checks:
             if way > WAYS:
                 self.say(f"due: an entry of {at} is set aside for way {way}")
         wanted = collections.Counter(wanted)
-        if due != wanted:
+        # Behind what others are still to be told: for who has got it.
+        passing = {p for p in due - wanted if p[3] in self.open and
+                   self.open[p[3]]["next"] == p[0] and self.open[p[3]]["handler"] in HAND_ON}
+        if due - wanted - collections.Counter(passing) or wanted - due:
             self.say(f"due: missing {list(wanted - due)}, too much {list(due - wanted)}")
         self.per_target = collections.Counter(p[0] for p in pending)
 

@@ -525,6 +525,43 @@ static void outcomes_in_a_turn_that_fails_count_once(void **state)
                                           "handler screen of alice=delivered:handed off;");
 }
 
+/* The end is told to who knows of the problem, while the other one waits for both, in order. */
+static void a_dead_handler_does_not_hold_up_the_next_notice(void **state)
+{
+    struct play *p = *state;
+
+    add_target(p, "ops", "all");
+    tell(p, "ops", "hot", 1, LEVEL_CRITICAL, "too hot");
+    turn(p, true);
+    delivered(p, "screen");
+    answer(p, "pager", OUTCOME_RETRY, "dead");
+    turn(p, true);
+    tell(p, "ops", "hot", 1, LEVEL_WARNING, "warm");
+    tell(p, "ops", "hot", 1, LEVEL_OK, "over");
+    turn(p, true); /* at once: the dead one is not even tried again */
+    assert_int_equal(jobs(p), 3);
+    assert_string_equal(job_to(p, "screen")->message, "warm");
+    delivered(p, "screen");
+    turn(p, true);
+    turn(p, true);
+    assert_string_equal(job_to(p, "screen")->message, "over");
+    restart(p); /* it is told again, and the dead one of the first */
+    turn(p, true);
+    assert_string_equal(job_to(p, "screen")->message, "over");
+    delivered(p, "screen");
+    p->wall_ms += NOTICE_RETRY_MOST_MS;
+    turn(p, true);
+    assert_string_equal(job_to(p, "pager")->message, "too hot");
+    for (uint32_t i = 1; i <= 3; i++) {
+        delivered(p, "pager");
+        turn(p, true);
+        check_state(p, i, NOTICE_DELIVERED);
+        if (i < 3)
+            assert_string_equal(job_to(p, "pager")->message, i == 1 ? "warm" : "over");
+    }
+    assert_int_equal(jobs(p), 4); /* of this core */
+}
+
 /* Whoever says the same twice says nothing for others. */
 static void an_answer_counts_once(void **state)
 {
@@ -863,6 +900,43 @@ static void a_storm_is_one_event(void **state)
     assert_int_equal(job_to(p, "pager")->sequence, 2);
 }
 
+static void a_dead_handler_does_not_hold_up_the_next_interval(void **state)
+{
+    static const char first[] =
+        "2 notices, worst WARNING: alice/dry cpu0 WARNING, alice/warm cpu0 WARNING";
+    static const char second[] =
+        "2 notices, worst CRITICAL: alice/dry cpu0 CRITICAL, alice/warm cpu0 OK";
+    struct play *p = *state;
+
+    add_target(p, "ops", "sums");
+    tell(p, "ops", "warm", 1, LEVEL_WARNING, "a");
+    tell(p, "ops", "dry", 3, LEVEL_WARNING, "b");
+    p->wall_ms += INTERVAL_MS;
+    turn(p, true);
+    delivered(p, "screen");
+    answer(p, "pager", OUTCOME_RETRY, "dead");
+    turn(p, true);
+    tell(p, "ops", "warm", 1, LEVEL_OK, "c");
+    tell(p, "ops", "dry", 3, LEVEL_CRITICAL, "d");
+    p->wall_ms += INTERVAL_MS;
+    turn(p, true);
+    assert_string_equal(job_to(p, "pager")->message, first);
+    assert_string_equal(job_to(p, "screen")->message, second);
+    delivered(p, "screen");
+    turn(p, true);
+    check_state(p, 3, NOTICE_PENDING);
+    delivered(p, "pager");
+    turn(p, true);
+    check_state(p, 1, NOTICE_DELIVERED);
+    check_state(p, 2, NOTICE_DELIVERED);
+    assert_string_equal(job_to(p, "pager")->message, second);
+    delivered(p, "pager");
+    turn(p, true);
+    check_state(p, 3, NOTICE_DELIVERED);
+    check_state(p, 4, NOTICE_DELIVERED);
+    assert_int_equal(jobs(p), 5);
+}
+
 static void a_template_says_it_in_other_words(void **state)
 {
     struct play *p = *state;
@@ -919,6 +993,7 @@ int main(void)
         TEST(a_killed_core_tells_the_rest, setup_published),
         TEST(outcomes_in_a_turn_that_fails_count_once, setup_published),
         TEST(an_answer_counts_once, setup_published),
+        TEST(a_dead_handler_does_not_hold_up_the_next_notice, setup_published),
         TEST(nobody_reached_is_failed, setup_published),
         TEST(a_dead_agent_loses_its_part, setup_published),
         TEST(a_way_that_is_down_delays_no_other, setup_published),
@@ -930,6 +1005,7 @@ int main(void)
         TEST(one_event_for_all_of_an_interval, setup_summed),
         TEST(an_interval_goes_on_after_a_kill, setup_summed),
         TEST(a_storm_is_one_event, setup_summed),
+        TEST(a_dead_handler_does_not_hold_up_the_next_interval, setup_summed),
         TEST(a_template_says_it_in_other_words, setup_summed),
         TEST(a_test_goes_at_once_and_alone, setup_summed),
     };
