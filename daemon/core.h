@@ -171,6 +171,7 @@ struct core {
     size_t in_flight[WAY_END];               /* of these, core_weight() of each */
     uint64_t next_job;
     unsigned claim_room;     /* core_room(), while notices are claimed */
+    bool claim_hands_on;     /* what core_round_way() found of the last that it was asked for */
     bool unsort_wanted;      /* handlers or targets changed: notice_unsort() with the next claim */
     struct notice_ref *lost; /* of a process that died: due again */
     size_t nlost, cap_lost;
@@ -327,8 +328,8 @@ enum core_way core_round_way(struct core *c, struct txn *t, const struct row *no
                              const struct row *target);
 /* How much of what is to be told becomes one event (struct notice_ways). */
 size_t core_aggregates(void *arg, const struct row *notice, const struct row *target);
-/* J, which has been claimed, becomes a job for each handler that its notices are handed on to,
- * behind one another; or stays as it is. */
+/* J, which has been claimed and is handed on, becomes a job for each handler that gets it, behind
+ * one another. */
 int core_round_begin(struct core *c, struct txn *t, struct core_job *j);
 /* An outcome of a job with a round. begin: for each in a turn, before the first is applied. */
 void core_round_outcomes_begin(struct core_job *j);

@@ -152,7 +152,8 @@ static int claim_one(struct core *c, struct txn *t, int64_t now_ms, struct notic
         return txn_fail(t, ERR_NOMEM);
     memcpy((*tail)->uuid, uuid, sizeof uuid);
     (*tail)->way = (enum core_way)w->way;
-    err = core_round_begin(c, t, *tail);
+    if (c->claim_hands_on)
+        err = core_round_begin(c, t, *tail);
     for (const struct core_job *j = *tail; j; j = j->next)
         in_flight[j->way] += core_weight(j);
     return err;

@@ -154,7 +154,8 @@ static bool find_ends(struct core *c, struct txn *t, const struct row *notice,
 
     if (!ref_of(notice, &ref))
         return false;
-    if (recipient_handlers(t, &ref, ret))
+    /* They come with the first attempt, as its number does. */
+    if (row_int(notice, NOTICE_TARGET_SEQUENCE) && recipient_handlers(t, &ref, ret))
         return h || !*ret_id || core_handler_at(c, *ret_id)->enabled;
     if (!h)
         return false;
@@ -169,7 +170,8 @@ enum core_way core_round_way(struct core *c, struct txn *t, const struct row *no
     struct leads ends;
     uint32_t id;
 
-    if (!find_ends(c, t, notice, target, &ends, &id))
+    c->claim_hands_on = find_ends(c, t, notice, target, &ends, &id);
+    if (!c->claim_hands_on)
         return WAY_NONE;
     for (size_t i = 0; i < ends.n; i++) {
         enum core_way way = way_to(c, &ends.ends[i], &id);
