@@ -1965,6 +1965,18 @@ static int digest_uuid(struct txn *t, const struct notice_ref *refs, size_t n,
     return 0;
 }
 
+/* Its own, not that of the head of another line that was looked at first. */
+static int notice_uuid(struct txn *t, const struct notice_ref *n, char ret[UUID_TEXT_LEN + 1])
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct row r;
+
+    if (row_get(t, notices(), &k, &r))
+        return txn_fail(t, ERR_CORRUPT);
+    row_str(&r, NOTICE_UUID, ret, UUID_TEXT_LEN + 1);
+    return 0;
+}
+
 int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct notice_ref *ret,
                  size_t *ret_n, char ret_uuid[UUID_TEXT_LEN + 1])
 {
@@ -1996,7 +2008,8 @@ int notice_claim(struct txn *t, int64_t now_ms, struct notice_ways *w, struct no
         if (!*ret_n) /* its own lease ran out: alone */
             ret[0] = head;
         *ret_n = 1;
-        return dispatch_all(t, ret, 1, "", false, now_ms);
+        err = notice_uuid(t, &ret[0], ret_uuid);
+        return err ? err : dispatch_all(t, ret, 1, "", false, now_ms);
     }
     err = digest_uuid(t, ret, *ret_n, ret_uuid);
     return err ? err : dispatch_all(t, ret, *ret_n, ret_uuid, one > 0, now_ms);

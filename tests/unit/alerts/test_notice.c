@@ -925,6 +925,9 @@ static size_t claim_batch(struct txn *t, int64_t now_ms)
         ASSERT_STATE(t, batch[i].id, NOTICE_DISPATCHED);
         assert_string_equal(text_of(t, SA_NOTICE, notice_key(batch[i].id), NOTICE_DIGEST),
                             n > 1 ? batch_uuid : "");
+        if (n == 1)
+            assert_string_equal(text_of(t, SA_NOTICE, notice_key(batch[i].id), NOTICE_UUID),
+                                batch_uuid);
     }
     return n;
 }
