@@ -128,22 +128,25 @@ static int64_t clamp(int64_t v, int64_t min, int64_t max)
     return v < min ? min : v > max ? max : v;
 }
 
+/* Member by member: an snmp_value is large, for the sake of OIDs. */
 static bool set_value(struct snmp_value *ret, const struct job_varbind *v, size_t len)
 {
     switch (forms[v->syntax]) {
     case FORM_INTEGER:
-        *ret = (struct snmp_value){.type = SNMP_TYPE_INTEGER,
-                                   .integer = clamp(v->number, INT32_MIN, INT32_MAX)};
+        ret->type = SNMP_TYPE_INTEGER;
+        ret->integer = clamp(v->number, INT32_MIN, INT32_MAX);
         return true;
     case FORM_GAUGE:
-        *ret = (struct snmp_value){.type = SNMP_TYPE_GAUGE32,
-                                   .unsigned_ = (uint64_t)clamp(v->number, 0, UINT32_MAX)};
+        ret->type = SNMP_TYPE_GAUGE32;
+        ret->unsigned_ = (uint64_t)clamp(v->number, 0, UINT32_MAX);
         return true;
     case FORM_COUNTER:
-        *ret = (struct snmp_value){.type = SNMP_TYPE_COUNTER32, .unsigned_ = (uint32_t)v->number};
+        ret->type = SNMP_TYPE_COUNTER32;
+        ret->unsigned_ = (uint32_t)v->number;
         return true;
     case FORM_OCTETS:
-        *ret = (struct snmp_value){.type = SNMP_TYPE_OCTETS, .octets = {v->bytes, len}};
+        ret->type = SNMP_TYPE_OCTETS;
+        ret->octets = (struct slice){v->bytes, len};
         return true;
     default:
         return false;

@@ -54,6 +54,11 @@ struct destination {
     struct loop_timer *pump;
 };
 
+struct texts {
+    struct notification_texts of;
+    struct buf subject, body;
+};
+
 struct snmp_job {
     struct snmp_job *next, **pprev; /* of the handler's jobs */
     struct snmp *snmp;
@@ -62,12 +67,10 @@ struct snmp_job {
     enum pdu_command command;
     struct outcome_recipient *recipients; /* one stands for the handler's host if there is none */
     size_t nrecipients;
-    size_t left;       /* notifications, and one while they are being made */
-    bool texts_wanted; /* one notification for all events: subject and body */
-    struct notification_texts texts;
-    struct buf subject, body;
-    bool started;    /* something was sent */
-    char error[256]; /* the first */
+    size_t left;         /* notifications, and one while they are being made */
+    struct texts *texts; /* one notification for all events; NULL: one for each */
+    bool started;        /* something was sent */
+    char error[256];     /* the first */
 };
 
 struct snmp {
@@ -119,6 +122,15 @@ static void list_free(struct list *l)
 
 /* ---- jobs ---- */
 
+static void texts_free(struct texts *t)
+{
+    if (!t)
+        return;
+    buf_release(&t->subject);
+    buf_release(&t->body);
+    free(t);
+}
+
 static void snmp_job_free(struct snmp_job *x)
 {
     *x->pprev = x->next;
@@ -126,8 +138,7 @@ static void snmp_job_free(struct snmp_job *x)
         x->next->pprev = x->pprev;
     job_release(x->job);
     free(x->job);
-    buf_release(&x->subject);
-    buf_release(&x->body);
+    texts_free(x->texts);
     free(x->recipients);
     free(x);
 }
@@ -266,8 +277,8 @@ static void send_one(struct destination *d, struct notification *n)
     int err;
 
     n->job->started = true;
-    if (n->job->texts_wanted)
-        err = notification_new_texts(&p, &n->job->texts, &form, &e);
+    if (n->job->texts)
+        err = notification_new_texts(&p, &n->job->texts->of, &form, &e);
     else
         err = notification_new(&p, &n->job->job->events[n->event], &form, &e);
     if (!err)
@@ -487,7 +498,7 @@ static struct destination *destination_get(struct snmp *m, const struct endpoint
 /* The oldest goes first: who hears of an alert twice takes what came last for what is. */
 static void enqueue(struct snmp_job *x, struct destination *d, size_t recipient)
 {
-    for (size_t i = x->texts_wanted ? 1 : x->job->nevents; i-- > 0;) {
+    for (size_t i = x->texts ? 1 : x->job->nevents; i-- > 0;) {
         struct notification *n = malloc(sizeof *n);
 
         if (!n) {
@@ -550,8 +561,6 @@ static struct snmp_job *snmp_job_new(struct snmp *m, struct job *j)
     x->snmp = m;
     x->job = j;
     x->left = 1;
-    buf_init(&x->subject, TEXT_MAX);
-    buf_init(&x->body, TEXT_MAX);
     x->version = snmp_version_of(m->service);
     x->command =
         strcmp(service_text(m->service, j, "confirm"), "inform") == 0 ? PDU_INFORM : PDU_TRAP;
@@ -575,19 +584,32 @@ static void fill(struct buf *b, const struct snmp_job *x, const char *property,
 }
 
 /* What is longer than a buffer is longer than a datagram: its beginning will do. */
+static int fill_texts(struct texts *t, const struct snmp_job *x, struct err *e)
+{
+    buf_init(&t->subject, TEXT_MAX);
+    buf_init(&t->body, TEXT_MAX);
+    fill(&t->subject, x, "subject", notice_subject);
+    fill(&t->body, x, "text", notice_body);
+    if (t->subject.err == ERR_NOMEM || t->body.err == ERR_NOMEM)
+        return err_set(e, ERR_NOMEM, "out of memory");
+    t->of.subject = (struct slice){t->subject.data, t->subject.len};
+    t->of.body = (struct slice){t->body.data, t->body.len};
+    return 0;
+}
+
 static int make_texts(struct snmp_job *x, struct err *e)
 {
-    int err = snmp_texts(&x->texts, &x->texts_wanted, x->snmp->service, x->job, e);
+    struct notification_texts of;
+    bool wanted = false;
+    int err = snmp_texts(&of, &wanted, x->snmp->service, x->job, e);
 
-    if (err || !x->texts_wanted)
+    if (err || !wanted)
         return err;
-    fill(&x->subject, x, "subject", notice_subject);
-    fill(&x->body, x, "text", notice_body);
-    if (x->subject.err == ERR_NOMEM || x->body.err == ERR_NOMEM)
+    x->texts = calloc(1, sizeof *x->texts);
+    if (!x->texts)
         return err_set(e, ERR_NOMEM, "out of memory");
-    x->texts.subject = (struct slice){x->subject.data, x->subject.len};
-    x->texts.body = (struct slice){x->body.data, x->body.len};
-    return 0;
+    x->texts->of = of;
+    return fill_texts(x->texts, x, e);
 }
 
 static void snmp_deliver(void *state, struct job *j)

@@ -172,7 +172,9 @@ static int to_raw(struct raw_value *r, const struct snmp_value *v)
 {
     switch (v->type) {
     case SNMP_TYPE_NULL:
-        *r = (struct raw_value){.type = ASN_NULL};
+        r->type = ASN_NULL;
+        r->data = NULL;
+        r->len = 0;
         break;
     case SNMP_TYPE_INTEGER:
         raw_integer(r, ASN_INTEGER, v->integer);
@@ -240,7 +242,7 @@ void pdu_add(struct pdu *p, const uint32_t *subids, size_t n, const struct snmp_
 {
     static const struct snmp_value null_value = {.type = SNMP_TYPE_NULL};
     oid name[OBJID_MAX];
-    struct raw_value r = {0};
+    struct raw_value r; /* large: to_raw() sets what is used */
     if (!p || p->err)
         return;
     if (!v)
