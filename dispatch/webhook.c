@@ -62,8 +62,9 @@ struct webhook {
     struct service *service;
     struct http_client *client;
     struct resolver *resolver;
-    const char *proxy;      /* "": none */
-    struct server *servers; /* most recently used first */
+    const char *proxy;       /* "": none */
+    struct webhook_aim last; /* of a job */
+    struct server *servers;  /* most recently used first */
     size_t nservers;
 };
 
@@ -118,7 +119,7 @@ static void delivery_free(struct delivery *d)
     free(d);
 }
 
-/* WORDS "": delivered, acknowledged by the server. */
+/* WORDS: why it is not delivered. */
 static void finish(struct delivery *d, enum outcome_result result, const char *words)
 {
     struct webhook *w = d->server->webhook;
@@ -305,7 +306,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 {
     struct delivery *d = arg;
     struct server *s = d->server;
-    char words[REPLY_MAX + 256];
+    char words[REPLY_MAX + 256] = "";
 
     d->request = NULL;
     if (a->status && may_follow(d, a)) {
@@ -313,8 +314,11 @@ static void on_answer(void *arg, const struct http_answer *a)
         return;
     }
     if (a->status) {
-        describe(d, a, words, sizeof words);
-        finish(d, result_of_status(a->status), words);
+        enum outcome_result result = result_of_status(a->status);
+
+        if (result != OUTCOME_DELIVERED)
+            describe(d, a, words, sizeof words);
+        finish(d, result, words);
         return;
     }
     snprintf(words, sizeof words, "%s", a->failure->text);
@@ -465,10 +469,11 @@ static struct server *server_get(struct webhook *w, const struct http_place *pla
 
 static int fill(struct delivery *d, struct webhook *w, const struct job *j, struct err *e)
 {
-    int err = webhook_aim(&d->aim, w->service, j, e);
+    int err = webhook_aim(&d->aim, &w->last, w->service, j, e);
 
     if (err)
         return err;
+    w->last = d->aim;
     webhook_body(j, &d->body);
     if (d->body.err)
         return err_set(e, d->body.err, "the document does not fit");
@@ -559,6 +564,7 @@ static void webhook_close(void *state)
     }
     http_client_free(w->client);
     resolver_free(w->resolver);
+    explicit_bzero(&w->last, sizeof w->last);
     free(w);
 }
 

@@ -207,8 +207,8 @@ const struct kind webhook_kind = {
 
 /* ---- one job ---- */
 
-static int read_url(struct webhook_aim *a, const struct service *s, const struct job *j,
-                    struct err *e)
+static int read_url(struct webhook_aim *a, const struct webhook_aim *last, const struct service *s,
+                    const struct job *j, struct err *e)
 {
     const char *url = service_text(s, j, "url"), *file = service_text(s, j, "urlFile");
     int err = 0;
@@ -221,18 +221,21 @@ static int read_url(struct webhook_aim *a, const struct service *s, const struct
         err = err_set(e, ERR_INVALID,
                       "the target changes the way to the server: it needs a url of its own, the "
                       "handler's urlFile is not for there");
-    return err ? err : http_place(&a->place, a->url, e);
+    if (err || strcmp(a->url, last->url) != 0)
+        return err ? err : http_place(&a->place, a->url, e);
+    a->place = last->place;
+    return 0;
 }
 
-int webhook_aim(struct webhook_aim *ret, const struct service *s, const struct job *j,
-                struct err *e)
+int webhook_aim(struct webhook_aim *ret, const struct webhook_aim *last, const struct service *s,
+                const struct job *j, struct err *e)
 {
     struct webhook_aim a = {
         .method = method_of[service_number(s, j, "method")],
         .verify = service_true(s, j, "verify"),
         .trusted = service_trusts(s, j),
     };
-    int err = read_url(&a, s, j, e);
+    int err = read_url(&a, last, s, j, e);
 
     if (!err)
         *ret = a;

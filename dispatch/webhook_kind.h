@@ -24,9 +24,10 @@ struct webhook_aim {
 };
 
 /* The target's values before the handler's. The URL may be a secret itself: no error repeats it.
+ * LAST: an aim taken before, or zeroed: a URL that is the same is not taken apart again.
  * ERR_INVALID: this will never go anywhere; others (the file of the URL cannot be read): later. */
-int webhook_aim(struct webhook_aim *ret, const struct service *s, const struct job *j,
-                struct err *e);
+int webhook_aim(struct webhook_aim *ret, const struct webhook_aim *last, const struct service *s,
+                const struct job *j, struct err *e);
 
 /* What a request has besides: read for each, so that a changed file is noticed. */
 struct webhook_head {
