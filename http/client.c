@@ -34,7 +34,9 @@ struct http_request {
     struct curl_slist *headers, *addresses;
     struct buf body;
     size_t head_len;
-    bool answered; /* the head of the final response is complete */
+    bool in_head;   /* behind a status line */
+    bool malformed; /* what came is no status line */
+    bool answered;  /* the head of the final response is complete */
     char why[CURL_ERROR_SIZE];
     uint32_t timeout_ms;
     http_done *cb;
@@ -181,6 +183,8 @@ static int judge(const struct http_request *r, CURLcode code, struct err *e, boo
     *ret_shared = false;
     if (r->head_len > HEAD_MAX)
         return err_set(e, ERR_PROTOCOL, "the headers are larger than %d octets", HEAD_MAX);
+    if (r->malformed)
+        return err_set(e, ERR_PROTOCOL, "the answer's status line makes no sense");
     if (r->body.err == ERR_FULL || code == CURLE_FILESIZE_EXCEEDED)
         return err_set(e, ERR_RANGE, "the document is larger than %zu octets", r->body.limit);
     if (r->body.err)
@@ -301,6 +305,22 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     return r->body.err ? CURL_WRITEFUNC_ERROR : len;
 }
 
+/* RFC 9112 section 4: "HTTP/1.1 204 No Content". libcurl takes lines that only begin so as 200. */
+static bool is_status_line(const char *p, size_t n)
+{
+    static const char form[] = "HTTP/d.d ddd";
+    size_t i = 0;
+
+    for (const char *f = form; *f; f++) {
+        if (*f == '.' && i < n && p[i] == ' ')
+            f += 2; /* "HTTP/2 204" */
+        if (i == n || (*f == 'd' ? p[i] < '0' || p[i] > '9' : p[i] != *f))
+            return false;
+        i++;
+    }
+    return i < n && (p[i] == ' ' || p[i] == '\r' || p[i] == '\n');
+}
+
 /* A line at a time; an empty one ends a head. */
 static size_t on_head(char *data, size_t size, size_t n, void *arg)
 {
@@ -309,11 +329,14 @@ static size_t on_head(char *data, size_t size, size_t n, void *arg)
     long status = 0;
 
     r->head_len += len;
-    if (r->head_len > HEAD_MAX)
+    r->malformed |= !r->answered && !r->in_head && !is_status_line(data, len);
+    if (r->head_len > HEAD_MAX || r->malformed)
         return 0; /* libcurl ends the transfer */
+    r->in_head = true;
     if ((len == 2 && data[0] == '\r') || (len == 1 && data[0] == '\n')) {
         curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
         r->answered |= status >= 200;
+        r->in_head = false;
     }
     return len;
 }

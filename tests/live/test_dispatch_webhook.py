@@ -3,6 +3,7 @@ way."""
 
 import base64
 import os
+import shutil
 import socket
 import ssl
 import time
@@ -219,6 +220,9 @@ def test_the_handlers_secrets_go_nowhere_else(host, serve, secret, pki, override
     """An attack: a target sends the handler's requests to a server of its own, or has it talk to
     whoever stands between."""
     own, other = serve(pki.context()), serve(pki.context())
+    for server in (own, other):
+        server.context.load_verify_locations(pki.ca)
+        server.context.verify_mode = ssl.CERT_OPTIONAL
     cert, key = pki.certificate("client", "DNS:client")
     os.chmod(key, 0o600)
     host.handler("webhook", url=own.url(host="localhost"), caFile=pki.ca, username="u",
@@ -227,6 +231,7 @@ def test_the_handlers_secrets_go_nowhere_else(host, serve, secret, pki, override
     assert host.deliver()["result"] == DELIVERED
     first, = own.wait()
     assert first.header("X-Api-Key") == "s3cret" and first.header("Authorization")
+    assert first.certificate
     target = other if overrides == "url" else own
     value = other.url(host="localhost") if overrides == "url" else "false"
     target.answer = reply(401)
@@ -234,7 +239,7 @@ def test_the_handlers_secrets_go_nowhere_else(host, serve, secret, pki, override
     assert o["result"] == FAILED and "not sent there" in o["error"]
     stolen = target.wait(1 if target is other else 2)[-1]
     assert stolen.header("X-Api-Key") is None and stolen.header("Authorization") is None
-    assert stolen.header("X-Plain") == "1"
+    assert stolen.header("X-Plain") == "1" and not stolen.certificate
     host.stop()
     assert "s3cret" not in str(stolen.headers) + host.output() + o["error"]
 
@@ -529,6 +534,8 @@ ANSWERS = {  # name: (answer, result, words)
     "reset in the head": (reset(b"HTTP/1.1 200 OK\r\n"), RETRY, ""),
     "no HTTP": (say(b"SSH-2.0-OpenSSH_9.2\r\n"), RETRY, ""),
     "HTTP/0.9": (say(b"hello\n"), RETRY, ""),
+    "nonsense for a version": (say(b"HTTP/x.1 101 R\r\n\r\n"), RETRY, "status line"),
+    "nonsense for a status": (say(b"HTTP/1.1 2x0 R\r\n\r\n"), RETRY, ""),
     "garbage": (say(bytes(range(256)) * 8), RETRY, ""),
     "endless line": (endless(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536), RETRY, ""),
     "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000), RETRY, "headers"),
@@ -651,6 +658,35 @@ def test_no_tls_at_all(host, serve):
     host.handler("webhook", url=server.url(scheme="https"), verify="false")
     o = host.deliver()
     assert o["result"] == RETRY and "version" in o["error"].lower()
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_faults_leave_nothing_behind(live_program, serve, pki):
+    """All of them at once under valgrind, with redirects, names, TLS, what is cancelled and what is
+    cut off at the end."""
+    host = Host("valgrind", "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect",
+                "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9",
+                live_program("dispatchhost"))
+    servers = {name: serve(answer=fault[0]) for name, fault in ANSWERS.items()}
+    good, secure = serve(), serve(pki.context())
+    host.handler("webhook", url=good.url(), timeout="2s", maxInFlight="1")
+    host.handler("webhook", id=2, url=good.url(), followRedirects="2", timeout="60s",
+                 connectTimeout="60s", caFile=pki.ca)
+    ids = {name: host.send(overrides={"url": s.url()}) for name, s in servers.items()}
+    moved = serve(answer=to(good.url(host="localhost")))
+    ids["redirect"] = host.send(handler=2, overrides={"url": moved.url()})
+    ids["tls"] = host.send(handler=2, overrides={"url": secure.url(host="localhost")})
+    ids["wrong name"] = host.send(handler=2, overrides={"url": secure.url(host="127.0.0.2")})
+    ids["refused"] = host.send(overrides={"url": f"http://127.0.0.1:{free_port()}/"})
+    ids["no URL"] = host.send(overrides={"url": "nonsense"})
+    cancelled = host.send(overrides={"url": servers["silent"].url()})
+    host.tell(cancel=cancelled)
+    results = {name: host.outcome(id, timeout=120)["result"] for name, id in ids.items()}
+    for name, (_, result, _) in ANSWERS.items():
+        assert results[name] in (result, RETRY), name  # valgrind is slow: time may be up
+    assert results["redirect"] == results["tls"] == DELIVERED and results["no URL"] == FAILED
+    host.send(overrides={"url": servers["silent"].url()})
+    assert host.stop(60) == 0, host.output()
 
 
 # ---- many ----
