@@ -14,7 +14,7 @@ enum { SEED_MAX = 64 << 10, COPIES = 400, COPIES_SLOW = 10 };
 #define TARGETS(X) \
     X(agent) X(alerts) X(dispatch) X(eval) X(frame) X(http) X(jobs) X(json) X(keys) \
     X(log) X(mail) X(poll) X(row) X(set) X(smtp) X(snmp) X(stage) X(standard) X(template) X(usm) \
-    X(values) X(verify) X(view) X(walk) X(xml) X(core)
+    X(values) X(verify) X(view) X(walk) X(webhook) X(xml) X(core)
 /* clang-format on */
 
 #define DECLARE(name) int fuzz_##name(const uint8_t *data, size_t size);
@@ -27,7 +27,8 @@ static const struct target {
     int (*run)(const uint8_t *data, size_t size);
 } targets[] = {TARGETS(LIST)};
 
-static const char *const slow[] = {"agent", "alerts", "core", "http", "smtp", "verify", "walk"};
+static const char *const slow[] = {"agent", "alerts", "core", "http",
+                                   "smtp",  "verify", "walk", "webhook"};
 
 static size_t copies_of(const struct target *t)
 {

@@ -43,13 +43,15 @@ class Web:
 
 
 class Request:
-    """What a client sent, as it came. HEADERS: [(name, value)], in order."""
+    """What a client sent, as it came. HEADERS: [(name, value)], in order. CERTIFICATE: whether it has
+    shown one."""
 
-    def __init__(self, head, body, tls):
+    def __init__(self, head, body, peer):
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.path, self.version = lines[0].split(" ", 2)
         self.headers = [tuple(x.split(": ", 1)) for x in lines[1:] if x]
-        self.body, self.tls = body, tls
+        self.body, self.tls = body, hasattr(peer, "getpeercert")
+        self.certificate = self.tls and bool(peer.getpeercert())
 
     def all(self, name):
         return [v for n, v in self.headers if n.lower() == name.lower()]
@@ -168,7 +170,7 @@ class Hook:
                 return False
             octets += more
         head, _, body = octets.partition(b"\r\n\r\n")
-        request = Request(head, b"", self.context is not None)
+        request = Request(head, b"", peer)
         length = int(request.header("Content-Length") or 0)
         while len(body) < length:
             more = peer.recv(65536)
