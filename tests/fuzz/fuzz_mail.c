@@ -1,5 +1,6 @@
 /* Mails made of anybody's texts keep the promises of dispatch/mailmsg.h: 7-bit, CR LF, no line
- * beyond 998 octets, as many headers as were asked for, and a body that holds no header. */
+ * beyond 998 octets, as many headers as were asked for, and a body that holds no header; with HTML,
+ * two parts and no more. */
 #include <string.h>
 
 #include "base/text.h"
@@ -56,7 +57,17 @@ static size_t count_headers(const char *p)
     return n;
 }
 
-static size_t write_mail(const char *name, const char *subject, const char *value, const char *text)
+static size_t count_boundaries(const char *p)
+{
+    size_t n = 0;
+
+    for (; (p = strstr(p, "\r\n--=_alternative")); p++)
+        n++;
+    return n;
+}
+
+static size_t write_mail(const char *name, const char *subject, const char *value, const char *text,
+                         const char *html)
 {
     char *to[] = {(char *)"ops@example.net"};
     struct mailmsg_header header = {"X-Alert-Instance", value};
@@ -70,6 +81,7 @@ static size_t write_mail(const char *name, const char *subject, const char *valu
         .headers = &header,
         .nheaders = 1,
         .text = text,
+        .html = html,
     };
     struct buf b;
     struct err e;
@@ -79,6 +91,8 @@ static size_t write_mail(const char *name, const char *subject, const char *valu
     if (mailmsg_write(&m, &b, &e) == 0) {
         check_lines(b.data, b.len);
         n = count_headers(buf_cstr(&b));
+        if (html)
+            REQUIRE(count_boundaries(buf_cstr(&b)) == 3);
     }
     buf_release(&b);
     return n;
@@ -95,7 +109,11 @@ FUZZ_TARGET(mail)
     next_text(&data, &size, text, sizeof text);
     (void)mail_address_valid(name);
     (void)mail_domain_valid(name);
-    expected = write_mail("Alerts", "subject", "value", "text\n");
-    REQUIRE(expected > 0 && write_mail(name[0] ? name : "n", subject, value, text) == expected);
+    expected = write_mail("Alerts", "subject", "value", "text\n", NULL);
+    REQUIRE(expected > 0);
+    REQUIRE(write_mail(name[0] ? name : "n", subject, value, text, NULL) == expected);
+    /* the parts say themselves how they are encoded */
+    REQUIRE(write_mail("n", subject, value, text, value) == expected - 1);
+    REQUIRE(write_mail("n", subject, value, value, text) == expected - 1);
     return 0;
 }

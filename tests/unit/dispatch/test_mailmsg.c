@@ -355,12 +355,57 @@ static void a_message(void **state)
     buf_release(&b);
 }
 
+/* RFC 2046 section 5.1: the parts in order, none of them with a boundary of its own. */
+static void a_message_with_html(void **state)
+{
+    static char to[] = "bob@example.net";
+    char *list[] = {to};
+    struct mailmsg m = {.from_address = "alerts@example.net",
+                        .from_name = "",
+                        .to = list,
+                        .nto = 1,
+                        .subject = "x",
+                        .message_id = "1@example.net",
+                        .thread_id = "0@example.net",
+                        .text = "one\n--=_alternative--\n",
+                        .html = "<p>\xe2\x82\xac</p>"};
+    struct buf b;
+    struct err e;
+
+    (void)state;
+    buf_init(&b, MAILMSG_MAX);
+    assert_int_equal(mailmsg_write(&m, &b, &e), 0);
+    assert_string_equal(strstr(buf_cstr(&b), "Message-ID"),
+                        "Message-ID: <1@example.net>\r\n"
+                        "Auto-Submitted: auto-generated\r\n"
+                        "In-Reply-To: <0@example.net>\r\n"
+                        "References: <0@example.net>\r\n"
+                        "MIME-Version: 1.0\r\n"
+                        "Content-Type: multipart/alternative; boundary=\"=_alternative\"\r\n\r\n"
+                        "--=_alternative\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                        "one\r\n"
+                        "--=3D_alternative--\r\n"
+                        "--=_alternative\r\n"
+                        "Content-Type: text/html; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                        "<p>=E2=82=AC</p>\r\n"
+                        "--=_alternative--\r\n");
+    buf_clear(&b);
+    m.thread_id = "0@example.net>\r\nBcc: eve@example.net";
+    assert_int_equal(mailmsg_write(&m, &b, &e), ERR_INVALID);
+    assert_int_equal(b.len, 0);
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),        cmocka_unit_test(headers),
-        cmocka_unit_test(many_blanks),      cmocka_unit_test(headers_of_random_text),
-        cmocka_unit_test(quoted_printable), cmocka_unit_test(a_message),
+        cmocka_unit_test(addresses),           cmocka_unit_test(headers),
+        cmocka_unit_test(many_blanks),         cmocka_unit_test(headers_of_random_text),
+        cmocka_unit_test(quoted_printable),    cmocka_unit_test(a_message),
+        cmocka_unit_test(a_message_with_html),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
