@@ -305,7 +305,8 @@ static void write_error(char *dst, size_t cap, const struct mailjob *m, const st
         snprintf(words, sizeof words, "%s:%u: %s: %s", m->settings.host, m->settings.port,
                  r->address, r->reply);
     else
-        snprintf(words, sizeof words, "%s", e->code ? e->text : "not delivered");
+        snprintf(words, sizeof words, "%s%s", e->code ? e->text : "not delivered",
+                 m->mail.unknown ? "; it may have arrived, and is sent again" : "");
     utf8_clean(dst, cap, words, strlen(words), false);
 }
 

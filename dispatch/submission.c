@@ -426,14 +426,6 @@ static void judge_message(smtp_message_t message, void *arg)
     m->unknown = m->given && smtp_message_transfer_status(message)->code == 0;
 }
 
-static bool any_unknown(struct mail *const *mails, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (mails[i]->unknown)
-            return true;
-    return false;
-}
-
 static bool any_silent(struct mail *const *mails, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -479,7 +471,7 @@ static const char *end_words(int result)
 }
 
 /* Why some recipients have no answer. */
-static void session_failed(const struct dialogue *d, int result, bool unknown, struct err *e)
+static void session_failed(const struct dialogue *d, int result, struct err *e)
 {
     const char *step = d->step ? d->step : "connecting", *why = transport_why(d->transport);
 
@@ -488,9 +480,8 @@ static void session_failed(const struct dialogue *d, int result, bool unknown, s
     else if (result != ERR_TIMEOUT && result != ERR_AGAIN && atoi(d->reply) >= 400)
         err_set(e, ERR_TEMPORARY, "%s: %s", step, d->reply);
     else
-        err_set(e, result ? result : ERR_CLOSED, "%s: %s%s%s%s", step, end_words(result),
-                why ? ": " : "", why ? why : "",
-                unknown ? "; the message may have arrived and is sent again" : "");
+        err_set(e, result ? result : ERR_CLOSED, "%s: %s%s%s", step, end_words(result),
+                why ? ": " : "", why ? why : "");
 }
 
 /* ---- run ---- */
@@ -509,7 +500,7 @@ static void converse(struct dialogue *d, smtp_session_t session, struct mail *co
     if (!d->checking)
         smtp_enumerate_messages(session, judge_message, NULL);
     if (d->checking ? !d->passed : any_silent(mails, n))
-        session_failed(d, result, any_unknown(mails, n), e);
+        session_failed(d, result, e);
 }
 
 static int start_dialogue(struct dialogue *d, struct mail *const *mails, size_t n, struct err *e)
