@@ -26,6 +26,7 @@ struct session {
 };
 
 static struct sink_shared *shared;
+static bool kept; /* a session has been given the first mail */
 
 static void answer(const struct session *s, const char *text)
 {
@@ -67,7 +68,8 @@ static bool line_ends(struct session *s)
     switch (s->line[0]) {
     case 'D':
         s->in_mail = true;
-        s->keeps = atomic_load(&shared->len) == 0;
+        s->keeps = !kept;
+        kept = true;
         answer(s, "354 go on\r\n");
         return true;
     case 'Q':
