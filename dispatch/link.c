@@ -311,6 +311,11 @@ int link_write(struct link *l, const void *src, size_t n)
     return l->ssl ? ssl_result(l, (int)rc) : socket_result(l, rc, POLLOUT);
 }
 
+bool link_pending(const struct link *l)
+{
+    return l->ssl && SSL_has_pending(l->ssl);
+}
+
 void link_close(struct link *l)
 {
     if (l->ssl) {

@@ -53,6 +53,9 @@ int link_tls(struct link *l, const struct link_tls_options *o, const struct pati
 int link_read(struct link *l, void *dst, size_t n);
 int link_write(struct link *l, const void *src, size_t n);
 
+/* Whether octets may be there to be read that poll(2) does not see. */
+bool link_pending(const struct link *l);
+
 void link_close(struct link *l); /* also one that was never dialled: fd -1 */
 
 #endif

@@ -215,49 +215,42 @@ static void monitor(const char *p, int n, int writing, void *arg)
 
 /* ---- the connection ---- */
 
-/* The local port of FD if it is connected to PORT on loopback, else 0. */
-static uint16_t local_port(int fd, uint16_t port)
+/* Is FD connected to PORT on loopback? */
+static bool leads_to(int fd, uint16_t port)
 {
-    struct sockaddr_in peer, local;
-    socklen_t peer_len = sizeof peer, local_len = sizeof local;
+    struct sockaddr_in peer;
+    socklen_t len = sizeof peer;
 
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) || peer_len != sizeof peer ||
-        peer.sin_family != AF_INET || ntohs(peer.sin_port) != port ||
-        peer.sin_addr.s_addr != htonl(INADDR_LOOPBACK))
-        return 0;
-    if (getsockname(fd, (struct sockaddr *)&local, &local_len) || local_len != sizeof local)
-        return 0;
-    return ntohs(local.sin_port);
+    return !getpeername(fd, (struct sockaddr *)&peer, &len) && len == sizeof peer &&
+           peer.sin_family == AF_INET && ntohs(peer.sin_port) == port &&
+           peer.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
 }
 
 /* libesmtp does not say which descriptor it made, and no other is connected to our port. All are
- * tried, since a process that is not dumpable may not list /proc/self/fd. */
-static uint16_t find_local_port(uint16_t port)
+ * tried, since a process that is not dumpable may not list /proc/self/fd. -1: none. */
+static int find_connection(uint16_t port)
 {
     struct rlimit limit;
     int end = DESCRIPTORS_MAX;
-    uint16_t found = 0;
 
     if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < DESCRIPTORS_MAX)
         end = (int)limit.rlim_cur;
-    for (int fd = STDERR_FILENO + 1; fd < end && !found; fd++) {
-        found = local_port(fd, port);
-        if (found)
-            fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
-    return found;
+    for (int fd = STDERR_FILENO + 1; fd < end; fd++)
+        if (leads_to(fd, port))
+            return fd;
+    return -1;
 }
 
 static void on_event(smtp_session_t session, int event, void *arg, ...)
 {
     struct dialogue *d = arg;
-    uint16_t port;
+    int fd;
 
     (void)session;
     if (event != SMTP_EV_CONNECT)
         return;
-    port = find_local_port(transport_port(d->transport));
-    d->unserved = port == 0 || transport_serve(d->transport, port);
+    fd = find_connection(transport_port(d->transport));
+    d->unserved = fd < 0 || transport_serve(d->transport, fd);
     if (d->unserved)
         transport_cancel(d->transport);
 }

@@ -40,9 +40,9 @@ void transport_free(struct transport *t); /* NULL is fine */
 int transport_open(struct transport *t, const struct transport_options *o, struct err *e);
 uint16_t transport_port(const struct transport *t); /* on 127.0.0.1 */
 
-/* Serve the peer with this local port and nobody else. To be called when that peer has connected;
- * does not block for longer than a second. */
-int transport_serve(struct transport *t, uint16_t local_port);
+/* Serve FD, a descriptor that has connected to that port and has neither read nor written yet: it
+ * becomes one end of a socket pair, and nobody else is served. ERR_IO, ERR_NOMEM. */
+int transport_serve(struct transport *t, int fd);
 
 /* From any thread, at any time: nothing is sent to the server any more, all calls return soon. */
 void transport_cancel(struct transport *t);
