@@ -30,7 +30,7 @@ enum {
     NOTICE_GIVE_UP_MS = 24 * 60 * 60 * 1000,
     NOTICE_QUEUE_MAX = 10000, /* of one target */
     NOTICE_BATCH_MAX = 200,   /* of one digest */
-    NOTICE_WAYS = 2,          /* 1 .. NOTICE_WAYS */
+    NOTICE_WAYS = 3,          /* 1 .. NOTICE_WAYS */
     NOTICE_SORT_MAX = 1000,   /* set aside by one claim */
 };
 #define NOTICE_ANY_WAY (~0u)

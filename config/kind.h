@@ -133,6 +133,7 @@ struct kind {
     size_t nchildren;
     int64_t digest_ms; /* handlers: a target's digest time when it says -1 */
     bool by_agent;     /* handlers: delivered by the agent process, through the master agent */
+    bool by_runner;    /* handlers: delivered by the process that runs programs and writes files */
     /* Handlers that the core hands on to other ones (config/leads.h): the property that names
      * these, the one that says for how long one event is made of all, NULL: it does not, and the
      * template of its message. */

@@ -224,21 +224,28 @@ static void take_stat(struct child *c, uint16_t type, const int *fds, int nfds)
     }
 }
 
-static int on_agent_wanted(struct parent *p, struct rd *r)
+static int on_wanted(struct parent *p, struct rd *r, void (*want)(struct parent *p, bool wanted))
 {
     uint8_t wanted = rd_u8(r);
 
     if (rd_end(r) || wanted > 1)
         return ERR_PROTOCOL;
-    parent_want_agent(p, wanted);
+    want(p, wanted);
     return 0;
+}
+
+/* Those that the core has a link to. */
+static bool is_peer(unsigned stage)
+{
+    return stage == STAGE_AGENT || stage == STAGE_POLLER || stage == STAGE_DISPATCHER ||
+           stage == STAGE_RUNNER;
 }
 
 static int on_link_lost(struct parent *p, struct rd *r)
 {
     uint8_t peer = rd_u8(r);
 
-    if (rd_end(r) || (peer != STAGE_AGENT && peer != STAGE_POLLER && peer != STAGE_DISPATCHER))
+    if (rd_end(r) || !is_peer(peer))
         return ERR_PROTOCOL;
     if (p->children[peer].chan)
         log_warning(stage_name(peer), "its link to the core broke: a new one is made");
@@ -268,7 +275,9 @@ static int on_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len
     if (type == STAGE_LINK_LOST && core)
         return on_link_lost(c->parent, &r);
     if (type == STAGE_AGENT_WANTED && core)
-        return on_agent_wanted(c->parent, &r);
+        return on_wanted(c->parent, &r, parent_want_agent);
+    if (type == STAGE_RUNNER_WANTED && core)
+        return on_wanted(c->parent, &r, parent_want_runner);
     if (type != STAGE_RELOAD_WANTED || !core)
         return ERR_PROTOCOL;
     reload_wish(c->parent->reload);

@@ -30,7 +30,10 @@
 
 /* ---- users ---- */
 
-enum { GROUPS_MAX = 256 };
+enum {
+    GROUPS_MAX = 256,
+    PROCESSES_MAX = 1024, /* of the program user, whatever runs them */
+};
 
 struct who {
     const char *name;
@@ -80,42 +83,73 @@ static struct who myself(void)
     return (struct who){"", geteuid(), getegid()};
 }
 
-static int find_users(struct who *ret_service, struct who *ret_network, const char *user,
-                      const char *network_user, struct err *e)
+/* Who there is: service, network, program. */
+struct users {
+    struct who service, network, program;
+};
+
+static struct confine_names fill_in(const struct confine_names *names)
 {
+    struct confine_names n = *names;
+
+    if (n.user || geteuid())
+        return n;
+    n.user = SA_SERVICE_USER;
+    if (!n.network_user)
+        n.network_user = SA_NETWORK_USER;
+    if (!n.program_user)
+        n.program_user = SA_PROGRAM_USER;
+    return n;
+}
+
+static int find_users(struct users *ret, const struct confine_names *names, struct err *e)
+{
+    struct confine_names n = fill_in(names);
     int err = 0;
 
-    if (!user && !geteuid()) {
-        user = SA_SERVICE_USER;
-        network_user = network_user ? network_user : SA_NETWORK_USER;
-    }
-    *ret_service = myself();
-    if (user)
-        err = find_user(ret_service, user, "--user", e);
-    *ret_network = *ret_service;
-    if (!err && network_user)
-        err = find_user(ret_network, network_user, "--network-user", e);
-    if (!err && ret_service->uid && !ret_network->uid)
+    ret->service = myself();
+    if (n.user)
+        err = find_user(&ret->service, n.user, "--user", e);
+    ret->network = ret->service;
+    if (!err && n.network_user)
+        err = find_user(&ret->network, n.network_user, "--network-user", e);
+    ret->program = ret->network;
+    if (!err && n.program_user)
+        err = find_user(&ret->program, n.program_user, "--program-user", e);
+    if (!err && ret->service.uid && !ret->network.uid)
         err = err_set(e, ERR_INVALID, "the network stages cannot be root's: --network-user");
+    if (!err && ret->service.uid && !ret->program.uid)
+        err = err_set(e, ERR_INVALID, "programs cannot be root's: --program-user");
     return err;
+}
+
+/* One of its own: with its own group, too. */
+static bool is_apart(const struct users *u)
+{
+    return u->program.uid != u->service.uid && u->program.uid != u->network.uid;
 }
 
 static const uint64_t change_user = CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID);
 static const uint64_t keep_separate =
     CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_KILL);
 
-static int may_change(const struct who *service, const struct who *network, struct err *e)
+static int may_have(const struct who *other, const char *option, struct err *e)
 {
-    uint64_t have = caps_permitted();
+    if ((caps_permitted() & keep_separate) == keep_separate)
+        return 0;
+    return err_set(e, ERR_DENIED,
+                   "only root, or who has CAP_SETUID, CAP_SETGID and CAP_KILL, can have stages "
+                   "of '%s' (%s)",
+                   other->name, option);
+}
 
-    if (service->uid != geteuid() && (have & change_user) != change_user)
-        return err_set(e, ERR_DENIED, "only root can become '%s' (--user)", service->name);
-    if (network->uid != service->uid && (have & keep_separate) != keep_separate)
-        return err_set(e, ERR_DENIED,
-                       "only root, or who has CAP_SETUID, CAP_SETGID and CAP_KILL, can have stages "
-                       "of '%s' (--network-user)",
-                       network->name);
-    return 0;
+static int may_change(const struct users *u, struct err *e)
+{
+    if (u->service.uid != geteuid() && (caps_permitted() & change_user) != change_user)
+        return err_set(e, ERR_DENIED, "only root can become '%s' (--user)", u->service.name);
+    if (u->network.uid != u->service.uid)
+        return may_have(&u->network, "--network-user", e);
+    return u->program.uid != u->service.uid ? may_have(&u->program, "--program-user", e) : 0;
 }
 
 static int become_service(const struct who *service, struct err *e)
@@ -135,16 +169,30 @@ static int become_service(const struct who *service, struct err *e)
     return 0;
 }
 
-static bool is_network(enum stage_id s)
+static uid_t user_of(const struct confine *c, enum stage_id s)
 {
-    return s == STAGE_POLLER || s == STAGE_DISPATCHER;
+    if (s == STAGE_POLLER || s == STAGE_DISPATCHER)
+        return c->network;
+    return s == STAGE_RUNNER ? c->program : c->service;
+}
+
+/* A program that makes processes without end is to end at some number of them. */
+static int limit_processes(void)
+{
+    const struct rlimit most = {PROCESSES_MAX, PROCESSES_MAX};
+
+    return setrlimit(RLIMIT_NPROC, &most);
 }
 
 int confine_become(const struct confine *c, enum stage_id s, struct err *e)
 {
-    if (c->network != c->service && is_network(s) &&
-        (setgroups(0, NULL) || setresuid(c->network, c->network, c->network)))
-        return err_errno(e, "becoming the network user");
+    const uid_t uid = user_of(c, s);
+    const gid_t gid = c->program_group;
+    bool apart = s == STAGE_RUNNER && gid != getegid();
+
+    if (uid != c->service && (setgroups(0, NULL) || (apart && setresgid(gid, gid, gid)) ||
+                              (s == STAGE_RUNNER && limit_processes()) || setresuid(uid, uid, uid)))
+        return err_errno(e, "becoming the %s user", s == STAGE_RUNNER ? "program" : "network");
     return caps_keep(0) ? err_errno(e, "capset") : 0;
 }
 
@@ -156,8 +204,9 @@ enum {
     AGENT = 1 << STAGE_AGENT,
     NETWORK = 1 << STAGE_POLLER | 1 << STAGE_DISPATCHER,
     CHECKER = 1 << STAGE_CHECKER,
-    STARTERS = PARENT | CHECKER, /* they start programs */
-    STAGES = CORE | AGENT | NETWORK | CHECKER,
+    RUNNER = 1 << STAGE_RUNNER,           /* what is refused to it is refused to its programs */
+    STARTERS = PARENT | CHECKER | RUNNER, /* they start programs */
+    STAGES = CORE | AGENT | NETWORK | CHECKER | RUNNER,
     ALL = PARENT | STAGES,
 };
 
@@ -211,7 +260,7 @@ static const struct {
     int families[5];
 } sockets[] = {
     /* getaddrinfo() asks netlink which addresses there are; nscd and the like are local */
-    {PARENT | NETWORK, {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}},
+    {PARENT | NETWORK | RUNNER, {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}},
     {AGENT, {AF_UNIX, AF_INET, AF_INET6}},
     {CORE | CHECKER, {AF_UNIX}},
 };
@@ -307,34 +356,70 @@ static int refuse_siblings(scmp_filter_ctx f, unsigned role)
     return rc;
 }
 
-/* The parent may become the network user and leave all groups: nobody else's, and no others. */
-static int refuse_users(scmp_filter_ctx f, uid_t network)
+/* Numbers from FIRST to LAST, as the few aligned blocks that they consist of: a rule cannot name an
+ * argument twice. */
+static int refuse_between(scmp_filter_ctx f, int call, unsigned arg, uint64_t first, uint64_t last)
 {
-    static const char *const others[] = {"setfsgid",  "setfsgid32",  "setfsuid", "setfsuid32",
-                                         "setgid",    "setgid32",    "setregid", "setregid32",
-                                         "setresgid", "setresgid32", "setreuid", "setreuid32",
-                                         "setuid",    "setuid32"};
-    const struct {
-        int call;
-        struct scmp_arg_cmp unless;
-    } some[] = {
-        {SCMP_SYS(setgroups), SCMP_A0(SCMP_CMP_NE, 0)},
-        {SCMP_SYS(setgroups32), SCMP_A0(SCMP_CMP_NE, 0)},
-        {SCMP_SYS(setresuid), SCMP_A0(SCMP_CMP_NE, network)},
-        {SCMP_SYS(setresuid), SCMP_A1(SCMP_CMP_NE, network)},
-        {SCMP_SYS(setresuid), SCMP_A2(SCMP_CMP_NE, network)},
-        {SCMP_SYS(setresuid32), SCMP_A0(SCMP_CMP_NE, network)},
-        {SCMP_SYS(setresuid32), SCMP_A1(SCMP_CMP_NE, network)},
-        {SCMP_SYS(setresuid32), SCMP_A2(SCMP_CMP_NE, network)},
-    };
-    int rc = refuse_names(f, SCMP_ACT_ERRNO(EPERM), others, COUNT(others));
+    const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
+    int rc = 0;
 
-    for (size_t i = 0; i < COUNT(some) && !rc; i++)
-        rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), some[i].call, 1, some[i].unless);
+    while (first <= last && !rc) {
+        uint64_t size = first ? first & (~first + 1) : UINT64_C(1) << 32;
+
+        while (size - 1 > last - first)
+            size >>= 1;
+        rc = seccomp_rule_add(f, refuse, call, 1,
+                              SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~(size - 1), first));
+        first += size;
+    }
     return rc;
 }
 
-static int filter_load(unsigned role, uid_t network, struct err *e)
+/* Ids other than A and B, which may be the same. */
+static int refuse_others(scmp_filter_ctx f, int call, unsigned arg, uint32_t a, uint32_t b)
+{
+    const uint32_t refuse = SCMP_ACT_ERRNO(EPERM), low = a < b ? a : b, high = a < b ? b : a;
+    int rc = 0;
+
+    if (low > 0)
+        rc = seccomp_rule_add(f, refuse, call, 1, SCMP_CMP(arg, SCMP_CMP_LT, low));
+    if (!rc)
+        rc = seccomp_rule_add(f, refuse, call, 1, SCMP_CMP(arg, SCMP_CMP_GT, high));
+    if (!rc && low != high)
+        rc = refuse_between(f, call, arg, (uint64_t)low + 1, (uint64_t)high - 1);
+    return rc;
+}
+
+/* The parent may become the network and the program user, the latter's group, and leave all groups:
+ * nobody else's, and no others. */
+static int refuse_users(scmp_filter_ctx f, const struct confine *to)
+{
+    static const char *const others[] = {"setfsgid", "setfsgid32", "setfsuid", "setfsuid32",
+                                         "setgid",   "setgid32",   "setregid", "setregid32",
+                                         "setreuid", "setreuid32", "setuid",   "setuid32"};
+    const struct {
+        int call;
+        uint32_t a, b;
+        unsigned nargs;
+    } some[] = {
+        {SCMP_SYS(setgroups), 0, 0, 1},
+        {SCMP_SYS(setgroups32), 0, 0, 1},
+        {SCMP_SYS(setresuid), to->network, to->program, 3},
+        {SCMP_SYS(setresuid32), to->network, to->program, 3},
+        {SCMP_SYS(setresgid), to->program_group, to->program_group, 3},
+        {SCMP_SYS(setresgid32), to->program_group, to->program_group, 3},
+    };
+    int rc = refuse_names(f, SCMP_ACT_ERRNO(EPERM), others, COUNT(others));
+
+    for (size_t i = 0; i < COUNT(some); i++) {
+        for (unsigned arg = 0; arg < some[i].nargs && !rc; arg++)
+            rc = refuse_others(f, some[i].call, arg, some[i].a, some[i].b);
+    }
+    return rc;
+}
+
+/* TO: whom the parent may become. */
+static int filter_load(unsigned role, const struct confine *to, struct err *e)
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
     int rc;
@@ -353,7 +438,7 @@ static int filter_load(unsigned role, uid_t network, struct err *e)
     if (!rc)
         rc = refuse_typing(f);
     if (!rc)
-        rc = role == PARENT ? refuse_users(f, network) : refuse_siblings(f, role);
+        rc = role == PARENT ? refuse_users(f, to) : refuse_siblings(f, role);
     if (!rc)
         rc = seccomp_load(f);
     seccomp_release(f);
@@ -391,6 +476,7 @@ static const struct {
     {CORE | AGENT, {.files = FILES_EXECUTE}},
     {NETWORK,
      {.files = FILES_EXECUTE | FILES_CHANGE, .scoped = SCOPED_ABSTRACT_SOCKET | SCOPED_SIGNAL}},
+    {RUNNER, {.scoped = SCOPED_SIGNAL}},
 };
 
 static int lock(struct ruleset r, struct err *e)
@@ -402,6 +488,8 @@ static int lock(struct ruleset r, struct err *e)
         return 0;
     r.files &= version < 2 ? FILES_OF_1 : version < 3 ? FILES_OF_2 : ~UINT64_C(0);
     r.scoped &= version < 6 ? 0 : ~UINT64_C(0);
+    if (!r.files && !r.scoped)
+        return 0;
     int fd = (int)syscall(SYS_landlock_create_ruleset, &r, sizeof r, 0);
     if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0))
         err = err_errno(e, "Landlock");
@@ -446,25 +534,28 @@ static const bool sanitizers = true;
 static const bool sanitizers = false;
 #endif
 
-int confine_parent(struct confine *ret, const char *user, const char *network_user, bool unconfined,
+int confine_parent(struct confine *ret, const struct confine_names *names, bool unconfined,
                    struct err *e)
 {
-    struct who service, network;
-    int err = find_users(&service, &network, user, network_user, e);
+    struct users u;
+    struct confine c;
+    int err = find_users(&u, names, e);
     bool separate;
 
     if (!err)
-        err = may_change(&service, &network, e);
+        err = may_change(&u, e);
     if (!err)
-        err = become_service(&service, e);
+        err = become_service(&u.service, e);
     if (err)
         return err;
-    separate = network.uid != service.uid;
+    c = (struct confine){u.service.uid, u.network.uid, u.program.uid,
+                         is_apart(&u) ? u.program.gid : getegid()};
+    separate = c.network != c.service || c.program != c.service;
     err = give_away(separate ? keep_separate : 0, e);
     if (!err && !unconfined && !sanitizers)
-        err = filter_load(PARENT, network.uid, e);
+        err = filter_load(PARENT, &c, e);
     if (!err)
-        *ret = (struct confine){service.uid, network.uid};
+        *ret = c;
     return err;
 }
 
@@ -476,6 +567,6 @@ int confine_stage(enum stage_id s, bool unconfined, struct err *e)
     if (!err && !unconfined && !sanitizers)
         err = lock_role(role, e);
     if (!err && !unconfined && !sanitizers)
-        err = filter_load(role, 0, e);
+        err = filter_load(role, NULL, e);
     return err;
 }

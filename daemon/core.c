@@ -236,10 +236,15 @@ static void look_for_links(struct core *c)
         uint8_t stage;
         const struct chan *link;
     } all[CORE_LINKS] = {
-        {STAGE_AGENT, c->agent}, {STAGE_POLLER, c->poller}, {STAGE_DISPATCHER, c->dispatcher}};
+        {STAGE_AGENT, c->agent},
+        {STAGE_POLLER, c->poller},
+        {STAGE_DISPATCHER, c->dispatcher},
+        {STAGE_RUNNER, c->runner},
+    };
 
     for (size_t i = 0; i < CORE_LINKS; i++) {
-        bool none = all[i].stage == STAGE_AGENT && !c->config->agentx_enabled;
+        bool none = (all[i].stage == STAGE_AGENT && !c->config->agentx_enabled) ||
+                    (all[i].stage == STAGE_RUNNER && !core_needs_runner(c->config));
 
         c->linkless[i] = all[i].link || none ? 0 : c->linkless[i] + 1;
         if (c->linkless[i] < CORE_LINKLESS_TICKS || !c->stage || !c->stage->parent)
@@ -289,6 +294,15 @@ void core_agent_want(struct core *c)
         log_error("agent", "the parent cannot be told whether there shall be one");
 }
 
+void core_runner_want(struct core *c)
+{
+    uint8_t wanted = core_needs_runner(c->config);
+
+    if (c->stage && c->stage->parent &&
+        chan_send(c->stage->parent, STAGE_RUNNER_WANTED, &wanted, 1))
+        log_error("runner", "the parent cannot be told whether there shall be one");
+}
+
 static void on_agent_close(void *arg, int code)
 {
     struct core *c = arg;
@@ -319,6 +333,17 @@ static void on_dispatcher_close(void *arg, int code)
     chan_free(c->dispatcher);
     c->dispatcher = NULL;
     core_way_lost(c, WAY_DISPATCHER);
+}
+
+static void on_runner_close(void *arg, int code)
+{
+    struct core *c = arg;
+
+    if (code != ERR_CLOSED)
+        log_error("runner", "its channel is closed: %s", err_name(code));
+    chan_free(c->runner);
+    c->runner = NULL;
+    core_way_lost(c, WAY_RUNNER);
 }
 
 static struct chan *open_link(struct core *c, struct chan **link, int fd,
@@ -361,6 +386,9 @@ static void on_link(void *arg, const struct stage_link *l, int fd, int pidfd)
             core_engine_greet(c);
             core_handlers_greet(c, WAY_DISPATCHER);
         }
+    } else if (l->peer == STAGE_RUNNER) {
+        if (open_link(c, &c->runner, fd, core_runner_frame, on_runner_close))
+            core_handlers_greet(c, WAY_RUNNER);
     } else {
         close(fd);
     }
@@ -551,6 +579,7 @@ static void core_stop(struct core *c)
         store_mark_clean(c->store);
     }
     chan_free(c->dispatcher);
+    chan_free(c->runner);
     chan_free(c->poller);
     chan_free(c->agent);
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
@@ -591,6 +620,7 @@ int core_main(struct stage_context *s)
 
     if (!err) {
         core_agent_want(&c);
+        core_runner_want(&c);
         err = core_start(&c, &e);
     }
     if (err) {

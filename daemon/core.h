@@ -18,13 +18,14 @@
 enum {
     CORE_JOBS_MAX = 1024,        /* messages with the dispatcher at a time */
     CORE_AGENT_EVENTS_MAX = 256, /* notices with the agent, which gives up all at once */
+    CORE_RUNNER_JOBS_MAX = 1024, /* messages with the runner: one handler's are fewer (its queue) */
     CORE_JOB_BUCKETS = 1024,
     CORE_GRID_MS = 100,              /* intervals of definitions end on multiples */
     CORE_VERDICTS_KEPT = 1024,       /* room for so many is kept */
     CORE_DAMAGED_MOST = 3,           /* then it ends, for the store to be verified */
     CORE_CLAIM_MS = 5000,            /* how long a core waits for the one before to end */
     CORE_FLUSH_MS = 1000,            /* volatile cells are written at most so often */
-    CORE_LINKS = 3,                  /* agent, poller, dispatcher */
+    CORE_LINKS = 4,                  /* agent, poller, dispatcher, runner */
     CORE_LINKLESS_TICKS = 3,         /* then the parent is asked for another */
     CORE_SCRUB_ROWS = 1000,          /* that are looked at for damage, each second */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
@@ -98,7 +99,7 @@ struct core_names {
 };
 
 /* Who delivers; also the ways of alerts/notice.h, hence of what is on disk. */
-enum core_way { WAY_NONE, WAY_DISPATCHER, WAY_AGENT, WAY_END };
+enum core_way { WAY_NONE, WAY_DISPATCHER, WAY_AGENT, WAY_RUNNER, WAY_END };
 
 /* One attempt to hand a message on to several handlers: a job for each. It is with its jobs, and
  * goes with the last; what has been answered is in the rows (alerts/recipient.h). */
@@ -110,7 +111,7 @@ struct core_round {
     struct outcome sum; /* what it comes to, for the row of the handler */
 };
 
-struct core_job { /* one message that is with the dispatcher or the agent */
+struct core_job { /* one message that is with who delivers it */
     char uuid[UUID_TEXT_LEN + 1];
     uint64_t id;
     struct notice_ref *refs;
@@ -135,7 +136,7 @@ struct core {
     bool stalled;           /* the store refused: wait for the next tick */
     unsigned damaged;       /* turns in a row that found it so */
     unsigned ticks;
-    struct chan *agent, *poller, *dispatcher;
+    struct chan *agent, *poller, *dispatcher, *runner;
     bool agent_has_master;         /* by which it could deliver */
     unsigned linkless[CORE_LINKS]; /* ticks without */
     struct loop_timer *tick, *due;
@@ -235,6 +236,7 @@ void core_handlers_greet(struct core *c, enum core_way way); /* who is new there
 /* The other end of WAY; NULL: nobody is there. */
 struct chan *core_way_chan(const struct core *c, enum core_way way);
 enum core_way core_way_of(const struct kind *k); /* WAY_NONE: the core hands on */
+bool core_needs_runner(const struct config *f); /* has it a handler that goes that way? */
 /* Without override by managers: what the file says of all properties. */
 int core_properties_revert(struct txn *t, const char *owner, const char *name);
 
@@ -244,7 +246,9 @@ int core_on_config(void *arg, const struct stage_config *s, int fd); /* PARENT_C
 
 /* core.c */
 void core_agent_greet(struct core *c); /* where its store and its master are, what it serves */
-void core_agent_want(struct core *c); /* tells the parent whether there shall be an agent process */
+/* Tell the parent whether there shall be an agent process; a runner. */
+void core_agent_want(struct core *c);
+void core_runner_want(struct core *c);
 
 /* core_eval.c: definitions, topics, verdicts. */
 int core_defs_load(struct core *c);
@@ -266,6 +270,8 @@ int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);
 void core_way_lost(struct core *c, enum core_way way); /* what it had is due again */
 int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
                           const int *fds, int nfds);
+int core_runner_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                      int nfds);
 int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
                      int nfds);
 size_t core_weight(const struct core_job *j); /* messages, or notices, as its way counts them */
@@ -278,7 +284,7 @@ void core_outcomes_clear(struct core *c);
 int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **ret_new);
 void core_jobs_send(struct core *c, struct core_job *new_jobs);
 void core_jobs_free(struct core_job *j);
-/* Asks the dispatcher for messages all of whose notices have been called back, REFS among them. */
+/* Asks who delivers for messages all of whose notices have been called back, REFS among them. */
 void core_jobs_call_back(struct core *c, const struct notice_ref *refs, size_t n);
 
 /* For others who make jobs: ids that no job of this or an earlier core has; the handler that a

@@ -1,4 +1,4 @@
-/* Handing notices to dispatcher and agent, and what they answer. */
+/* Handing notices to dispatcher, agent and runner, and what they answer. */
 #include "daemon/core.h"
 
 #include <stdio.h>
@@ -98,6 +98,8 @@ static unsigned room(const struct core *c, const size_t in_flight[WAY_END])
     /* Without a master there is no hurry: what is not handed out counts no attempt. */
     if (c->agent && c->agent_has_master && in_flight[WAY_AGENT] < CORE_AGENT_EVENTS_MAX)
         ways |= 1u << WAY_AGENT;
+    if (c->runner && in_flight[WAY_RUNNER] < CORE_RUNNER_JOBS_MAX)
+        ways |= 1u << WAY_RUNNER;
     return ways;
 }
 
@@ -574,7 +576,7 @@ static void fail_job(struct core *c, const struct core_job *cj, int code, const 
 const char *core_way_name(enum core_way way)
 {
     static const char *const names[WAY_END] = {
-        [WAY_DISPATCHER] = "dispatcher", [WAY_AGENT] = "agent"};
+        [WAY_DISPATCHER] = "dispatcher", [WAY_AGENT] = "agent", [WAY_RUNNER] = "runner"};
 
     return names[way];
 }
@@ -610,8 +612,8 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
 {
     struct txn *t = new_jobs ? txn_begin(c->store, TXN_READ) : NULL;
 
-    chan_hold(c->dispatcher, true);
-    chan_hold(c->agent, true);
+    for (unsigned way = WAY_DISPATCHER; way < WAY_END; way++)
+        chan_hold(core_way_chan(c, way), true);
     while (new_jobs) {
         struct core_job *j = new_jobs;
 
@@ -621,8 +623,8 @@ void core_jobs_send(struct core *c, struct core_job *new_jobs)
         *job_bucket(c, j->id) = j;
         c->in_flight[j->way] += core_weight(j);
     }
-    chan_hold(c->agent, false);
-    chan_hold(c->dispatcher, false);
+    for (unsigned way = WAY_DISPATCHER; way < WAY_END; way++)
+        chan_hold(core_way_chan(c, way), false);
     txn_abort(t);
 }
 
@@ -651,23 +653,24 @@ static bool carries(const struct core_job *j, const struct notice_ref *refs, siz
  * master in a moment, and is not called back from there: its outcome says what became of it. */
 static void call_job_back(struct core *c, struct txn *t, const struct core_job *j)
 {
+    struct chan *to = j->way == WAY_AGENT ? NULL : core_way_chan(c, j->way);
     uint8_t id[8];
 
-    if (j->way != WAY_DISPATCHER)
+    if (!to)
         return;
     for (size_t i = 0; i < j->nrefs; i++) {
         if (!is_called_back(t, &j->refs[i]))
             return;
     }
     put_u64(id, j->id);
-    chan_send(c->dispatcher, DISPATCH_CANCEL, id, sizeof id);
+    chan_send(to, DISPATCH_CANCEL, id, sizeof id);
 }
 
 void core_jobs_call_back(struct core *c, const struct notice_ref *refs, size_t n)
 {
     struct txn *t;
 
-    if (!n || !c->dispatcher)
+    if (!n)
         return;
     t = txn_begin(c->store, TXN_READ);
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++) {
@@ -716,20 +719,34 @@ static int on_outcome(struct core *c, enum core_way from, const uint8_t *payload
     return err;
 }
 
-int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
-                          const int *fds, int nfds)
+/* Of a process that does nothing but deliver. */
+static int deliverer_frame(struct core *c, enum core_way from, uint16_t type, const uint8_t *payload,
+                           size_t len, int nfds)
 {
-    (void)fds;
     if (nfds)
         return ERR_PROTOCOL;
     switch (type) {
     case DISPATCH_OUTCOME:
-        return on_outcome(arg, WAY_DISPATCHER, payload, len);
+        return on_outcome(c, from, payload, len);
     case DISPATCH_CHECKED:
-        return core_checks_checked(arg, WAY_DISPATCHER, payload, len);
+        return core_checks_checked(c, from, payload, len);
     default:
         return ERR_PROTOCOL;
     }
+}
+
+int core_dispatcher_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len,
+                          const int *fds, int nfds)
+{
+    (void)fds;
+    return deliverer_frame(arg, WAY_DISPATCHER, type, payload, len, nfds);
+}
+
+int core_runner_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                      int nfds)
+{
+    (void)fds;
+    return deliverer_frame(arg, WAY_RUNNER, type, payload, len, nfds);
 }
 
 int core_agent_frame(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,

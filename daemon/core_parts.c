@@ -68,7 +68,7 @@ static bool same_readers(const struct core_source *a, const struct core_source *
            !memcmp(a->reader_ids, b->reader_ids, a->nreaders * sizeof *a->reader_ids);
 }
 
-/* ---- telling poller, dispatcher and agent ---- */
+/* ---- telling poller, dispatcher, agent and runner ---- */
 
 static int send_source(struct core *c, uint32_t id)
 {
@@ -102,12 +102,32 @@ static void tell_source(struct core *c, uint32_t id)
 
 enum core_way core_way_of(const struct kind *k)
 {
-    return k->leads_to ? WAY_NONE : k->by_agent ? WAY_AGENT : WAY_DISPATCHER;
+    if (k->leads_to)
+        return WAY_NONE;
+    return k->by_agent ? WAY_AGENT : k->by_runner ? WAY_RUNNER : WAY_DISPATCHER;
+}
+
+bool core_needs_runner(const struct config *f)
+{
+    for (size_t i = 0; i < f->nhandlers; i++) {
+        if (core_way_of(f->handlers[i].kind) == WAY_RUNNER)
+            return true;
+    }
+    return false;
 }
 
 struct chan *core_way_chan(const struct core *c, enum core_way way)
 {
-    return way == WAY_NONE ? NULL : way == WAY_AGENT ? c->agent : c->dispatcher;
+    switch (way) {
+    case WAY_NONE:
+        return NULL;
+    case WAY_AGENT:
+        return c->agent;
+    case WAY_RUNNER:
+        return c->runner;
+    default:
+        return c->dispatcher;
+    }
 }
 
 /* Which elements of a handler go with it: those with secrets only to where the file says. RET has

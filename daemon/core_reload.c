@@ -34,7 +34,8 @@ static void swap(struct core *c, struct config *f, struct core_parts *parts)
     struct config *old = c->config;
     bool moved = strcmp(old->agentx_address, f->agentx_address) || old->alarm_mib != f->alarm_mib ||
                  old->notification_log_mib != f->notification_log_mib;
-    bool wanted = old->agentx_enabled != f->agentx_enabled;
+    bool wanted = old->agentx_enabled != f->agentx_enabled,
+         runs = core_needs_runner(old) != core_needs_runner(f);
 
     c->config = f;
     core_parts_install(c, parts);
@@ -47,6 +48,8 @@ static void swap(struct core *c, struct config *f, struct core_parts *parts)
         core_agent_want(c);
     else if (moved && c->agent)
         core_agent_greet(c); /* it starts anew */
+    if (runs)
+        core_runner_want(c);
     eval_client_flush(c->eval);
 }
 

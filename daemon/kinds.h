@@ -17,4 +17,8 @@ extern const size_t daemon_ndispatch_kinds;
 extern const struct dispatch_kind *const daemon_agent_kinds[];
 extern const size_t daemon_nagent_kinds;
 
+/* For the runner (by_runner). */
+extern const struct dispatch_kind *const daemon_runner_kinds[];
+extern const size_t daemon_nrunner_kinds;
+
 #endif

@@ -16,6 +16,7 @@ static const struct {
     {STAGE_CORE, STAGE_AGENT},
     {STAGE_CORE, STAGE_POLLER},
     {STAGE_CORE, STAGE_DISPATCHER},
+    {STAGE_CORE, STAGE_RUNNER},
 };
 
 static enum stage_id user_of(enum stage_id evaluator)

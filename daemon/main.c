@@ -42,6 +42,9 @@ static const char usage[] =
     "      --network-user=USER\n"
     "                         run what touches the network as USER (default %s, or as\n"
     "                         --user says)\n"
+    "      --program-user=USER\n"
+    "                         run handlers' programs, and write their logs, as USER (default\n"
+    "                         %s, or as the network user)\n"
     "      --unconfined       without sandbox and filters of system calls, for valgrind and\n"
     "                         sanitizers\n"
     "      --version          print the version and end\n"
@@ -66,6 +69,7 @@ enum {
     OPT_NETWORK_USER,
     OPT_VALIDATE,
     OPT_TEST,
+    OPT_PROGRAM_USER,
 };
 
 static const struct option options[] = {
@@ -79,6 +83,7 @@ static const struct option options[] = {
     {"evaluator", required_argument, NULL, OPT_EVALUATOR},
     {"user", required_argument, NULL, OPT_USER},
     {"network-user", required_argument, NULL, OPT_NETWORK_USER},
+    {"program-user", required_argument, NULL, OPT_PROGRAM_USER},
     {"unconfined", no_argument, NULL, OPT_UNCONFINED},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -94,7 +99,7 @@ struct command {
     enum stage_id stage;
     bool check, verify_store, check_store, repair_store;
     const char *validate, *test; /* a handler */
-    const char *user, *network_user;
+    struct confine_names names;
     struct confine confine;
     enum log_level level;
 };
@@ -139,10 +144,13 @@ static int take_option(struct command *c, int opt)
         c->parent.unconfined = true;
         return -1;
     case OPT_USER:
-        c->user = optarg;
+        c->names.user = optarg;
         return -1;
     case OPT_NETWORK_USER:
-        c->network_user = optarg;
+        c->names.network_user = optarg;
+        return -1;
+    case OPT_PROGRAM_USER:
+        c->names.program_user = optarg;
         return -1;
     case OPT_CHECK_STORE:
         c->check_store = true;
@@ -163,7 +171,8 @@ static int take_option(struct command *c, int opt)
         print_version();
         return 0;
     case OPT_HELP:
-        printf(usage, default_config, default_evaluator, SA_SERVICE_USER, SA_NETWORK_USER);
+        printf(usage, default_config, default_evaluator, SA_SERVICE_USER, SA_NETWORK_USER,
+               SA_PROGRAM_USER);
         return 0;
     case OPT_STAGE:
         c->stage = stage_by_name(optarg);
@@ -182,7 +191,7 @@ static int become_service(struct command *c)
 {
     struct err e = {.text = ""};
 
-    switch (confine_parent(&c->confine, c->user, c->network_user, c->parent.unconfined, &e)) {
+    switch (confine_parent(&c->confine, &c->names, c->parent.unconfined, &e)) {
     case 0:
         c->parent.confine = &c->confine;
         return 0;

@@ -18,9 +18,10 @@ enum {
 
 /* What starts, in order; what stops, in the mirrored order (a phase waits for the one before). */
 static const enum stage_id start_list[] = {STAGE_CORE,       STAGE_EVALUATOR, STAGE_COMPILER,
-                                           STAGE_DISPATCHER, STAGE_POLLER,    STAGE_AGENT};
+                                           STAGE_DISPATCHER, STAGE_RUNNER,    STAGE_POLLER,
+                                           STAGE_AGENT};
 static const enum stage_id stop_phases[PHASES][4] = {
-    {STAGE_AGENT, STAGE_POLLER, STAGE_DISPATCHER},
+    {STAGE_AGENT, STAGE_POLLER, STAGE_DISPATCHER, STAGE_RUNNER},
     {STAGE_CORE},
     {STAGE_COMPILER, STAGE_EVALUATOR},
 };
@@ -59,10 +60,12 @@ static void tell_status(struct parent *p)
 
 bool parent_wants(const struct parent *p, enum stage_id s)
 {
-    return p->agent_wanted || (s != STAGE_AGENT && s != STAGE_COMPILER);
+    if (s == STAGE_AGENT || s == STAGE_COMPILER)
+        return p->agent_wanted;
+    return s != STAGE_RUNNER || p->runner_wanted;
 }
 
-/* The core says whether there is an agent before it is ready itself. */
+/* The core says whether there is an agent, and a runner, before it is ready itself. */
 static void look_whether_ready(struct parent *p)
 {
     for (unsigned i = STAGE_CORE; i <= STAGE_LAST; i++) {
@@ -124,17 +127,25 @@ static void on_tick(void *arg)
     loop_timer_set(p->tick, ms);
 }
 
+static void start_or_stop(struct parent *p, enum stage_id s)
+{
+    if (parent_wants(p, s))
+        child_start(&p->children[s]);
+    else
+        child_unload(&p->children[s]);
+}
+
 void parent_want_agent(struct parent *p, bool wanted)
 {
-    static const enum stage_id both[] = {STAGE_COMPILER, STAGE_AGENT};
-
     p->agent_wanted = wanted;
-    for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
-        if (wanted)
-            child_start(&p->children[both[i]]);
-        else
-            child_unload(&p->children[both[i]]);
-    }
+    start_or_stop(p, STAGE_COMPILER);
+    start_or_stop(p, STAGE_AGENT);
+}
+
+void parent_want_runner(struct parent *p, bool wanted)
+{
+    p->runner_wanted = wanted;
+    start_or_stop(p, STAGE_RUNNER);
 }
 
 /* ---- stopping ---- */

@@ -9,7 +9,7 @@
 #include "daemon/reload.h"
 #include "daemon/stage.h"
 
-enum { LINKS = 3 };
+enum { LINKS = 4 };
 
 struct parent;
 
@@ -41,7 +41,8 @@ struct parent {
     struct loop_timer *tick, *watchdog, *phase_end;
     unsigned silence_ms; /* who is silent longer is replaced */
     bool ready;          /* all have been ready */
-    bool agent_wanted;   /* the core has said so */
+    /* The core has said so. */
+    bool agent_wanted, runner_wanted;
     char status_text[256];
     bool replaced_told;
     /* The store may be damaged: the next core verifies it; it does so now; it did, then. */
@@ -57,10 +58,11 @@ bool is_evaluator(enum stage_id s);
 void parent_set_state(struct child *c, enum process_state state);
 /* Stops all in order; the first STATUS stays. */
 void parent_stop(struct parent *p, int status);
-/* Shall it run? The agent and its compiler only when the core has said so. */
+/* Shall it run? The agent with its compiler, and the runner, only when the core has said so. */
 bool parent_wants(const struct parent *p, enum stage_id s);
 /* Starts or stops those. */
 void parent_want_agent(struct parent *p, bool wanted);
+void parent_want_runner(struct parent *p, bool wanted);
 /* One of those that parent_stop() waits for has ended. */
 void parent_stop_goes_on(struct parent *p);
 

@@ -19,7 +19,7 @@ static const char *const names[] = {
     [STAGE_CORE] = "core",           [STAGE_AGENT] = "agent",
     [STAGE_POLLER] = "poller",       [STAGE_DISPATCHER] = "dispatcher",
     [STAGE_EVALUATOR] = "evaluator", [STAGE_COMPILER] = "compiler",
-    [STAGE_CHECKER] = "checker",
+    [STAGE_RUNNER] = "runner",       [STAGE_CHECKER] = "checker",
 };
 
 const char *stage_name(enum stage_id s)
@@ -363,9 +363,9 @@ static int prepare(struct stage_context *c, enum stage_id s)
 int stage_main(enum stage_id s, const struct stage_options *o)
 {
     static int (*const bodies[])(struct stage_context *) = {
-        [STAGE_CORE] = core_main,       [STAGE_AGENT] = agent_main,
-        [STAGE_POLLER] = poller_main,   [STAGE_DISPATCHER] = dispatcher_main,
-        [STAGE_CHECKER] = checker_main,
+        [STAGE_CORE] = core_main,     [STAGE_AGENT] = agent_main,
+        [STAGE_POLLER] = poller_main, [STAGE_DISPATCHER] = dispatcher_main,
+        [STAGE_RUNNER] = runner_main, [STAGE_CHECKER] = checker_main,
     };
     struct stage_context c = {.options = o, .config_fd = -1};
     int status, err = prepare(&c, s);

@@ -16,7 +16,8 @@ enum stage_id {
     STAGE_DISPATCHER,
     STAGE_EVALUATOR, /* the core's */
     STAGE_COMPILER,  /* the agent's: compile checks only */
-    STAGE_LAST = STAGE_COMPILER,
+    STAGE_RUNNER,    /* programs and files of handlers; only where there is such a handler */
+    STAGE_LAST = STAGE_RUNNER,
     STAGE_CHECKER, /* tries one configuration and ends; neither restarted nor in saProcessTable */
 };
 
@@ -65,6 +66,7 @@ enum {
     /* core: u8 whether there shall be an agent process, and its compiler (<agentx enabled=>): when
      * it knows its configuration, and when a reload changes that. */
     STAGE_AGENT_WANTED = 23,
+    STAGE_RUNNER_WANTED = 24, /* the same of the runner */
 };
 
 /* A reload: SIGHUP or STAGE_RELOAD_WANTED → the parent copies the file into a memfd and has it
@@ -135,6 +137,7 @@ int core_main(struct stage_context *c);
 int agent_main(struct stage_context *c);
 int poller_main(struct stage_context *c);
 int dispatcher_main(struct stage_context *c);
+int runner_main(struct stage_context *c);
 int checker_main(struct stage_context *c);
 
 /* STAGE_SILENCE_MS and STAGE_ALIVE_MS, or what $SNMPALERTD_SILENCE_MS makes of them (tests). */

@@ -1,5 +1,5 @@
-/* The smaller stages: poller, dispatcher and agent, each a body from its folder and a link to the
- * core. */
+/* The smaller stages: poller, dispatcher, runner and agent, each a body from its folder and a link
+ * to the core. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,7 +108,7 @@ int poller_main(struct stage_context *c)
     return status;
 }
 
-/* ---- dispatcher ---- */
+/* ---- dispatcher and runner ---- */
 
 static int dispatcher_side_frame(void *body, uint16_t type, const uint8_t *payload, size_t len)
 {
@@ -120,14 +120,14 @@ static void dispatcher_side_core(void *body, struct chan *core)
     dispatcher_set_core(body, core);
 }
 
-int dispatcher_main(struct stage_context *c)
+static int dispatch(struct stage_context *c, const struct dispatch_kind *const *kinds, size_t n)
 {
     struct side s = {.stage = c, .frame = dispatcher_side_frame, .set_core = dispatcher_side_core};
     struct dispatcher *d = NULL;
     struct err e;
     int status;
 
-    if (dispatcher_new(&d, c->loop, daemon_dispatch_kinds, daemon_ndispatch_kinds, NULL, &e)) {
+    if (dispatcher_new(&d, c->loop, kinds, n, NULL, &e)) {
         log_error(NULL, "%s", e.text);
         return 1;
     }
@@ -135,6 +135,16 @@ int dispatcher_main(struct stage_context *c)
     status = side_run(&s);
     dispatcher_free(d);
     return status;
+}
+
+int dispatcher_main(struct stage_context *c)
+{
+    return dispatch(c, daemon_dispatch_kinds, daemon_ndispatch_kinds);
+}
+
+int runner_main(struct stage_context *c)
+{
+    return dispatch(c, daemon_runner_kinds, daemon_nrunner_kinds);
 }
 
 /* ---- agent ---- */

@@ -1,7 +1,8 @@
 /* The dispatcher: delivers what the core hands it and answers with outcomes. A process of its own:
  * network and the handlers' credentials, no store. The queue, its order and the retries are the
  * core's (alerts/notice.h); the dispatcher tries once for each job. Kinds that only the agent can
- * deliver (by_agent) have a dispatcher there. */
+ * deliver (by_agent) have a dispatcher there, and those that need this machine's programs or files
+ * (by_runner) one in the runner, which is a process like this one without the credentials. */
 #ifndef DISPATCH_DISPATCH_H
 #define DISPATCH_DISPATCH_H
 
@@ -12,7 +13,7 @@
 #include "snmp/engine.h"
 
 enum {
-    /* core → dispatcher or agent */
+    /* core → dispatcher, agent or runner */
     DISPATCH_HANDLER = 1,         /* struct dispatch_handler: add or replace (same id) */
     DISPATCH_HANDLER_GONE = 2,    /* u32 id */
     DISPATCH_JOB = 3,             /* struct job */
@@ -20,7 +21,7 @@ enum {
     DISPATCH_CHECK = 5,           /* struct job: could it be delivered? It is not sent */
     DISPATCH_HANDLER_CHANGED = 6, /* as DISPATCH_HANDLER: someone has just configured it so */
     DISPATCH_ENGINE = 7,          /* struct dispatch_engine, before the first handler */
-    /* dispatcher or agent → core */
+    /* dispatcher, agent or runner → core */
     DISPATCH_OUTCOME = 16, /* struct outcome: exactly one for each job */
     DISPATCH_CHECKED = 17, /* struct checked: exactly one for each check */
 };

@@ -283,7 +283,7 @@ void service_retry(struct service *s, uint64_t job, const char *why)
 {
     struct outcome o = {.job = job, .result = OUTCOME_RETRY, .confirmation = CONFIRM_NONE};
 
-    snprintf(o.error, sizeof o.error, "%s", why);
+    utf8_clean(o.error, sizeof o.error, why, strlen(why), false);
     service_done(s, &o);
 }
 

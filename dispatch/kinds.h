@@ -13,6 +13,9 @@
 /* Those that the agent delivers (agent/notify.h). */
 #define AGENT_KINDS(X) X(agentx)
 
+/* Those that the runner delivers. */
+#define RUNNER_KINDS(X) X(log)
+
 /* Those that the core hands on to others: a table alone. */
 #define CORE_KINDS(X)                                                                              \
     X(aggregate)                                                                                   \

@@ -332,7 +332,8 @@ static const struct sa_column process_columns[] = {
     {OWN_NUMBER(PROCESS_INDEX, "saProcessIndex", 1, 255),
      .help = "Number of the process, the same for as long as the daemon runs."},
     {TEXT(PROCESS_NAME, "saProcessName", SA_READ_ONLY, SA_VOLATILE, 32),
-     .help = "What the process does: core, poller, evaluator, compiler, dispatcher or agent."},
+     .help = "What the process does: core, poller, evaluator, compiler, dispatcher, runner or "
+             "agent."},
     {INTEGER(PROCESS_PID, "saProcessPid", SA_READ_ONLY, SA_VOLATILE, 0, 2147483647),
      .help = "Process id, 0 when the process is not running."},
     {ENUM(PROCESS_STATE, "saProcessState", SA_READ_ONLY, SA_VOLATILE, 1, 4, process_state_names),

@@ -27,8 +27,9 @@ enum { HANDLERS_MAX = 16, LINE_MAX_OCTETS = 4 << 20 };
 
 #define DECLARE(name) extern const struct dispatch_kind dispatch_kind_##name;
 DISPATCH_KINDS(DECLARE)
+RUNNER_KINDS(DECLARE)
 #define KIND(name) &dispatch_kind_##name,
-static const struct dispatch_kind *const kinds[] = {DISPATCH_KINDS(KIND)};
+static const struct dispatch_kind *const kinds[] = {DISPATCH_KINDS(KIND) RUNNER_KINDS(KIND)};
 enum { NKINDS = sizeof kinds / sizeof *kinds };
 
 struct host {

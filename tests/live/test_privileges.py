@@ -20,14 +20,15 @@ from lib.smtpd import Smtpd
 from lib.wait import wait_for
 
 # Users that every system has, in the roles of those that an installation makes.
-SERVICE, NETWORK = "daemon", "nobody"
+SERVICE, NETWORK, PROGRAM = "daemon", "nobody", "bin"
 KILL, SETGID, SETUID, SETPCAP = (1 << n for n in (5, 6, 7, 8))
 PASSWORD = "only for the group"
 
 # What /proc/PID/status says: the user, whether the user's own groups are there, capabilities.
 OWNER = dict.fromkeys(("core", "agent", "evaluator", "compiler"), (SERVICE, True, 0))
 TABLE = {"parent": (SERVICE, True, KILL | SETGID | SETUID), **OWNER,
-         "poller": (NETWORK, False, 0), "dispatcher": (NETWORK, False, 0)}
+         "poller": (NETWORK, False, 0), "dispatcher": (NETWORK, False, 0),
+         "runner": (PROGRAM, False, 0)}
 
 
 def status(pid):
@@ -36,7 +37,8 @@ def status(pid):
 
 
 def pids(site):
-    return {"parent": site.daemon.process.pid, **{s: site.daemon.pid_of(s) for s in STAGES}}
+    stages = STAGES if site.daemon.nstages == len(STAGES) else (*STAGES, "runner")
+    return {"parent": site.daemon.process.pid, **{s: site.daemon.pid_of(s) for s in stages}}
 
 
 def as_user(user, code, gid=None):
@@ -50,7 +52,7 @@ def needs_root():
     needed = KILL | SETGID | SETUID | SETPCAP
     if os.geteuid() or int(status("self")["CapEff"][0], 16) & needed != needed:
         pytest.skip("only root, who has root's capabilities, can start the daemon as other users")
-    for user in (SERVICE, NETWORK):
+    for user in (SERVICE, NETWORK, PROGRAM):
         try:
             pwd.getpwnam(user)
         except KeyError:
@@ -64,7 +66,9 @@ def private(site):
     os.chown(secret, 0, pwd.getpwnam(SERVICE).pw_gid)
     secret.chmod(0o640)
     return configuration(
-        definition("busy", override="yes") + definition("endless", "for (;;);") + TRAPS + MAILS,
+        definition("busy", override="yes") + definition("endless", "for (;;);") + TRAPS + MAILS
+        + '<target name="logged" handler="file" global="true"/>',
+        handlers=f'<log name="file" file="{site.path("log")}/alerts.log"/>',
         mail=f'auth="password" username="alerts" passwordFile="{secret}" allowPlainAuth="yes"')(site)
 
 
@@ -74,12 +78,15 @@ def install(site):
     os.mkdir(site.path("store"), 0o700)
     owner = pwd.getpwnam(SERVICE)
     os.chown(site.path("store"), owner.pw_uid, owner.pw_gid)
+    os.mkdir(site.path("log"), 0o750)
+    shutil.chown(site.path("log"), PROGRAM, PROGRAM)
     os.chown(site.daemon.file, 0, owner.pw_gid)
     os.chmod(site.daemon.file, 0o640)
 
 
 def by_root(site):
-    site.daemon.users = [f"--user={SERVICE}", f"--network-user={NETWORK}"]
+    site.daemon.users = [f"--user={SERVICE}", f"--network-user={NETWORK}",
+                         f"--program-user={PROGRAM}"]
 
 
 def by_service_manager(site):
@@ -93,7 +100,9 @@ def by_service_manager(site):
     hide = ["unshare", "--mount", "sh", "-c",
             'mount -t proc -o hidepid=invisible proc /proc && exec "$@"', "sh"]
     hides = subprocess.run([*hide, "true"], capture_output=True).returncode == 0
-    site.daemon.users = [re.sub(r"(--network-user)=\S+", rf"\1={NETWORK}", options)]
+    for option, user in (("network", NETWORK), ("program", PROGRAM)):
+        options = re.sub(rf"(--{option}-user)=\S+", rf"\1={user}", options)
+    site.daemon.users = options.split()
     site.daemon.prefix = [*(hide if hides else []), "setpriv", f"--reuid={SERVICE}",
                           f"--regid={SERVICE}", "--init-groups", f"--bounding-set={caps}",
                           f"--inh-caps={caps}", f"--ambient-caps={caps}", "--no-new-privs", "--"]
@@ -111,6 +120,7 @@ def service():
         made.append(site)
         install(site)
         start(site)
+        site.daemon.nstages = 7
         apps_run(site, 3)
         site.daemon.start()
         return site
@@ -127,7 +137,7 @@ def check_process(name, pid, table):
     s = status(pid)
     own_groups = sorted(map(str, os.getgrouplist(SERVICE, group)), key=int)
     assert s["Uid"] == [str(entry.pw_uid)] * 4, name
-    assert s["Gid"] == [str(group)] * 4, name
+    assert s["Gid"] == [str(entry.pw_gid if user == PROGRAM else group)] * 4, name
     assert s["Groups"] == (own_groups if has_groups else []), name
     for line, wanted in (("CapPrm", caps), ("CapEff", caps), ("CapInh", 0), ("CapAmb", 0),
                          ("CapBnd", 0)):
@@ -174,6 +184,9 @@ def test_whole_job_without_roots_rights(service, start):
     wait_trap(site, "saAlertRaised", saDefinitionName="busy")
     wait_notice(site, Target="operators", Definition="busy", Kind="raise", State="delivered")
     assert len(site.mail.mails) >= 1
+    wait_notice(site, Target="logged", Definition="busy", Kind="raise", State="delivered")
+    log = pathlib.Path(site.path("log"), "alerts.log").stat()
+    assert (log.st_uid, log.st_mode & 0o777) == (pwd.getpwnam(PROGRAM).pw_uid, 0o640)
     m.set(('saDefinitionCondition."admin"."busy"', "s", "false"))
     wait_alert(site, "busy", "ok", "inactive")
     wait_trap(site, "saAlertCleared", saDefinitionName="busy")
@@ -268,8 +281,16 @@ for name, pid in others.items():
     for part in ('mem', 'environ', 'maps'):
         t(lambda: (name, part, open(f'/proc/{pid}/{part}', 'rb').read(1)))
 """
-    for user in (SERVICE, NETWORK):
+    for user in (SERVICE, NETWORK, PROGRAM):
         assert set(as_user(user, look, gid=group).splitlines()) == {"PermissionError"}, user
+    program = as_user(PROGRAM, trying + "\n" + "\n".join((
+        "t(os.listdir, store)",
+        "t(os.open, store + '/state/data.mdb', os.O_RDONLY)",
+        "t(socket.socket(socket.AF_UNIX).connect, agentx)",
+        "t(lambda: open(secret).read())",
+        "for name, pid in others.items():",
+        "    if name != 'runner': t(os.kill, pid, 0)")))
+    assert set(program.splitlines()) == {"PermissionError"}, program
     kill = "\nfor name in ('parent', 'core', 'agent'): t(os.kill, others[name], 0)\n"
     assert as_user(NETWORK, trying + kill).splitlines() == ["PermissionError"] * 3
 

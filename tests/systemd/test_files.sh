@@ -34,7 +34,8 @@ for file in "$unit" "$build/systemd/sysusers.d/snmpalertd.conf" \
     ! grep -n '@[A-Za-z_]*@' "$file" || fail "$file: not filled in"
 done
 service=$(value User)
-network=$(value ExecStart | sed 's/.*--network-user=//')
+network=$(value ExecStart | sed 's/.*--network-user=\([^ ]*\).*/\1/')
+runs=$(value ExecStart | sed 's/.*--program-user=\([^ ]*\).*/\1/')
 program=$(value ExecStart | sed 's/ .*//')
 
 # What the unit starts takes the options that it gives.
@@ -91,11 +92,14 @@ if has systemd-sysusers; then
     uids=$(sed -n "s/^\($service\|$network\):[^:]*:\([0-9]*\):$group:.*/\2/p" "$root/etc/passwd")
     [ "$(printf '%s\n' "$uids" | sort -u | wc -l)" = 2 ] ||
         fail "these are not two users of one group:" "$(cat "$root/etc/passwd")"
+    others=$(sed -n "s/^$runs:[^:]*:\([0-9]*:[0-9]*\):.*/\1/p" "$root/etc/passwd")
+    [ -n "$others" ] && [ "${others#*:}" != "$group" ] ||
+        fail "$runs is not a user with a group of its own:" "$(cat "$root/etc/passwd")"
 fi
 
 # Owners of its own it can give to nobody but by root.
 if [ "$(id -u)" = 0 ] && [ -s "$root/etc/passwd" ] && has systemd-tmpfiles; then
-    folder=$(sed -n 's/^d \([^ ]*\/snmpalertd\) 0750 .*/\1/p' \
+    folder=$(sed -n 's/^d \([^ ]*\/snmpalertd\) 0750 root .*/\1/p' \
         "$build/systemd/tmpfiles.d/snmpalertd.conf")
     mkdir -p "$root/$folder"
     echo secret >"$root/$folder/smtp.secret"
@@ -103,6 +107,7 @@ if [ "$(id -u)" = 0 ] && [ -s "$root/etc/passwd" ] && has systemd-tmpfiles; then
     systemd-tmpfiles --root="$root" --create "$build/systemd/tmpfiles.d/snmpalertd.conf"
     owner=$(printf '%s\n' "$uids" | head -n 1)
     for wanted in "700 $owner $group /var/lib/snmpalertd" "750 0 $group $folder" \
+        "750 ${others%:*} ${others#*:} /var/log/snmpalertd" \
         "640 0 $group $folder/smtp.secret" "640 0 $group $folder/snmpalertd.xml"; do
         path=${wanted##* }
         found="$(stat -c '%a %u %g' "$root/$path") $path"

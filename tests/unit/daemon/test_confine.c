@@ -37,7 +37,7 @@
 /* What became of a process: what its function gave (0 or an errno), or one of these. */
 enum { KILLED = 1000, BROKEN = 1001, UNCONFINED = 1002 };
 
-enum { PARENT, CORE, AGENT, POLLER, DISPATCHER, CHECKER, NROLES };
+enum { PARENT, CORE, AGENT, POLLER, DISPATCHER, CHECKER, RUNNER, NROLES };
 static const struct {
     const char *name;
     enum stage_id stage; /* 0: the parent */
@@ -48,6 +48,7 @@ static const struct {
     {"poller", STAGE_POLLER},
     {"dispatcher", STAGE_DISPATCHER},
     {"checker", STAGE_CHECKER},
+    {"runner", STAGE_RUNNER},
 };
 
 static int confine(int role)
@@ -58,7 +59,7 @@ static int confine(int role)
     int err;
 
     snprintf(self, sizeof self, "%u", (unsigned)geteuid());
-    err = role == PARENT ? confine_parent(&c, self, NULL, false, &e)
+    err = role == PARENT ? confine_parent(&c, &(struct confine_names){.user = self}, false, &e)
                          : confine_stage(roles[role].stage, false, &e);
     if (err)
         print_error("%s: %s\n", roles[role].name, e.text);
@@ -207,7 +208,7 @@ static const struct refusal {
 } refusals[] = {
 #define ALL_OF(x)                                                                                  \
     {                                                                                              \
-        x, x, x, x, x, x                                                                           \
+        x, x, x, x, x, x, x                                                                        \
     }
 #define KILLS(name)                                                                                \
     {                                                                                              \
@@ -255,9 +256,9 @@ static const struct refusal {
     REFUSES(setgid),
     {"personality", call_personality, 0xffffffff, ALL_OF(EPERM)},
     {"clone3", call, SYS_clone3, ALL_OF(ENOSYS)},
-    {"execve", call, SYS_execve, {NONE, KILLED, KILLED, KILLED, KILLED, NONE}},
-    {"execveat", call, SYS_execveat, {NONE, KILLED, KILLED, KILLED, KILLED, NONE}},
-    {"fork", call_fork, 0, {0, EPERM, EPERM, EPERM, EPERM, 0}},
+    {"execve", call, SYS_execve, {NONE, KILLED, KILLED, KILLED, KILLED, NONE, NONE}},
+    {"execveat", call, SYS_execveat, {NONE, KILLED, KILLED, KILLED, KILLED, NONE, NONE}},
+    {"fork", call_fork, 0, {0, EPERM, EPERM, EPERM, EPERM, 0, 0}},
     {"clone(CLONE_NEWUSER)", call_clone, CLONE_NEWUSER, ALL_OF(EPERM)},
     {"clone(CLONE_NEWNET)", call_clone, CLONE_NEWNET, ALL_OF(EPERM)},
     {"clone(CLONE_NEWNS)", call_clone, CLONE_NEWNS, ALL_OF(EPERM)},
@@ -266,11 +267,11 @@ static const struct refusal {
     {"ioctl(TIOCSTI)", call_ioctl, TIOCSTI, ALL_OF(EPERM)},
     {"ioctl(TIOCLINUX)", call_ioctl, TIOCLINUX, ALL_OF(EPERM)},
     {"ioctl(FIONREAD)", call_ioctl, FIONREAD, ALL_OF(EBADF)},
-    {"kill", call_kill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE}},
-    {"tgkill", call_tgkill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE}},
-    {"pidfd_open", call_pidfd_open, 1, {0, 0, 0, EPERM, EPERM, 0}},
+    {"kill", call_kill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE, NONE}},
+    {"tgkill", call_tgkill, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE, NONE}},
+    {"pidfd_open", call_pidfd_open, 1, {0, 0, 0, EPERM, EPERM, 0, 0}},
     {"prlimit of oneself", call_prlimit, 0, ALL_OF(0)},
-    {"prlimit of another", call_prlimit, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE}},
+    {"prlimit of another", call_prlimit, 1, {NONE, NONE, NONE, EPERM, EPERM, NONE, NONE}},
 };
 
 static void calls_are_refused(void **state)
@@ -332,9 +333,9 @@ static void sockets_are_of_the_families_that_a_stage_needs(void **state)
         int expected[NROLES];
     } families[] = {
         {AF_UNIX, ALL_OF(0)},
-        {AF_INET, {0, EAFNOSUPPORT, 0, 0, 0, EAFNOSUPPORT}},
-        {AF_INET6, {0, EAFNOSUPPORT, 0, 0, 0, EAFNOSUPPORT}},
-        {AF_NETLINK, {0, EAFNOSUPPORT, EAFNOSUPPORT, 0, 0, EAFNOSUPPORT}},
+        {AF_INET, {0, EAFNOSUPPORT, 0, 0, 0, EAFNOSUPPORT, 0}},
+        {AF_INET6, {0, EAFNOSUPPORT, 0, 0, 0, EAFNOSUPPORT, 0}},
+        {AF_NETLINK, {0, EAFNOSUPPORT, EAFNOSUPPORT, 0, 0, EAFNOSUPPORT, 0}},
         {AF_PACKET, ALL_OF(EAFNOSUPPORT)},
         {AF_ALG, ALL_OF(EAFNOSUPPORT)},
         {AF_VSOCK, ALL_OF(EAFNOSUPPORT)},
@@ -450,13 +451,13 @@ static void what_is_needed_works(void **state)
         long arg;
         bool of[NROLES];
     } needs[] = {
-        {"a thread", use_thread, 0, {0, 1, 1, 1, 1, 1}},
-        {"memory", use_memory, 32 << 20, {1, 1, 1, 1, 1, 1}},
-        {"reading a file", read_file, 0, {1, 1, 1, 1, 1, 1}},
-        {"a signal to itself", raise_signal, 0, {1, 1, 1, 1, 1, 1}},
-        {"resolving", resolve, 0, {0, 0, 1, 1, 1, 0}},
-        {"resolving in a thread", resolve_in_thread, 0, {0, 0, 0, 1, 1, 0}},
-        {"a program", run_program, 0, {1, 0, 0, 0, 0, 1}},
+        {"a thread", use_thread, 0, {0, 1, 1, 1, 1, 1, 1}},
+        {"memory", use_memory, 32 << 20, {1, 1, 1, 1, 1, 1, 1}},
+        {"reading a file", read_file, 0, {1, 1, 1, 1, 1, 1, 1}},
+        {"a signal to itself", raise_signal, 0, {1, 1, 1, 1, 1, 1, 1}},
+        {"resolving", resolve, 0, {0, 0, 1, 1, 1, 0, 1}},
+        {"resolving in a thread", resolve_in_thread, 0, {0, 0, 0, 1, 1, 0, 1}},
+        {"a program", run_program, 0, {1, 0, 0, 0, 0, 1, 1}},
     };
 
     (void)state;
@@ -568,6 +569,7 @@ static void stages_of_the_network_change_no_file(void **state)
     assert_int_equal(try(DISPATCHER, make_file, 0), EACCES);
     assert_int_equal(try(DISPATCHER, remove_file, 0), EACCES);
     assert_int_equal(try(AGENT, remove_file, 0), 0);
+    assert_int_equal(try(RUNNER, make_file, 0), 0);
 }
 
 /* ---- rights ---- */
@@ -622,12 +624,12 @@ static void nobody_keeps_a_capability(void **state)
 
 /* ---- users: those that every system has ---- */
 
-static const char service[] = "daemon", network[] = "nobody";
+static const char service[] = "daemon", network[] = "nobody", program[] = "bin";
 
 static int become(struct confine *ret)
 {
     struct err e = {.text = ""};
-    int err = confine_parent(ret, service, network, false, &e);
+    int err = confine_parent(ret, &(struct confine_names){service, network, program}, false, &e);
 
     if (err)
         print_error("%s\n", e.text);
@@ -641,7 +643,8 @@ static int look_at_parent(void *arg)
     struct confine c;
 
     (void)arg;
-    if (become(&c) || c.service != uid || c.network != getpwnam(network)->pw_uid)
+    if (become(&c) || c.service != uid || c.network != getpwnam(network)->pw_uid ||
+        c.program != getpwnam(program)->pw_uid || c.program_group != getpwnam(program)->pw_gid)
         return 20;
     if (getuid() != uid || geteuid() != uid || getegid() != gid)
         return 21;
@@ -671,7 +674,18 @@ static int turn_back(void *arg)
         return 21;
     if (!setgroups(1, root) || !setresgid(0, 0, 0) || !setgid(0))
         return 22;
-    return 0;
+    /* Nor anybody between, below or beyond those that it may become. */
+    for (uid_t uid = 0; uid < 70000; uid++) {
+        bool may = uid == c.network || uid == c.program;
+
+        if (!may && !setresuid((uid_t)-1, (uid_t)-1, uid))
+            return 23;
+        if (uid != c.program_group && !setresgid((gid_t)-1, (gid_t)-1, uid))
+            return 24;
+    }
+    if (setresgid(c.program_group, c.program_group, c.program_group))
+        return 25;
+    return setresuid(c.program, c.program, c.program) ? 26 : 0;
 }
 
 static void the_parent_cannot_be_root_again(void **state)
@@ -685,16 +699,18 @@ static void the_parent_cannot_be_root_again(void **state)
 static int become_stage(void *arg)
 {
     enum stage_id s = *(enum stage_id *)arg;
-    bool is_network = s == STAGE_POLLER || s == STAGE_DISPATCHER;
+    bool is_network = s == STAGE_POLLER || s == STAGE_DISPATCHER, runs = s == STAGE_RUNNER;
     struct confine c;
     struct err e;
 
     if (become(&c) || confine_become(&c, s, &e))
         return 20;
-    if (getuid() != (is_network ? c.network : c.service) || geteuid() != getuid() ||
-        getegid() != getpwnam(service)->pw_gid)
+    if (getuid() != (is_network ? c.network
+                     : runs     ? c.program
+                                : c.service) ||
+        geteuid() != getuid() || getegid() != getpwnam(runs ? program : service)->pw_gid)
         return 21;
-    if (getgroups(0, NULL) != !is_network)
+    if (getgroups(0, NULL) != !(is_network || runs))
         return 22;
     if (caps_permitted())
         return 23;
@@ -711,7 +727,7 @@ static void stages_become_whom_they_should(void **state)
 
 struct start {
     uid_t uid; /* as whom */
-    const char *user, *network_user;
+    struct confine_names names;
     int code;
     const char *words;
 };
@@ -724,7 +740,7 @@ static int start(void *arg)
 
     if (s->uid && (setgroups(0, NULL) || setresuid(s->uid, s->uid, s->uid)))
         return 20;
-    if (confine_parent(&c, s->user, s->network_user, false, &e) != s->code)
+    if (confine_parent(&c, &s->names, false, &e) != s->code)
         return 21;
     if (s->code && !strstr(e.text, s->words)) {
         print_error("%s\n", e.text);
@@ -736,19 +752,22 @@ static int start(void *arg)
 static void who_cannot_become_somebody_is_told(void **state)
 {
     static const struct start starts[] = {
-        {0, "no-such-user", NULL, ERR_NOTFOUND, "'u no-such-user -'"},
-        {0, "daemon", "no-such-user", ERR_NOTFOUND, "--network-user"},
-        {0, "4123456789", NULL, ERR_NOTFOUND, "no user '4123456789'"},
-        {0, "daemon", "root", ERR_INVALID, "root"},
-        {0, "root", NULL, 0, ""},
-        {0, "0", "0", 0, ""},
-        {0, "daemon", NULL, 0, ""},
-        {65534, NULL, NULL, 0, ""},
-        {65534, "nobody", NULL, 0, ""},
-        {65534, "daemon", NULL, ERR_DENIED, "--user"},
-        {65534, NULL, "daemon", ERR_DENIED, "CAP_SETUID"},
-        {4123456, NULL, NULL, 0, ""},
-        {4123456, "4123456", NULL, 0, ""},
+        {0, {"no-such-user", NULL, NULL}, ERR_NOTFOUND, "'u no-such-user -'"},
+        {0, {"daemon", "no-such-user", NULL}, ERR_NOTFOUND, "--network-user"},
+        {0, {"daemon", NULL, "no-such-user"}, ERR_NOTFOUND, "--program-user"},
+        {0, {"4123456789", NULL, NULL}, ERR_NOTFOUND, "no user '4123456789'"},
+        {0, {"daemon", "root", NULL}, ERR_INVALID, "--network-user"},
+        {0, {"daemon", "nobody", "root"}, ERR_INVALID, "--program-user"},
+        {0, {"root", NULL, NULL}, 0, ""},
+        {0, {"0", "0", "0"}, 0, ""},
+        {0, {"daemon", NULL, NULL}, 0, ""},
+        {65534, {NULL, NULL, NULL}, 0, ""},
+        {65534, {"nobody", NULL, NULL}, 0, ""},
+        {65534, {"daemon", NULL, NULL}, ERR_DENIED, "--user"},
+        {65534, {NULL, "daemon", NULL}, ERR_DENIED, "CAP_SETUID"},
+        {65534, {NULL, NULL, "daemon"}, ERR_DENIED, "--program-user"},
+        {4123456, {NULL, NULL, NULL}, 0, ""},
+        {4123456, {"4123456", NULL, NULL}, 0, ""},
     };
 
     (void)state;
@@ -758,19 +777,19 @@ static void who_cannot_become_somebody_is_told(void **state)
         int got = in_child(start, &s);
 
         if (got)
-            fail_msg("as %u, user %s, network user %s: check %d failed", (unsigned)s.uid,
-                     s.user ? s.user : "-", s.network_user ? s.network_user : "-", got);
+            fail_msg("start %zu, as %u: check %d failed", i, (unsigned)s.uid, got);
     }
 }
 
 static void root_becomes_nobody_that_does_not_exist(void **state)
 {
-    struct start s = {0, NULL, NULL, ERR_NOTFOUND, "there is no user '" SA_SERVICE_USER "'"};
+    struct start s = {
+        0, {NULL, NULL, NULL}, ERR_NOTFOUND, "there is no user '" SA_SERVICE_USER "'"};
 
     (void)state;
     skip_unless_root();
     if (getpwnam(SA_SERVICE_USER))
-        s = (struct start){0, NULL, "no-such-user", ERR_NOTFOUND, "no-such-user"};
+        s = (struct start){0, {NULL, "no-such-user", NULL}, ERR_NOTFOUND, "no-such-user"};
     assert_int_equal(in_child(start, &s), 0);
 }
 
