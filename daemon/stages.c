@@ -11,6 +11,7 @@
 #include "daemon/repair.h"
 #include "daemon/stage.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/run.h"
 #include "eval/compiler.h"
 #include "poll/poll.h"
 #include "store/store.h"
@@ -144,7 +145,10 @@ int dispatcher_main(struct stage_context *c)
 
 int runner_main(struct stage_context *c)
 {
-    return dispatch(c, daemon_runner_kinds, daemon_nrunner_kinds);
+    int status = dispatch(c, daemon_runner_kinds, daemon_nrunner_kinds);
+
+    run_finish(c->loop);
+    return status;
 }
 
 /* ---- agent ---- */

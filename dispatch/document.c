@@ -59,7 +59,7 @@ static void put_time(struct buf *b, const char *key, int64_t wall_ms)
 
 /* ---- notices ---- */
 
-static const char *kind_word(unsigned kind)
+const char *document_kind(unsigned kind)
 {
     const struct sa_name *n = sa_column_by_number(sa_table_by_id(SA_NOTICE), NOTICE_KIND)->names;
 
@@ -80,7 +80,7 @@ static void put_notice(struct buf *b, const struct job_event *v)
     put_text(b, "uuid", v->uuid);
     put_number(b, "id", v->notice_id);
     put_number(b, "sequence", v->sequence);
-    put_word(b, "kind", kind_word(v->kind));
+    put_word(b, "kind", document_kind(v->kind));
     put_word(b, "notification", notification_word(v->notification));
     put_word(b, "level", notice_level(v->level));
     put_word(b, "previousLevel", notice_level(v->previous_level));

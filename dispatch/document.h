@@ -28,6 +28,9 @@ enum {
     DOCUMENT_MAX = 4 << 20,
 };
 
+/* What "kind" says; NULL of a number that is none. */
+const char *document_kind(unsigned kind);
+
 /* Append it to B, on one line and without an end of line: B's sticky error tells whether it could.
  */
 void document_write(const struct job *j, struct buf *b);

@@ -14,7 +14,9 @@
 #define AGENT_KINDS(X) X(agentx)
 
 /* Those that the runner delivers. */
-#define RUNNER_KINDS(X) X(log)
+#define RUNNER_KINDS(X)                                                                            \
+    X(exec)                                                                                        \
+    X(log)
 
 /* Those that the core hands on to others: a table alone. */
 #define CORE_KINDS(X)                                                                              \

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/kinds.h"
+#include "dispatch/run.h"
 
 enum { HANDLERS_MAX = 16, LINE_MAX_OCTETS = 4 << 20 };
 
@@ -461,6 +462,7 @@ int main(void)
     on_engine(&h, NULL);
     loop_run(h.loop);
     dispatcher_free(h.dispatcher);
+    run_finish(h.loop);
     chan_free(h.core);
     chan_free(h.stage);
     loop_fd_del(h.input);

@@ -29,7 +29,7 @@ static void sample_is_good(void **state)
     (void)state;
     assert_int_equal(c->nowners, 3);
     assert_int_equal(c->nsources, 2);
-    assert_int_equal(c->nhandlers, 7);
+    assert_int_equal(c->nhandlers, 8);
     config_free(c);
 }
 
