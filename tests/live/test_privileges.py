@@ -67,8 +67,10 @@ def private(site):
     secret.chmod(0o640)
     return configuration(
         definition("busy", override="yes") + definition("endless", "for (;;);") + TRAPS + MAILS
-        + '<target name="logged" handler="file" global="true"/>',
-        handlers=f'<log name="file" file="{site.path("log")}/alerts.log"/>',
+        + '<target name="logged" handler="file" global="true"/>'
+        + '<target name="run" handler="exec" global="true" recipients="somebody"/>',
+        handlers=f'<log name="file" file="{site.path("log")}/alerts.log"/>'
+                 f'<exec name="exec" program="{site.path("program")}" timeout="1s"/>',
         mail=f'auth="password" username="alerts" passwordFile="{secret}" allowPlainAuth="yes"')(site)
 
 
@@ -80,6 +82,13 @@ def install(site):
     os.chown(site.path("store"), owner.pw_uid, owner.pw_gid)
     os.mkdir(site.path("log"), 0o750)
     shutil.chown(site.path("log"), PROGRAM, PROGRAM)
+    program = pathlib.Path(site.path("program"))
+    program.write_text(f"""#!/bin/sh
+id -un; id -Gn; umask; ulimit -c; cat "{site.path("mail.secret")}" "{site.path("store")}"/*
+setsid sh -c 'trap "" TERM; echo $$ > "{site.path("log")}/left"; while :; do sleep 1; done' &
+while test ! -s "{site.path("log")}/left"; do sleep 0.02; done
+""")
+    program.chmod(0o755)
     os.chown(site.daemon.file, 0, owner.pw_gid)
     os.chmod(site.daemon.file, 0o640)
 
@@ -187,6 +196,12 @@ def test_whole_job_without_roots_rights(service, start):
     wait_notice(site, Target="logged", Definition="busy", Kind="raise", State="delivered")
     log = pathlib.Path(site.path("log"), "alerts.log").stat()
     assert (log.st_uid, log.st_mode & 0o777) == (pwd.getpwnam(PROGRAM).pw_uid, 0o640)
+    # A program is neither of the other users, and what it leaves is found by its own keeper.
+    run = wait_notice(site, Target="run", Definition="busy", Kind="raise", State="delivered")
+    output = next(r for i, r in m.column("saNoticeRecipientReply").items() if i[1] == run["id"])
+    assert re.fullmatch(rf"{PROGRAM} {PROGRAM} 0077 0 cat: \S+: Permission denied .*", output), output
+    left = int(pathlib.Path(site.path("log"), "left").read_text())
+    wait_for(lambda: not os.path.exists(f"/proc/{left}"), "what it has left to be ended")
     m.set(('saDefinitionCondition."admin"."busy"', "s", "false"))
     wait_alert(site, "busy", "ok", "inactive")
     wait_trap(site, "saAlertCleared", saDefinitionName="busy")
