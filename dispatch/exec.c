@@ -237,10 +237,6 @@ static int exec_open(struct service *s, void **ret_state, struct err *e)
 {
     struct exec *x = calloc(1, sizeof *x);
 
-    if (service_handler(s)->nchildren > EXEC_ARGS_MAX) {
-        free(x);
-        return err_set(e, ERR_RANGE, "more than %d arguments", EXEC_ARGS_MAX);
-    }
     if (!x)
         return err_set(e, ERR_NOMEM, "out of memory");
     x->service = s;

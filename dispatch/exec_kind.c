@@ -44,7 +44,7 @@ static const struct child_element children[] = {
     {.name = "arg",
      .properties = arg_properties,
      .nproperties = sizeof arg_properties / sizeof *arg_properties,
-     .help = "An argument of the program, in this order; at most 64."},
+     .help = "An argument of the program, in this order."},
 };
 
 const struct kind exec_kind = {

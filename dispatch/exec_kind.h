@@ -7,7 +7,7 @@
 #include "dispatch/run.h"
 
 enum {
-    EXEC_ARGS_MAX = 64,
+    EXEC_ARGS_MAX = CHILDREN_MAX,
     EXEC_ENV_MAX = 24,
     EXEC_TEMPORARY = 75, /* EX_TEMPFAIL of sysexits.h */
 };

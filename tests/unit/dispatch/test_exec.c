@@ -127,9 +127,10 @@ static void arguments_are_in_their_order(void **state)
     assert_string_equal(argv[2], "");
     assert_string_equal(argv[3], "a");
     assert_null(argv[4]);
-    while (h.nchildren <= EXEC_ARGS_MAX) /* one more than there is room for */
+    while (h.nchildren < EXEC_ARGS_MAX)
         add(&h, "x");
     exec_argv(argv, &h);
+    assert_string_equal(argv[EXEC_ARGS_MAX], "x");
     assert_null(argv[EXEC_ARGS_MAX + 1]);
     dispatch_handler_release(&h);
 }
