@@ -700,6 +700,7 @@ static int become_stage(void *arg)
 {
     enum stage_id s = *(enum stage_id *)arg;
     bool is_network = s == STAGE_POLLER || s == STAGE_DISPATCHER, runs = s == STAGE_RUNNER;
+    struct rlimit processes;
     struct confine c;
     struct err e;
 
@@ -714,6 +715,8 @@ static int become_stage(void *arg)
         return 22;
     if (caps_permitted())
         return 23;
+    if (runs && (getrlimit(RLIMIT_NPROC, &processes) || processes.rlim_max > 1024))
+        return 24;
     return run_program(0);
 }
 

@@ -24,15 +24,16 @@
 #include "store/view.h"
 
 enum { DEADLINE_MS = 20000, LOG_MAX = 16 << 10 };
-enum { POLLER, DISPATCHER, AGENT, PARENT, PEERS };
+enum { POLLER, DISPATCHER, AGENT, RUNNER, PARENT, PEERS };
 
 struct play {
     char folder[64];
     struct loop *loop;
-    struct chan *parent, *poller, *dispatcher, *agent;
+    struct chan *parent, *poller, *dispatcher, *agent,
+        *runner; /* a runner only where it is wanted */
     pid_t core;
     struct world w; /* its store, seen by another process */
-    bool ready;
+    bool ready, runs;
     /* What came, a word or two each: "source 1 router;". Nothing orders one channel's frames by
      * those of another. */
     char log[PEERS][LOG_MAX], all[PEERS * LOG_MAX];
@@ -63,8 +64,8 @@ static void note(struct play *p, int peer, const char *fmt, ...)
 
 static const char *all_said(struct play *p)
 {
-    snprintf(p->all, sizeof p->all, "%s%s%s%s", p->log[POLLER], p->log[DISPATCHER], p->log[AGENT],
-             p->log[PARENT]);
+    snprintf(p->all, sizeof p->all, "%s%s%s%s%s", p->log[POLLER], p->log[DISPATCHER], p->log[AGENT],
+             p->log[RUNNER], p->log[PARENT]);
     return p->all;
 }
 
@@ -84,6 +85,10 @@ static int from_core(void *arg, uint16_t type, const uint8_t *payload, size_t le
         note(p, PARENT, "wanted;");
     if (type == STAGE_AGENT_WANTED)
         note(p, PARENT, rd_u8(&r) ? "agent;" : "no agent;");
+    if (type == STAGE_RUNNER_WANTED && p->runs != rd_u8(&r)) {
+        p->runs = !p->runs;
+        note(p, PARENT, p->runs ? "runner;" : "no runner;");
+    }
     if (type == STAGE_RELOADED) {
         assert_int_equal(stage_answer_read(&r, &accepted, p->why, sizeof p->why), 0);
         note(p, PARENT, "%s", accepted ? "accepted;" : "refused;");
@@ -155,6 +160,14 @@ static int to_dispatcher(void *arg, uint16_t type, const uint8_t *payload, size_
     (void)fds;
     (void)nfds;
     return to_deliver(arg, DISPATCHER, type, payload, len);
+}
+
+static int to_runner(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
+                     int nfds)
+{
+    (void)fds;
+    (void)nfds;
+    return to_deliver(arg, RUNNER, type, payload, len);
 }
 
 static int to_agent(void *arg, uint16_t type, const uint8_t *payload, size_t len, const int *fds,
@@ -316,6 +329,8 @@ static int end_core(struct play *p, int signo)
     chan_free(p->poller);
     chan_free(p->dispatcher);
     chan_free(p->agent);
+    chan_free(p->runner);
+    p->runner = NULL;
     p->core = 0;
     return status;
 }
@@ -979,6 +994,35 @@ static void test_an_agent_holds_so_many(void **state)
     assert_int_equal(read_cell(p, SA_TARGET, told, TARGET_PENDING), 0);
 }
 
+static void test_a_runner_is_wanted_by_its_handlers_and_holds_so_many(void **state)
+{
+    enum { MOST = 1024, ALL = MOST + 40 };
+    struct key ops = key_of_names("alice", "ops"), told = key_of_names("alice", "told");
+    struct play *p = *state;
+
+    play(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    assert_false(p->runs);
+    must_accept(p, FILE_OF(ROUTER, TRAPS "<log name='master'/>", OPS_AND_TOLD));
+    wait_said(p, "runner;");
+    assert_string_equal(p->log[AGENT], "handler 2 gone;");
+    queue_up(p, "told", ALL);
+    p->runner = link_with(p, STAGE_RUNNER, to_runner);
+    wait_jobs(p, MOST);
+    assert_memory_equal(p->log[RUNNER], "handler 2 master;job to 2;", 26);
+    /* It answers none, and the others do not wait for it. */
+    forget(p);
+    assert_int_equal(manager_sets(p, SA_TARGET, TARGET_TEST, ops, 2), 0);
+    wait_said(p, "job to 1;");
+    assert_string_equal(p->log[DISPATCHER], "job to 1;");
+    /* What one has that ends is the next one's. */
+    chan_free(p->runner);
+    p->runner = NULL;
+    wait_cell(p, SA_NOTICE, key_of_id("alice", 1), NOTICE_STATE, NOTICE_PENDING);
+    assert_int_equal(read_cell(p, SA_TARGET, told, TARGET_PENDING), ALL);
+    must_accept(p, FILE_OF(ROUTER, TRAPS MASTER, OPS_AND_TOLD));
+    wait_said(p, "no runner;");
+}
+
 static void test_a_handler_goes_another_way(void **state)
 {
     struct play *p = *state;
@@ -1166,6 +1210,7 @@ int main(void)
         IN_PLAY(test_the_agent_delivers_through_its_master),
         IN_PLAY(test_what_an_agent_had_that_ended_is_due_again),
         IN_PLAY(test_an_agent_holds_so_many),
+        IN_PLAY(test_a_runner_is_wanted_by_its_handlers_and_holds_so_many),
         IN_PLAY(test_a_handler_goes_another_way),
         IN_PLAY(test_what_waits_for_a_disabled_target_is_cancelled),
         IN_PLAY(test_a_managers_wish),
