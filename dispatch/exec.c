@@ -1,19 +1,22 @@
 /* The exec handler. Invariants: at most maxRunning runs are there; a job is in `waiting` or with a
- * run until it is answered, and a run may be there after that, for what its program has left. */
+ * run until it is answered, and a run may be there after that, for what its program has left. So
+ * many wait as will have their turn in WAIT_MOST_MS, by how long programs take now: the others go
+ * back to the core, whose room is for other handlers, too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/document.h"
 #include "dispatch/exec_kind.h"
 #include "dispatch/run.h"
 
 enum {
-    WAITING_MAX = 256,
-    /* Nobody waits longer for his turn, though each before him takes all of his time: well below
-     * NOTICE_LEASE_MS of alerts/notice.h, after which the core would send the job again. */
+    WAITING_MAX = 768, /* less than CORE_RUNNER_JOBS_MAX of daemon/core.h */
+    /* Well below NOTICE_LEASE_MS of alerts/notice.h, after which the core sends the job again. */
     WAIT_MOST_MS = 4 * 60 * 1000,
+    FORGET = 8, /* how fast a slow program is forgotten: by an eighth with each that is faster */
     ENVIRONMENT_MAX = 16 << 10,
 };
 
@@ -21,6 +24,7 @@ struct exec_run {
     struct exec *exec;
     struct job *job; /* NULL: answered */
     struct run *run;
+    int64_t started_ms;
     struct exec_run *next;
 };
 
@@ -33,6 +37,7 @@ struct exec {
     struct service *service;
     struct exec_run *runs;
     size_t nruns, nwaiting;
+    int64_t taken_ms; /* how long programs took lately */
     struct waiting *waiting, **waiting_end;
 };
 
@@ -87,7 +92,34 @@ static void on_result(void *arg, const struct run_result *r)
     e->job = NULL;
 }
 
+/* ---- how many may wait ---- */
+
+static void note_time(struct exec *x, int64_t ms)
+{
+    x->taken_ms = ms > x->taken_ms ? ms : x->taken_ms - (x->taken_ms - ms) / FORGET;
+}
+
+/* How long a program takes now, also if none has ended yet. */
+static int64_t expected_ms(const struct exec *x)
+{
+    int64_t now = clock_mono_ms(), most = x->taken_ms > 0 ? x->taken_ms : 1;
+
+    for (const struct exec_run *e = x->runs; e; e = e->next)
+        most = now - e->started_ms > most ? now - e->started_ms : most;
+    return most;
+}
+
+static size_t most_waiting(const struct exec *x)
+{
+    int64_t most = number(x, "maxRunning") * WAIT_MOST_MS / expected_ms(x);
+
+    return most < 1 ? 1 : most < WAITING_MAX ? (size_t)most : WAITING_MAX;
+}
+
+static const char too_many[] = "too many notices wait for their turn with this program";
+
 static void start_waiting(struct exec *x);
+static void shed(struct exec *x);
 
 static void run_remove(struct exec_run *e)
 {
@@ -105,8 +137,10 @@ static void on_end(void *arg)
     struct exec_run *e = arg;
     struct exec *x = e->exec;
 
+    note_time(x, clock_mono_ms() - e->started_ms);
     run_remove(e);
     start_waiting(x);
+    shed(x);
 }
 
 static int start_program(struct exec_run *e, struct buf *document, struct buf *text,
@@ -138,7 +172,7 @@ static void start(struct exec *x, struct job *j)
         retry(x, j, "out of memory");
         return;
     }
-    *e = (struct exec_run){.exec = x, .job = j, .next = x->runs};
+    *e = (struct exec_run){.exec = x, .job = j, .started_ms = clock_mono_ms(), .next = x->runs};
     buf_init(&document, DOCUMENT_MAX);
     buf_init(&text, ENVIRONMENT_MAX);
     if (start_program(e, &document, &text, &why)) {
@@ -173,12 +207,16 @@ static void start_waiting(struct exec *x)
         start(x, take_waiting(x, &x->waiting));
 }
 
-static size_t most_waiting(const struct exec *x)
+/* Those that came last go back. */
+static void shed(struct exec *x)
 {
-    int64_t each_ms = number(x, "timeout") + RUN_GRACE_MS;
-    int64_t most = number(x, "maxRunning") * WAIT_MOST_MS / each_ms;
+    size_t most = most_waiting(x);
+    struct waiting **p = &x->waiting;
 
-    return most < 1 ? 1 : most < WAITING_MAX ? (size_t)most : WAITING_MAX;
+    for (size_t i = 0; i < most && *p; i++)
+        p = &(*p)->next;
+    while (*p)
+        retry(x, take_waiting(x, p), too_many);
 }
 
 static void wait_for_turn(struct exec *x, struct job *j)
@@ -186,7 +224,7 @@ static void wait_for_turn(struct exec *x, struct job *j)
     struct waiting *w = x->nwaiting < most_waiting(x) ? malloc(sizeof *w) : NULL;
 
     if (!w) {
-        retry(x, j, "too many notices wait for their turn with this program");
+        retry(x, j, too_many);
         return;
     }
     *w = (struct waiting){j, NULL};

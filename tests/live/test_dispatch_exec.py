@@ -316,14 +316,21 @@ def test_at_most_so_many_run(host, make, tmp_path):
 
 
 def test_what_would_wait_for_too_long_goes_back(host, make, tmp_path):
-    """With two minutes each and one at a time, one may wait."""
-    make("while test ! -e $D/go; do sleep 0.02; done", maxRunning="1", timeout="120s")
-    jobs = [host.send(EVENT) for _ in range(3)]
-    o = host.outcome(jobs[2])
-    assert (o["result"], o["error"]) == \
-        (RETRY, "too many notices wait for their turn with this program")
-    (tmp_path / "go").touch()
-    assert [host.outcome(j)["result"] for j in jobs[:2]] == [DELIVERED] * 2
+    """More than 768 never wait; with a second each and one at a time, 240 have their turn within four
+    minutes, which is known as soon as one has taken that second."""
+    make("sleep 100", maxRunning="1", timeout="1s")
+    jobs = [host.send(EVENT) for _ in range(800)]
+    for job in (*jobs[769:], *jobs[242:769]):
+        o = host.outcome(job)
+        assert (o["result"], o["error"]) == \
+            (RETRY, "too many notices wait for their turn with this program")
+    assert host.outcome(jobs[0])["error"] == "ended after its time of 1000 ms"
+
+
+def test_many_wait_for_a_program_that_is_fast(host, make):
+    make("exit 0")
+    jobs = [host.send(EVENT) for _ in range(400)]
+    assert {host.outcome(j, 120 * PATIENCE)["result"] for j in jobs} == {DELIVERED}
 
 
 def test_hanging_programs_delay_no_other_handler(host, make, tmp_path):
