@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "daemon/kinds.h"
+#include "dispatch/run.h"
 #include "dispatch/trial.h"
 
 enum {
@@ -289,10 +290,10 @@ static int open_agent(struct tryout *x, struct err *e)
     return agent_session_start(x->session, e);
 }
 
-static int open_dispatcher(struct tryout *x, struct err *e)
+static int open_dispatcher(struct tryout *x, const struct dispatch_kind *const *kinds, size_t n,
+                           struct err *e)
 {
-    int err = dispatcher_new(&x->dispatcher, x->loop, daemon_dispatch_kinds, daemon_ndispatch_kinds,
-                             NULL, e);
+    int err = dispatcher_new(&x->dispatcher, x->loop, kinds, n, NULL, e);
 
     if (err)
         return err;
@@ -320,10 +321,27 @@ static int open_link(struct tryout *x, struct err *e)
     return x->core && x->stage && x->deadline ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
+/* The process that would deliver. */
+static enum stage_id stage_of(const struct kind *k)
+{
+    return k->by_agent ? STAGE_AGENT : k->by_runner ? STAGE_RUNNER : STAGE_DISPATCHER;
+}
+
+static int open_stage(struct tryout *x, enum stage_id stage, struct err *e)
+{
+    switch (stage) {
+    case STAGE_AGENT:
+        return open_agent(x, e);
+    case STAGE_RUNNER:
+        return open_dispatcher(x, daemon_runner_kinds, daemon_nrunner_kinds, e);
+    default:
+        return open_dispatcher(x, daemon_dispatch_kinds, daemon_ndispatch_kinds, e);
+    }
+}
+
 static int try_it(struct tryout *x, struct err *e)
 {
-    bool by_agent = x->handler->kind->by_agent;
-    enum stage_id stage = by_agent ? STAGE_AGENT : STAGE_DISPATCHER;
+    enum stage_id stage = stage_of(x->handler->kind);
     const char *obstacle = trial_obstacle(x->handler->kind);
     int err = obstacle ? err_set(e, ERR_UNSUPPORTED, "%s", obstacle)
                        : confine_become(x->command->confine, stage, e);
@@ -333,7 +351,7 @@ static int try_it(struct tryout *x, struct err *e)
     if (!err)
         err = open_link(x, e);
     if (!err)
-        err = by_agent ? open_agent(x, e) : open_dispatcher(x, e);
+        err = open_stage(x, stage, e);
     return err ? err : loop_run(x->loop);
 }
 
@@ -342,6 +360,8 @@ static void clean_up(struct tryout *x)
     if (x->session)
         agent_session_hurry(x->session);
     dispatcher_free(x->dispatcher);
+    if (x->loop)
+        run_finish(x->loop); /* programs that run */
     agent_session_free(x->session);
     agent_notifier_free(x->notifier);
     loop_timer_del(x->deadline);
