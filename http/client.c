@@ -24,7 +24,7 @@ struct http_client {
     struct loop_timer *timer;
     struct http_request *running;
     CURL *handles[HANDLES_KEPT]; /* at rest, with nothing of their requests */
-    size_t nhandles;
+    size_t nhandles, handles_max;
 };
 
 struct http_request {
@@ -198,6 +198,13 @@ static int judge(const struct http_request *r, CURLcode code, struct err *e, boo
     return r->answered ? 0 : err_set(e, ERR_PROTOCOL, "the server sent no HTTP response");
 }
 
+/* Before 8.1.1 a handle that is used again may add the first line of the next response to a header
+ * of the one before, which is freed (curl issue 11101): servers could have that. */
+static size_t handles_max(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num < 0x080101 ? 0 : HANDLES_KEPT;
+}
+
 static CURL *handle_get(struct http_client *c)
 {
     return c->nhandles ? c->handles[--c->nhandles] : curl_easy_init();
@@ -205,7 +212,7 @@ static CURL *handle_get(struct http_client *c)
 
 static void handle_put(struct http_client *c, CURL *easy)
 {
-    if (c->nhandles == HANDLES_KEPT) {
+    if (c->nhandles == c->handles_max) {
         curl_easy_cleanup(easy);
         return;
     }
@@ -518,6 +525,7 @@ int http_client_new(struct http_client **ret, struct loop *l, struct err *e)
     if (!c)
         return err_set(e, ERR_NOMEM, "out of memory");
     c->loop = l;
+    c->handles_max = handles_max();
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         c->multi = curl_multi_init();
     c->timer = loop_timer_new(l, on_timer, c);
