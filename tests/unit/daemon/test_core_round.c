@@ -166,8 +166,9 @@ static void start(struct play *p)
     p->c->store = p->w.store;
     p->c->config = p->file;
     add_handlers(p->c, p->file);
-    for (enum core_way way = WAY_DISPATCHER; way < WAY_END; way++)
-        *(way == WAY_AGENT ? &p->c->agent : &p->c->dispatcher) = link_with(p, way);
+    p->c->dispatcher = link_with(p, WAY_DISPATCHER);
+    p->c->agent = link_with(p, WAY_AGENT);
+    p->c->runner = link_with(p, WAY_RUNNER);
     p->c->agent_has_master = true;
     t = begin(&p->w);
     assert_true(notice_recover(t, p->wall_ms) >= 0);
@@ -181,6 +182,7 @@ static void kill_core(struct play *p)
         chan_free(p->ends[way]);
     chan_free(p->c->dispatcher);
     chan_free(p->c->agent);
+    chan_free(p->c->runner);
     for (size_t i = 0; i < CORE_JOB_BUCKETS; i++)
         core_jobs_free(p->c->jobs[i]);
     for (size_t i = 0; i < p->c->noutcomes; i++)
