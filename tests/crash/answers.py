@@ -27,6 +27,7 @@ class Answers:
         self.episodes = collections.defaultdict(list)  # alert: problems since it was OK last
         self.ends = {}                                # id of a recovery: problems before it
         self.first = {}                               # id: ms when it was delivered first
+        self.kept_back = {}                           # alert: (newest recovery, did a manager cancel it?)
         self.silent = {}                              # uuid: cancelled before it was dispatched
         self.untold = []                              # (id or 0, at, alert, problems before)
 
@@ -105,6 +106,8 @@ class Answers:
 
     def end(self, i, n):
         """Was it right that it is not delivered? (Those that are, are looked at only.)"""
+        if self.recalls(n) and n["kind"] == CLEAR and i >= self.kept_back.get(n["alert"], (0, 0))[0]:
+            self.kept_back[n["alert"]] = i, n["state"] == CANCELLED and n["error"] != UNTOLD
         if n["state"] == DELIVERED:
             self.first.setdefault(i, n["finished"])
             return True
@@ -191,8 +194,12 @@ class Answers:
         levels = {key[1]: a["level"] for key, a in dump.tables["saAlertTable"].items()}
         for k, v in dump.db["told"].items():
             alert, x = u32(k, 0), u32(k, 4)
-            if target and x == target["incarnation"] and (
-                    u32(v, 1) or levels.get(alert, OK) == OK):
+            if not target or x != target["incarnation"]:
+                continue
+            over = levels.get(alert, OK) == OK
+            if over and self.kept_back.get(alert, (0, False))[1]:
+                self.count("ends that were cancelled, and are not known")
+            elif over or u32(v, 1):
                 self.say(f"{self.load.recalled} is taken to know of {alert}, or to be owed it, in "
                          f"the end: {v.hex()}")
 

@@ -496,3 +496,24 @@ def test_what_the_target_is_taken_to_know_in_the_end(recalled):
     told_recalled(recalled, CRITICAL)
     recalled.checks.at_the_end(recalled.look(), {})
     recalled.finds("is taken to know of 1")
+
+
+def test_an_end_that_a_manager_cancels_stays_unknown(recalled):
+    first = tell(recalled, CRITICAL)
+    recalled.look(recalled.made.deliver(first))
+    last = tell(recalled, OK)
+    ask(recalled, last, CANCEL)
+    cancel(recalled, last)
+    told_recalled(recalled, CRITICAL)
+    recalled.checks.at_the_end(recalled.look(), {})
+    assert not recalled.checks.problems
+    assert recalled.checks.counts["ends that were cancelled, and are not known"] == 1
+    recalled.look(recalled.made.deliver(*tell_and_end(recalled)))
+    told_recalled(recalled, CRITICAL)
+    recalled.checks.at_the_end(recalled.look(), {})
+    recalled.finds("is taken to know of 1")
+
+
+def tell_and_end(case):
+    """Another problem and its end."""
+    return tell(case, WARNING), tell(case, OK)
