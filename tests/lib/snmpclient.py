@@ -7,6 +7,7 @@ import time
 
 from .rogueagent import NULL, integer, octets, read_oid, read_tlv, tlv, write_oid
 from .snmp import SetRefused
+from .wait import PATIENCE
 
 GET, GETNEXT, RESPONSE, SET, GETBULK = 0xA0, 0xA1, 0xA2, 0xA3, 0xA5
 ERRORS = ("noError", "tooBig", "noSuchName", "badValue", "readOnly", "genErr", "noAccess",
@@ -79,7 +80,7 @@ class Client:
     def send(self, request, message, timeout=10):
         """Sends what request() made, once more, if you like: the answer to it."""
         self._socket.sendto(message, self._address)
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * PATIENCE
         while (left := end - time.monotonic()) > 0:
             self._socket.settimeout(left)
             try:
@@ -88,7 +89,7 @@ class Client:
                 continue
             if answer.id == request:
                 return answer
-        raise AssertionError(f"no answer within {timeout} s")
+        raise AssertionError(f"no answer within {timeout * PATIENCE} s")
 
 
 class _Answer:
