@@ -1,6 +1,8 @@
 #include "agent/oversize.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/agentx.h"
 #include "base/log.h"
@@ -119,13 +121,29 @@ static size_t sift(netsnmp_transport *t, uint8_t *buf, size_t n)
     return out;
 }
 
+/* Nothing can be read from T: asked for before net-snmp 5.9.3 asks, which would lose what it holds
+ * the address in, and take what would only block for the end. */
+static bool has_failed(const netsnmp_transport *t, bool *ret_later)
+{
+    char c;
+    bool failed = recv(t->sock, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+
+    *ret_later = failed && (errno == EAGAIN || errno == EINTR);
+    return failed;
+}
+
 static int guarded_recv(netsnmp_transport *t, void *buf, int size, void **opaque, int *olength)
 {
     size_t had = guard.have, out;
+    bool later;
     int n;
 
     if (size <= AGENTX_HEADER) /* net-snmp reads by many KiB */
         return -1;
+    if (has_failed(t, &later)) {
+        t->flags |= later ? NETSNMP_TRANSPORT_FLAG_EMPTY_PKT : 0; /* 0 is not the end */
+        return later ? 0 : -1;
+    }
     memcpy(buf, guard.head, had);
     n = guard.recv(t, (uint8_t *)buf + had, size - (int)had, opaque, olength);
     if (n <= 0)
@@ -133,8 +151,8 @@ static int guarded_recv(netsnmp_transport *t, void *buf, int size, void **opaque
     guard.have = 0;
     out = sift(t, buf, had + (size_t)n);
     if (!out) {
-        t->flags |= NETSNMP_TRANSPORT_FLAG_EMPTY_PKT; /* 0 is not the end */
-        SNMP_FREE(*opaque);                           /* net-snmp would lose it */
+        t->flags |= NETSNMP_TRANSPORT_FLAG_EMPTY_PKT;
+        SNMP_FREE(*opaque); /* net-snmp would lose it */
     }
     return (int)out;
 }

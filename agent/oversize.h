@@ -2,7 +2,8 @@
  * a master that sent one (a SET of about 60 KiB, or a GET of 700 objects) waits until its time-out,
  * answers genErr and closes the session, on which everybody else's requests were. So such requests
  * are taken out of the stream here and answered with tooBig at once, as is what would get a
- * response that is too large for the master. */
+ * response that is too large for the master. A master that was killed is noticed without the 110
+ * octets that net-snmp 5.9.3 loses then. */
 #ifndef AGENT_OVERSIZE_H
 #define AGENT_OVERSIZE_H
 

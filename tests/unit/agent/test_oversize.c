@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "agent/oversize.h"
 
@@ -29,13 +31,15 @@ struct octets {
 
 static struct octets wire, sent; /* what comes from the master, and what goes to it */
 static size_t wire_at;
-static int most_at_once;
+static int most_at_once, ends[2]; /* ends[0]: of the transport, with something to read */
+static unsigned nrecv;
 
 static int fake_recv(netsnmp_transport *t, void *buf, int size, void **opaque, int *olength)
 {
     size_t n = wire.len - wire_at;
 
     (void)t;
+    nrecv++;
     *opaque = n ? malloc(1) : NULL;
     *olength = !!n;
     if (n > (size_t)size)
@@ -102,8 +106,11 @@ static int setup(void **state)
     wire = octets_new();
     sent = octets_new();
     wire_at = 0;
-    t = (netsnmp_transport){.f_recv = fake_recv, .f_send = fake_send};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(send(ends[1], "x", 1, 0), 1);
+    t = (netsnmp_transport){.sock = ends[0], .f_recv = fake_recv, .f_send = fake_send};
     oversize_guard(&t);
+    nrecv = 0;
     *state = &t;
     return 0;
 }
@@ -113,6 +120,9 @@ static int teardown(void **state)
     (void)state;
     free(wire.data);
     free(sent.data);
+    close(ends[0]);
+    if (ends[1] >= 0)
+        close(ends[1]);
     return 0;
 }
 
@@ -192,6 +202,30 @@ static void test_a_response_that_is_too_large_is_none(void **state)
     free(want.data);
 }
 
+/* net-snmp is not asked for what fails: it would lose memory. */
+static void test_a_master_that_is_killed(void **state)
+{
+    netsnmp_transport *t = *state;
+    uint8_t buf[100];
+    void *opaque = NULL;
+    int olength;
+
+    assert_int_equal(recv(ends[0], buf, sizeof buf, 0), 1);
+    assert_int_equal(t->f_recv(t, buf, sizeof buf, &opaque, &olength), 0);
+    assert_true(t->flags & NETSNMP_TRANSPORT_FLAG_EMPTY_PKT); /* nothing yet, and not the end */
+    t->flags = 0;
+    assert_int_equal(send(ends[0], "y", 1, 0), 1); /* which it will not read */
+    close(ends[1]);
+    ends[1] = -1;
+    assert_int_equal(t->f_recv(t, buf, sizeof buf, &opaque, &olength), -1);
+    assert_int_equal(t->flags, 0);
+    assert_int_equal(nrecv, 0);
+    assert_null(opaque);
+    /* The error is told once; then it is the end. */
+    assert_int_equal(t->f_recv(t, buf, sizeof buf, &opaque, &olength), 0);
+    assert_int_equal(t->flags, 0);
+}
+
 #define GUARDED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -199,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUARDED(test_what_is_too_large_is_answered),
         GUARDED(test_a_response_that_is_too_large_is_none),
+        GUARDED(test_a_master_that_is_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
