@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dispatch/document.h"
+#include "dispatch/webhook_check.h"
 #include "dispatch/webhook_kind.h"
 #include "http/client.h"
 #include "snmp/resolve.h"
@@ -66,6 +67,7 @@ struct webhook {
     struct webhook_aim last; /* of a job */
     struct server *servers;  /* most recently used first */
     size_t nservers;
+    struct webhook_checks checks;
 };
 
 static int64_t number(const struct webhook *w, const char *name)
@@ -530,8 +532,7 @@ static void webhook_deliver(void *state, struct job *j)
     int err = 0;
 
     if (j->nrecipients)
-        err = err_set(&e, ERR_INVALID,
-                      "a webhook has no recipients: where it goes is the property url");
+        err = err_set(&e, ERR_INVALID, "%s", WEBHOOK_NO_RECIPIENTS);
     if (!err)
         err = enqueue(w, j, &e);
     if (err)
@@ -552,10 +553,18 @@ static void webhook_cancel(void *state, uint64_t job)
             }
 }
 
+static void webhook_validate(void *state, struct job *j)
+{
+    struct webhook *w = state;
+
+    webhook_check_start(&w->checks, j);
+}
+
 static void webhook_close(void *state)
 {
     struct webhook *w = state;
 
+    webhook_checks_release(&w->checks);
     while (w->servers) {
         struct server *s = w->servers;
 
@@ -580,6 +589,7 @@ static int webhook_open(struct service *s, void **ret_state, struct err *e)
     w->resolver = resolver_new(service_loop(s));
     err = w->resolver ? http_client_new(&w->client, service_loop(s), e)
                       : err_set(e, ERR_NOMEM, "out of memory or descriptors");
+    w->checks = (struct webhook_checks){s, w->resolver, w->client, NULL};
     if (!err)
         err = webhook_kind.check(&service_handler(s)->values, e);
     if (err)
@@ -595,4 +605,5 @@ const struct dispatch_kind dispatch_kind_webhook = {
     .close = webhook_close,
     .deliver = webhook_deliver,
     .cancel = webhook_cancel,
+    .validate = webhook_validate,
 };

@@ -14,6 +14,8 @@ enum {
     WEBHOOK_HEADERS_MAX = 32,    /* of the handler, and those that are always there */
 };
 
+#define WEBHOOK_NO_RECIPIENTS "a webhook has no recipients: where it goes is the property url"
+
 /* Where a job goes, and how. */
 struct webhook_aim {
     char url[HTTP_URL_MAX + 1];

@@ -37,6 +37,7 @@ struct http_request {
     bool in_head;   /* behind a status line */
     bool malformed; /* what came is no status line */
     bool answered;  /* the head of the final response is complete */
+    bool connect_only;
     char why[CURL_ERROR_SIZE];
     uint32_t timeout_ms;
     http_done *cb;
@@ -191,11 +192,14 @@ static int judge(const struct http_request *r, CURLcode code, struct err *e, boo
         return err_set(e, r->body.err, "out of memory");
     if (code == CURLE_OPERATION_TIMEDOUT) {
         *ret_shared = !r->answered;
-        return err_set(e, ERR_TIMEOUT, "no complete answer within %u ms", r->timeout_ms);
+        return err_set(e, ERR_TIMEOUT, "no %s within %u ms",
+                       r->connect_only ? "connection" : "complete answer", r->timeout_ms);
     }
     if (code)
         return set_failure(r, code, e, ret_shared);
-    return r->answered ? 0 : err_set(e, ERR_PROTOCOL, "the server sent no HTTP response");
+    return r->answered || r->connect_only
+               ? 0
+               : err_set(e, ERR_PROTOCOL, "the server sent no HTTP response");
 }
 
 /* Before 8.1.1 a handle that is used again may add the first line of the next response to a header
@@ -440,6 +444,8 @@ static int set_transfer(struct http_request *r, const struct http_options *o)
     SET(CURLOPT_HTTPHEADER, r->headers);
     if (r->addresses)
         SET(CURLOPT_RESOLVE, r->addresses);
+    if (o->connect_only)
+        SET(CURLOPT_CONNECT_ONLY, 1L);
     return 0;
 }
 
@@ -493,6 +499,7 @@ int http_start(struct http_request **ret, struct http_client *c, const struct ht
     r->cb = cb;
     r->arg = arg;
     r->timeout_ms = o->timeout_ms;
+    r->connect_only = o->connect_only;
     buf_init(&r->body, o->size_max);
     r->easy = handle_get(c);
     err = r->easy ? set_options(r, o, e) : err_set(e, ERR_NOMEM, "out of memory");

@@ -34,6 +34,7 @@ struct http_options { /* all copied, but the body, which must stay until the ans
     const char *ca_file;              /* "" or NULL: the system's */
     const char *cert_file, *key_file; /* the client's own, PEM; "" or NULL: none */
     bool verify;                      /* certificate and host name */
+    bool connect_only;                /* complete when the server could be asked: nothing is sent */
 };
 
 /* Borrowed for the call. Status and what follows it are there once the head of the final response

@@ -756,3 +756,58 @@ def test_handler_gone_with_requests_under_way(host, serve):
     server.wait()
     host.gone()
     assert {host.outcome(i)["result"] for i in ids} == {RETRY}
+
+
+# ---- validate ----
+
+def test_validate_connects_and_sends_nothing(host, serve, pki, secret, tmp_path):
+    plain, secure, strange = serve(), serve(pki.context()), serve(Pki(tmp_path).context())
+    host.handler("webhook", url=plain.url(), username="alice", passwordFile=secret(PASSWORD))
+    assert host.validate() == (True, where(plain) + "connected without TLS")
+    at = f"localhost:{secure.port}: "
+    host.handler("webhook", url=secure.url(host="localhost"), caFile=pki.ca)
+    assert host.validate() == (True, at + "connected with TLS and a good certificate")
+    host.handler("webhook", url=secure.url(host="localhost"), verify="false")
+    assert host.validate() == (True, at + "connected with TLS, no certificate looked at")
+    host.handler("webhook", url=strange.url(host="localhost"), caFile=pki.ca)
+    good, words = host.validate()
+    assert not good and "certificate" in words, words
+    assert not plain.seen and not secure.seen and not strange.seen
+
+
+def test_validate_through_a_proxy(host, serve):
+    proxy = serve(answer=reply(403))
+    host.handler("webhook", url="http://hooks.invalid/", proxy=proxy.url().rstrip("/"))
+    assert host.validate() == (True, "hooks.invalid:80: connected through the proxy without TLS")
+    assert not proxy.seen
+    host.handler("webhook", url="https://hooks.invalid/", proxy=proxy.url().rstrip("/"))
+    good, words = host.validate()
+    assert not good and words.startswith("hooks.invalid:443: ") and "403" in words, words
+
+
+def test_validate_says_what_is_wrong(host, secret):
+    port = free_port()
+    host.handler("webhook", url=f"http://127.0.0.1:{port}/")
+    good, words = host.validate()
+    assert not good and words.startswith(f"127.0.0.1:{port}: ") and "connect" in words, words
+    host.handler("webhook", url="http://nowhere.invalid/")
+    good, words = host.validate()
+    assert not good and words.startswith("nowhere.invalid:80: cannot resolve"), words
+    host.handler("webhook", url=f"http://127.0.0.1:{port}/", username="u",
+                 passwordFile=secret("x", mode=0o644))
+    good, words = host.validate()
+    assert not good and "everybody may read" in words, words
+    host.handler("webhook", url=f"http://127.0.0.1:{port}/")
+    good, words = host.validate(recipients=["bob@example.net"])
+    assert not good and words == "a webhook has no recipients: where it goes is the property url"
+
+
+def test_validate_does_not_wait_for_ever(host):
+    with socket.socket() as s:  # takes connections, and shakes no hand
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        host.handler("webhook", url=f"https://127.0.0.1:{port}/", timeout="1s", connectTimeout="1s")
+        assert host.validate() == (False, f"127.0.0.1:{port}: no connection within 1000 ms")
+        host.handler("webhook", url=f"https://127.0.0.1:{port}/", timeout="60s")
+        host.tell(validate={"id": 77, "events": [{}]})  # and the host ends with it under way
