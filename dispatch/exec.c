@@ -2,9 +2,12 @@
  * run until it is answered, and a run may be there after that, for what its program has left. So
  * many wait as will have their turn in WAIT_MOST_MS, by how long programs take now: the others go
  * back to the core, whose room is for other handlers, too. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "dispatch/dispatch.h"
@@ -256,6 +259,33 @@ static void exec_cancel(void *state, uint64_t job)
         retry(x, take_waiting(x, p), "cancelled");
 }
 
+/* A file that may be run: what it does with a notice only a test can show. */
+static int check_program(const char *path, struct err *e)
+{
+    struct stat st;
+
+    if (stat(path, &st))
+        return err_errno(e, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_INVALID, "%s is no regular file", path);
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? err_errno(e, "%s", path) : 0;
+}
+
+static void exec_validate(void *state, struct job *j)
+{
+    struct exec *x = state;
+    const char *argv[EXEC_ARGS_MAX + 2];
+    struct err e = {.text = ""};
+    int err;
+
+    exec_argv(argv, service_handler(x->service));
+    err = check_program(argv[0], &e);
+    if (!err)
+        err_set(&e, 0, "%s can be run", argv[0]);
+    service_checked(x->service, j->id, !err, e.text);
+    drop(j);
+}
+
 /* The dispatcher answers the jobs. */
 static void exec_close(void *state)
 {
@@ -290,4 +320,5 @@ const struct dispatch_kind dispatch_kind_exec = {
     .close = exec_close,
     .deliver = exec_deliver,
     .cancel = exec_cancel,
+    .validate = exec_validate,
 };

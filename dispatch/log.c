@@ -3,6 +3,7 @@
  * longer what the configuration names. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +260,45 @@ static void log_deliver(void *state, struct job *j)
     free(j);
 }
 
+/* Nothing is made of what is not there. */
+static int check_file(const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX] = "/";
+    struct stat st;
+
+    if (lstat(path, &st)) {
+        if (errno != ENOENT)
+            return err_errno(e, "%s", path);
+        if (slash > path)
+            snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+        return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS)
+                   ? err_errno(e, "%s is not there, and %s", path, folder)
+                   : 0;
+    }
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_INVALID, "%s is no regular file", path);
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) ? err_errno(e, "%s", path) : 0;
+}
+
+static void log_validate(void *state, struct job *j)
+{
+    struct log *l = state;
+    const char *path = text(l, "file"), *socket = text(l, "socket");
+    struct log probe = {l->service, -1};
+    struct err e = {.text = ""};
+    int err = *path ? check_file(path, &e) : open_socket(&probe, socket, &e);
+
+    shut(&probe);
+    if (!err && *path)
+        err_set(&e, 0, "%s can be written", path);
+    else if (!err)
+        err_set(&e, 0, "syslog listens at %s", socket);
+    service_checked(l->service, j->id, !err, e.text);
+    job_release(j);
+    free(j);
+}
+
 static void log_close(void *state)
 {
     struct log *l = state;
@@ -284,4 +324,5 @@ const struct dispatch_kind dispatch_kind_log = {
     .open = log_open,
     .close = log_close,
     .deliver = log_deliver,
+    .validate = log_validate,
 };

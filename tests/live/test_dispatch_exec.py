@@ -423,3 +423,15 @@ def test_the_end_waits_for_what_it_ends(host, make, tmp_path):
 def test_a_failure_confirms_nothing(host, values, confirmation):
     host.handler("exec", **values)
     assert host.deliver(EVENT)["confirmation"] == confirmation
+
+
+def test_validate_runs_nothing(host, make, tmp_path):
+    program = make("touch $D/ran")
+    assert host.validate() == (True, f"{program} can be run")
+    assert not (tmp_path / "ran").exists()
+    program.chmod(0o644)
+    assert host.validate() == (False, f"{program}: Permission denied")
+    program.unlink()
+    assert host.validate() == (False, f"{program}: No such file or directory")
+    program.mkdir()
+    assert host.validate() == (False, f"{program} is no regular file")

@@ -231,3 +231,42 @@ def test_the_largest_notice_goes_to_syslog(host, syslog):
 ))
 def test_configuration(host, values, words):
     assert re.search(words, host.check("log", **values))
+
+
+# ---- validate ----
+
+def test_validate_a_file(host, file):
+    good, words = host.validate()
+    assert good and words == f"{file} can be written"
+    assert not file.exists()
+    file.write_text("kept\n")
+    assert host.validate() == (True, f"{file} can be written")
+    assert file.read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("spoil, words", (
+    (lambda f: f.mkdir(), "log is no regular file"),
+    (lambda f: f.symlink_to("/dev/null"), "log is no regular file"),
+    (lambda f: f.parent.rename(f.parent.with_name("away")),
+     "log is not there, and .*: No such file or directory"),
+))
+def test_validate_no_file(host, tmp_path, spoil, words):
+    path = tmp_path / "folder" / "log"
+    path.parent.mkdir()
+    host.handler("log", file=str(path))
+    spoil(path)
+    good, said = host.validate()
+    assert not good and re.search(words, said), said
+
+
+def test_validate_syslog(host, tmp_path):
+    name = str(tmp_path / "log")
+    host.handler("log", socket=name)
+    good, words = host.validate()
+    assert not good and words == f"syslog at {name}: No such file or directory"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(name)
+        assert host.validate() == (True, f"syslog listens at {name}")
+        s.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            s.recv(1)

@@ -12,6 +12,7 @@ from lib.net import free_port, free_udp_port
 from lib.smtpd import HANG, FaultySmtpd, Pki, Smtpd
 from lib.snmp import SetRefused
 from lib.wait import wait_for
+from lib.web import Hook
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
@@ -99,6 +100,27 @@ def test_validate_snmp(make_site):
     assert not success and message.startswith("nowhere.invalid:162: ")
     success, message = attempt(site, "--validate", "none")
     assert not success and "names a host" in message
+
+
+def test_validate_webhook_and_what_the_runner_delivers(make_site, serve):
+    hook, nobody = serve(Hook), free_port()
+    site = make_site(ROWS, start=False, handlers=(
+        f"<webhook name='hook' url='{hook.url()}'/>"
+        f"<webhook name='closed' url='http://127.0.0.1:{nobody}/'/>"
+        f"<exec name='true' program='/bin/true'/><exec name='none' program='/bin/no-such-program'/>"
+        f"<log name='file' file='/proc/log'/>"))
+    site.daemon.nstages = 7
+    site.daemon.start()
+    for name, verdict, words in (
+            ("hook", "succeeded", f"127.0.0.1:{hook.port}: connected without TLS"),
+            ("closed", "failed", f"127.0.0.1:{nobody}: "),
+            ("true", "succeeded", "/bin/true can be run"),
+            ("none", "failed", "/bin/no-such-program: No such file or directory"),
+            ("file", "failed", "/proc/log is not there, and /proc: ")):
+        for said, message in (validated(site, name), attempt(site, "--validate", name)):
+            assert said == (verdict if isinstance(said, str) else verdict == "succeeded"), message
+            assert message.startswith(words), message
+    assert not hook.seen
 
 
 def test_what_hands_on_to_others_is_tried_there(make_site):
