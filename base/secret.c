@@ -14,7 +14,8 @@ static int check_file(int fd, const char *path, struct err *e)
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_INVALID, "%s: not a regular file", path);
     if (st.st_mode & (S_IROTH | S_IWOTH))
-        return err_set(e, ERR_DENIED, "%s: refused, everybody may read or write it (chmod o= it)",
+        return err_set(e, ERR_DENIED,
+                       "%s is open to every user: everybody may read or write it, chmod o-rw it",
                        path);
     return 0;
 }

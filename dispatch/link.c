@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 void link_start(void)
 {
@@ -152,27 +152,14 @@ static int no_passphrase(char *dst, int cap, int writing, void *arg)
     return -1;
 }
 
-static int check_key_file(const char *file, struct err *e)
-{
-    struct stat st;
-
-    if (stat(file, &st))
-        return err_errno(e, "TLS key file %s", file);
-    if (st.st_mode & (S_IROTH | S_IWOTH))
-        return err_set(e, ERR_DENIED, "TLS key file %s is open to every user: chmod o-rw it", file);
-    return 0;
-}
-
 static int introduce(SSL_CTX *ctx, const struct link_tls_options *o, struct err *e)
 {
     const char *key = *o->key_file ? o->key_file : o->cert_file;
-    int err;
 
     if (!*o->cert_file)
         return 0;
-    err = check_key_file(key, e);
-    if (err)
-        return err;
+    if (secret_check(key, e))
+        return err_prefix(e, "TLS key file");
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
         return err_set(e, ERR_INVALID, "TLS: cannot use %s: %s", o->cert_file, ssl_words());

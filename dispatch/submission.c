@@ -17,12 +17,12 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <auth-client.h>
 #include <libesmtp.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 
 enum {
@@ -50,52 +50,15 @@ struct dialogue {
 
 /* ---- the password ---- */
 
-static int check_file(int fd, const char *file, struct err *e)
-{
-    struct stat st;
-
-    if (fstat(fd, &st))
-        return err_errno(e, "password file %s", file);
-    if (!S_ISREG(st.st_mode))
-        return err_set(e, ERR_INVALID, "password file %s is no file", file);
-    if (st.st_mode & (S_IROTH | S_IWOTH))
-        return err_set(e, ERR_DENIED, "password file %s is open to every user: chmod o-rw it",
-                       file);
-    return 0;
-}
-
-static int first_line(char ret[CREDENTIAL_MAX + 1], int fd, const char *file, struct err *e)
-{
-    char text[CREDENTIAL_MAX + 3];
-    ssize_t n = read(fd, text, sizeof text - 1);
-    size_t len;
-    int err = 0;
-
-    if (n < 0)
-        return err_errno(e, "password file %s", file);
-    text[n] = '\0';
-    len = strcspn(text, "\r\n");
-    if (len == 0 || len > CREDENTIAL_MAX)
-        err = err_set(e, ERR_INVALID, "password file %s: its first line has not 1 to %d octets",
-                      file, CREDENTIAL_MAX);
-    else
-        memcpy(ret, text, len + 1);
-    ret[err ? 0 : len] = '\0';
-    explicit_bzero(text, sizeof text);
-    return err;
-}
-
 int password_read(char ret[CREDENTIAL_MAX + 1], const char *file, struct err *e)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+    int err = secret_read(ret, CREDENTIAL_MAX + 1, file, e);
 
-    if (fd < 0)
-        return err_errno(e, "password file %s", file);
-    err = check_file(fd, file, e);
     if (!err)
-        err = first_line(ret, fd, file, e);
-    close(fd);
-    return err;
+        return 0;
+    if (err == ERR_RANGE)
+        e->code = ERR_INVALID; /* libesmtp's limit is as final as an empty line */
+    return err_prefix(e, "password file");
 }
 
 /* ---- what goes by ---- */
