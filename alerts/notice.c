@@ -181,6 +181,7 @@ struct told {
     uint32_t owed;
     uint32_t forgotten; /* problems still under way whose end nobody waits for: older than owed */
     bool suppressed;    /* the last problem was held back: the target does not know of it */
+    bool counted;       /* as it is stored: it has a level, and so is in toldCount */
 };
 
 static struct slice told_key(uint8_t k[LINE_LEN], const struct place *p)
@@ -197,6 +198,7 @@ static struct told told_read(struct slice v)
     if (v.len != TOLD_LEN && v.len != TOLD_FORGOTTEN_LEN)
         return told;
     told.level = v.data[0] & ~TOLD_SUPPRESSED;
+    told.counted = told.level != 0;
     told.suppressed = v.data[0] & TOLD_SUPPRESSED;
     told.owed = get_u32(v.data + 1);
     if (v.len == TOLD_FORGOTTEN_LEN)
@@ -233,10 +235,11 @@ static int count_add(struct txn *t, uint32_t incarnation, int by)
     return kv_put(t, DB_COUNT, key, (struct slice){v, sizeof v});
 }
 
+/* TOLD: as it was read at P, and changed; not written meanwhile. */
 static int told_put(struct txn *t, const struct place *p, const struct told *told)
 {
     uint8_t k[LINE_LEN], v[TOLD_FORGOTTEN_LEN];
-    int by = (told->level != 0) - (told_get(t, p).level != 0);
+    int by = (told->level != 0) - told->counted;
     int err = by ? count_add(t, p->incarnation, by) : 0;
 
     if (err)
@@ -330,9 +333,8 @@ int notice_forget(struct txn *t, uint32_t alert)
 
 static int drop_settled(struct txn *t, const struct place *p, struct told told, const void *arg)
 {
-    (void)told;
     (void)arg;
-    return line_empty(t, p) ? told_put(t, p, &(struct told){0}) : 0;
+    return line_empty(t, p) ? told_put(t, p, &(struct told){.counted = told.counted}) : 0;
 }
 
 int notice_alert_gone(struct txn *t, uint32_t alert)
@@ -890,8 +892,29 @@ static int told_after(struct txn *t, const struct ending *x, bool reached, bool 
     if (!lives)
         told.level = 0; /* who knew it is no more */
     if ((told.level || told.suppressed) && is_settled(t, x))
-        told = (struct told){0};
+        told = (struct told){.counted = told.counted};
     return told_put(t, &x->place, &told);
+}
+
+static int64_t ready_ms(const struct row *notice, int64_t now_ms)
+{
+    int64_t ready = row_int(notice, NOTICE_READY);
+
+    return ready > now_ms ? ready : now_ms;
+}
+
+/* OWNER's notice at P, which has no due time, gets one. */
+static int due_set(struct txn *t, const struct place *p, const char *owner, int64_t due_ms)
+{
+    struct key k = key_of_id(owner, p->id);
+    struct edit d;
+    int err = due_put(t, due_ms, p, owner);
+
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &k);
+    edit_int(&d, NOTICE_NEXT_ATTEMPT, due_ms);
+    return row_put(&d, NULL);
 }
 
 /* The next of the line moves up. */
@@ -901,8 +924,7 @@ static int advance(struct txn *t, const struct place *done, int64_t now_ms)
     char owner[33];
     struct key k;
     struct row r;
-    struct edit d;
-    int64_t due, ready;
+    int64_t due;
     int err = line_head(t, done, &head, owner);
 
     if (err)
@@ -913,16 +935,10 @@ static int advance(struct txn *t, const struct place *done, int64_t now_ms)
         return txn_fail(t, ERR_CORRUPT);
     if (row_int(&r, NOTICE_NEXT_ATTEMPT))
         return 0; /* it was the head already */
-    ready = row_int(&r, NOTICE_READY);
-    due = ready > now_ms ? ready : now_ms;
+    due = ready_ms(&r, now_ms);
     if (row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED)
         due = now_ms + NOTICE_LEASE_MS; /* the same digest carries it */
-    err = due_put(t, due, &head, owner);
-    if (err)
-        return err;
-    edit_begin(&d, t, notices(), &k);
-    edit_int(&d, NOTICE_NEXT_ATTEMPT, due);
-    return row_put(&d, NULL);
+    return due_set(t, &head, owner, due);
 }
 
 /* Is a problem before DONE in its line? Then what comes behind may be that one's. Mostly DONE was
@@ -1093,33 +1109,6 @@ static int requeue(struct txn *t, const struct notice_ref *n, const struct row *
     return row_put(&d, NULL);
 }
 
-static int put_recipient(struct txn *t, const struct notice_ref *n,
-                         const struct notice_recipient *from)
-{
-    struct key prefix = key_of_id(n->owner, n->id);
-    struct cursor c;
-    struct row r;
-    int err = 0;
-
-    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &prefix); cursor_row(&c, &r);
-         cursor_next(&c)) {
-        struct key k = key_copy(r.key);
-        char address[256];
-        struct edit d;
-
-        row_str(&r, NOTICE_RECIPIENT_ADDRESS, address, sizeof address);
-        if (strcmp(address, from->address))
-            continue;
-        edit_begin(&d, t, sa_table_by_id(SA_NOTICE_RECIPIENT), &k);
-        edit_int(&d, NOTICE_RECIPIENT_STATE, from->state);
-        edit_str(&d, NOTICE_RECIPIENT_REPLY, from->reply);
-        err = row_put(&d, NULL);
-        break;
-    }
-    cursor_close(&c);
-    return err;
-}
-
 /* The delay's random part: the same for all notices of a digest, so that they stay together. */
 static uint32_t jitter(const struct row *r, uint32_t id)
 {
@@ -1172,8 +1161,11 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
     struct row r;
     int err = 0;
 
-    for (size_t i = 0; i < nrecipients && !err; i++)
-        err = put_recipient(t, n, &recipients[i]);
+    for (size_t i = 0; i < nrecipients && !err; i++) {
+        const struct notice_recipient *to = &recipients[i];
+
+        err = recipient_answer(t, n, to->address, to->state, to->reply);
+    }
     if (!err)
         err = row_get(t, notices(), &k, &r);
     if (err)
@@ -1225,21 +1217,6 @@ static void add_leads(struct leads *x, const struct leads *more)
     }
 }
 
-/* The next of the line behind AT, which becomes its place. */
-static bool line_behind(struct txn *t, struct place *at, struct notice_ref *ret)
-{
-    uint8_t kb[PENDING_LEN];
-    struct slice k, v;
-    struct place p;
-
-    if (kv_seek(t, DB_PENDING, pending_key(kb, at), true, &k, &v) || !place_read(k, &p) ||
-        !owner_read(v, ret->owner) || p.incarnation != at->incarnation || p.alert != at->alert)
-        return false;
-    *at = p;
-    ret->id = p.id;
-    return true;
-}
-
 static bool place_of(struct txn *t, const struct notice_ref *n, struct place *ret)
 {
     struct key k = key_of_id(n->owner, n->id);
@@ -1268,9 +1245,10 @@ bool notice_waits_for(struct txn *t, const struct notice_ref *n, struct leads *r
     if (!place_of(t, n, &at))
         return true;
     at.id = 0;
-    while (line_behind(t, &at, &before) && before.id < n->id) {
+    while (!line_next(t, &at, &at, before.owner) && at.id < n->id) {
         struct leads pending;
 
+        before.id = at.id;
         if (!recipient_handlers(t, &before, &pending))
             return false;
         add_leads(ret, &pending);
@@ -1293,22 +1271,13 @@ static int come_due(struct txn *t, const struct notice_ref *q, const struct plac
                     int64_t now_ms)
 {
     struct key k = key_of_id(q->owner, q->id);
-    int64_t ready;
-    struct edit d;
     struct row r;
-    int err = row_get(t, notices(), &k, &r);
 
-    if (err)
+    if (row_get(t, notices(), &k, &r))
         return txn_fail(t, ERR_CORRUPT);
     if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || row_int(&r, NOTICE_NEXT_ATTEMPT))
         return 0;
-    ready = row_int(&r, NOTICE_READY) > now_ms ? row_int(&r, NOTICE_READY) : now_ms;
-    err = due_put(t, ready, at, q->owner);
-    if (err)
-        return err;
-    edit_begin(&d, t, notices(), &k);
-    edit_int(&d, NOTICE_NEXT_ATTEMPT, ready);
-    return row_put(&d, NULL);
+    return due_set(t, at, q->owner, ready_ms(&r, now_ms));
 }
 
 static int pass_line(struct txn *t, const struct place *of, int64_t now_ms)
@@ -1318,10 +1287,12 @@ static int pass_line(struct txn *t, const struct place *of, int64_t now_ms)
     struct notice_ref q;
     int err = 0;
 
-    while (!err && line_behind(t, &at, &q)) {
+    while (!err && !line_next(t, &at, &at, q.owner)) {
         struct leads pending;
-        bool known = recipient_handlers(t, &q, &pending);
+        bool known;
 
+        q.id = at.id;
+        known = recipient_handlers(t, &q, &pending);
         if (has_free(&waiting, &pending, known))
             err = come_due(t, &q, &at, now_ms);
         if (!known)

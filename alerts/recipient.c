@@ -48,8 +48,8 @@ static int each(struct txn *t, const struct notice_ref *n,
 }
 
 struct list {
-    struct leads *ret;
-    bool any;
+    struct leads *pending;
+    bool any, answered;
 };
 
 static int list_one(void *arg, struct txn *t, const struct row *r)
@@ -63,18 +63,26 @@ static int list_one(void *arg, struct txn *t, const struct row *r)
     if (!recipient_is_handler(recipient, &h))
         return 0;
     x->any = true;
-    if (row_int(r, NOTICE_RECIPIENT_STATE) == NOTICE_PENDING && x->ret->n < LEADS_MAX)
-        x->ret->ends[x->ret->n++] = h;
+    if (row_int(r, NOTICE_RECIPIENT_STATE) != NOTICE_PENDING)
+        x->answered = true;
+    else if (x->pending->n < LEADS_MAX)
+        x->pending->ends[x->pending->n++] = h;
     return 0;
+}
+
+/* The rows that are handlers; PENDING: those still to be reached. */
+static struct list list(struct txn *t, const struct notice_ref *n, struct leads *pending)
+{
+    struct list x = {.pending = pending};
+
+    pending->n = 0;
+    each(t, n, list_one, &x);
+    return x;
 }
 
 bool recipient_handlers(struct txn *t, const struct notice_ref *n, struct leads *ret)
 {
-    struct list x = {ret, false};
-
-    ret->n = 0;
-    each(t, n, list_one, &x);
-    return x.any;
+    return list(t, n, ret).any;
 }
 
 /* Addresses that are still to be reached go; *ARG: the highest number. */
@@ -113,62 +121,37 @@ int recipients_become(struct txn *t, const struct notice_ref *n, const struct le
     return err;
 }
 
-struct parts {
-    bool pending, answered;
-};
-
-static int part_one(void *arg, struct txn *t, const struct row *r)
-{
-    struct parts *x = arg;
-    char recipient[RECIPIENT_MAX + 1];
-    struct leads_end h;
-
-    (void)t;
-    row_str(r, NOTICE_RECIPIENT_ADDRESS, recipient, sizeof recipient);
-    if (!recipient_is_handler(recipient, &h))
-        return 0;
-    if (row_int(r, NOTICE_RECIPIENT_STATE) == NOTICE_PENDING)
-        x->pending = true;
-    else
-        x->answered = true;
-    return 0;
-}
-
 bool recipients_partly(struct txn *t, const struct notice_ref *n)
 {
-    struct parts x = {.pending = false};
+    struct leads pending;
 
-    each(t, n, part_one, &x);
-    return x.pending && x.answered;
-}
-
-struct answer {
-    const char *recipient, *reply;
-    enum sa_notice_state state;
-};
-
-static int answer_one(void *arg, struct txn *t, const struct row *r)
-{
-    const struct answer *a = arg;
-    struct key k = key_copy(r->key);
-    char recipient[RECIPIENT_MAX + 1];
-    struct edit d;
-
-    row_str(r, NOTICE_RECIPIENT_ADDRESS, recipient, sizeof recipient);
-    if (strcmp(recipient, a->recipient))
-        return 0;
-    edit_begin(&d, t, TABLE, &k);
-    edit_int(&d, NOTICE_RECIPIENT_STATE, a->state);
-    edit_str(&d, NOTICE_RECIPIENT_REPLY, a->reply);
-    return row_put(&d, NULL);
+    return list(t, n, &pending).answered && pending.n > 0;
 }
 
 int recipient_answer(struct txn *t, const struct notice_ref *n, const char *recipient,
                      enum sa_notice_state state, const char *reply)
 {
-    struct answer a = {recipient, reply, state};
+    struct key notice = key_of_id(n->owner, n->id);
+    struct cursor c;
+    struct row r;
+    int err = 0;
 
-    return each(t, n, answer_one, &a);
+    for (cursor_first(&c, t, TABLE, &notice); cursor_row(&c, &r); cursor_next(&c)) {
+        struct key k = key_copy(r.key);
+        char found[RECIPIENT_MAX + 1];
+        struct edit d;
+
+        row_str(&r, NOTICE_RECIPIENT_ADDRESS, found, sizeof found);
+        if (strcmp(found, recipient))
+            continue;
+        edit_begin(&d, t, TABLE, &k);
+        edit_int(&d, NOTICE_RECIPIENT_STATE, state);
+        edit_str(&d, NOTICE_RECIPIENT_REPLY, reply);
+        err = row_put(&d, NULL);
+        break;
+    }
+    cursor_close(&c);
+    return err ? err : txn_error(t);
 }
 
 bool recipient_waits(struct txn *t, const struct notice_ref *n, const char *owner,

@@ -20,7 +20,8 @@ bool recipient_handlers(struct txn *t, const struct notice_ref *n, struct leads 
 /* Those in X take the place of the addresses that are still to be reached. Nothing, if N has
  * handlers already. */
 int recipients_become(struct txn *t, const struct notice_ref *n, const struct leads *x);
-/* What RECIPIENT answered; 0 too if there is no such one. */
+/* What RECIPIENT, a handler or an address, answered; 0 too if there is no such one. Of rows that
+ * say the same it is the first. */
 int recipient_answer(struct txn *t, const struct notice_ref *n, const char *recipient,
                      enum sa_notice_state state, const char *reply);
 /* Is HANDLER of OWNER still to be reached? */
