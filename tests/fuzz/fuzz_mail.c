@@ -7,23 +7,6 @@
 #include "dispatch/mailmsg.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Octets up to the next 0, terminated. */
-static const char *next_text(const uint8_t **p, size_t *left, char *dst, size_t cap)
-{
-    size_t n = 0;
-
-    while (*left && n + 1 < cap) {
-        uint8_t c = *(*p)++;
-
-        --*left;
-        if (c == 0)
-            break;
-        dst[n++] = (char)c;
-    }
-    dst[n] = '\0';
-    return dst;
-}
-
 static void check_lines(const uint8_t *p, size_t n)
 {
     size_t length = 0;

@@ -33,22 +33,6 @@ static void value_of(const void *arg, int event, enum template_name name,
         memcpy(ret, v->texts[i % v->n], sizeof v->texts[0]);
 }
 
-static const char *next_text(const uint8_t **p, size_t *left, char *dst, size_t cap)
-{
-    size_t n = 0;
-
-    while (*left && n + 1 < cap) {
-        uint8_t c = *(*p)++;
-
-        --*left;
-        if (c == 0)
-            break;
-        dst[n++] = (char)c;
-    }
-    dst[n] = '\0';
-    return dst;
-}
-
 static void write(const struct template *t, const struct values *v, struct buf *b)
 {
     const struct template_source s = {value_of, v, 2}; /* so many always have room */

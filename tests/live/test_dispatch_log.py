@@ -9,18 +9,11 @@ import stat
 
 import pytest
 
-from lib.dispatchhost import ACKNOWLEDGED, DELIVERED, HANDED_OFF, RETRY, Host
+from lib.dispatchhost import ACKNOWLEDGED, DELIVERED, HANDED_OFF, RETRY
 from lib.wait import wait_for
 
 EVENT = {"message": "too hot", "definition": "hot", "instance": "cpu0", "value": "93"}
 SUBJECT = "[CRITICAL] alice/hot cpu0: too hot"
-
-
-@pytest.fixture
-def host(live_program):
-    h = Host(live_program("dispatchhost"))
-    yield h
-    assert h.stop() == 0, h.output()
 
 
 @pytest.fixture

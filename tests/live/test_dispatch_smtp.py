@@ -15,37 +15,12 @@ import pytest
 from lib.dispatchhost import (ACKNOWLEDGED, DELIVERED, FAILED, NONE, RETRY, STATE_DELIVERED,
                               STATE_FAILED, STATE_PENDING, Host)
 from lib.net import free_port
-from lib.smtpd import DROP, HANG, FaultySmtpd, Pki, Smtpd
+from lib.smtpd import DROP, HANG, FaultySmtpd, Smtpd
 from lib.wait import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
 PASSWORD = "pa\u00e4ss w0rd"
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory):
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture
-def host(live_program):
-    h = Host(live_program("dispatchhost"))
-    yield h
-    assert h.stop() == 0, h.output()
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(cls, *args, **kwargs):
-        servers.append(cls(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for s in servers:
-        s.stop()
 
 
 @pytest.fixture

@@ -8,20 +8,13 @@ import time
 import pytest
 
 from lib.dispatchhost import (ACKNOWLEDGED, DELIVERED, FAILED, HANDED_OFF, NONE, RETRY,
-                              STATE_DELIVERED, STATE_FAILED, STATE_PENDING, Host)
+                              STATE_DELIVERED, STATE_FAILED, STATE_PENDING)
 from lib.net import free_udp_port
 from lib.snmp import Snmptrapd
 from lib.wait import wait_for
 
 ROOT = (1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 1)
 INTEGER, ENUM, UNSIGNED, MILLIS, DATE, TEXT, NAME, BITS = 0, 1, 5, 8, 10, 11, 12, 14
-
-
-@pytest.fixture
-def host(live_program):
-    h = Host(live_program("dispatchhost"))
-    yield h
-    assert h.stop() == 0, h.output()
 
 
 @pytest.fixture

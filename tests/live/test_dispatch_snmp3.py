@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from lib.dispatchhost import (ACKNOWLEDGED, DELIVERED, FAILED, HANDED_OFF, NONE, RETRY, Host)
+from lib.dispatchhost import ACKNOWLEDGED, DELIVERED, FAILED, HANDED_OFF, NONE, RETRY
 from lib.roguereceiver import NOT_IN_TIME, REPORTS, RogueReceiver, UNKNOWN_ENGINE, User
 from lib.snmp import Snmptrapd
 
@@ -53,13 +53,6 @@ def properties(auth="SHA-256", priv="AES", **more):
 
 def handler(h, port, **more):
     h.handler("snmp", host="127.0.0.1", port=str(port), **properties(**more))
-
-
-@pytest.fixture
-def host(live_program):
-    h = Host(live_program("dispatchhost"))
-    yield h
-    assert h.stop() == 0, h.output()
 
 
 FORMAT = ("-On", "-Ox", "-F", "got [%P], %v END\\n")

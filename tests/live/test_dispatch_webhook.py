@@ -2,6 +2,7 @@
 way."""
 
 import base64
+import functools
 import os
 import shutil
 import socket
@@ -21,29 +22,9 @@ TOKEN = "Bearer t0ken-of-alice"
 PASSWORD = "pa\u00e4ss:w0rd"
 
 
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory):
-    return Pki(tmp_path_factory.mktemp("pki"))
-
-
 @pytest.fixture
-def host(live_program):
-    h = Host(live_program("dispatchhost"))
-    yield h
-    assert h.stop() == 0, h.output()
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(*args, **kwargs):
-        servers.append(Hook(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for s in servers:
-        s.stop()
+def serve(serve):
+    return functools.partial(serve, Hook)
 
 
 @pytest.fixture

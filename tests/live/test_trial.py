@@ -36,19 +36,6 @@ def attempt(site, *options):
 
 
 @pytest.fixture
-def serve():
-    servers = []
-
-    def start(cls, *args, **kwargs):
-        servers.append(cls(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for s in servers:
-        s.stop()
-
-
-@pytest.fixture
 def secret(tmp_path):
     path = tmp_path / "secret"
     path.write_text(PASSWORD + "\n")

@@ -1,6 +1,8 @@
 """Webhooks of the whole daemon, confined as in use: from polled value to request, retried, in order,
 and with secrets that stay where they belong."""
 
+import functools
+
 import pytest
 
 from lib.mainjob import TRAPS, apps_run, definition, notices, sites, traps, wait_notice, wait_trap
@@ -14,16 +16,8 @@ TARGET = '<target name="desk" handler="hook" global="true"/>'
 
 
 @pytest.fixture
-def serve():
-    servers = []
-
-    def start(*args, **kwargs):
-        servers.append(Hook(*args, **kwargs))
-        return servers[-1]
-
-    yield start
-    for s in servers:
-        s.stop()
+def serve(serve):
+    return functools.partial(serve, Hook)
 
 
 def webhook(server, more="", within="", host=None):

@@ -192,6 +192,21 @@ struct route_target target_of(struct txn *t, const char *owner, const char *name
     return to;
 }
 
+struct notice_text test_notice_of(uint32_t alert)
+{
+    return (struct notice_text){.kind = KIND_TEST,
+                                .notification = SA_TEST,
+                                .owner = "alice",
+                                .definition = "",
+                                .service = "",
+                                .instance = "",
+                                .value = "",
+                                .message = "This is a test.",
+                                .alert = alert,
+                                .level = LEVEL_OK,
+                                .previous_level = LEVEL_OK};
+}
+
 uint64_t dump(struct txn *t, const char *const *dbs, size_t ndbs)
 {
     uint64_t hash = 1;

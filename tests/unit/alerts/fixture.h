@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "alerts/index.h"
+#include "alerts/notice.h"
 #include "store/store.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -70,6 +71,8 @@ const char *text_of(struct txn *t, unsigned table, struct key k, unsigned column
 bool is_there(struct txn *t, unsigned table, struct key k);
 uint32_t incarnation_of(struct txn *t, const char *owner, const char *target);
 struct route_target target_of(struct txn *t, const char *owner, const char *name);
+/* Alice's test notice, as of ALERT (0: of none), whose line it joins. */
+struct notice_text test_notice_of(uint32_t alert);
 
 /* A hash of all durable rows of TABLE (0: of all tables) and of the named databases. */
 uint64_t dump(struct txn *t, const char *const *dbs, size_t ndbs);

@@ -432,16 +432,7 @@ static void test_the_end_is_told_all_the_same(void **state)
 static void make_test(struct life *l, struct txn *t)
 {
     struct route_target to = target_of(t, "alice", "target0");
-    struct notice_text n = {.kind = KIND_TEST,
-                            .notification = SA_TEST,
-                            .owner = "alice",
-                            .definition = "",
-                            .service = "",
-                            .instance = "",
-                            .value = "",
-                            .message = "This is a test.",
-                            .level = LEVEL_OK,
-                            .previous_level = LEVEL_OK};
+    struct notice_text n = test_notice_of(0);
 
     assert_int_equal(notice_create(t, &to, &n, 0, WALL + l->now), 0);
 }

@@ -58,17 +58,7 @@ static void end_core(struct core *c)
 /* Notices of one alert are sent one after the other. */
 static void put_notice(struct world *w, uint32_t alert)
 {
-    struct notice_text n = {.kind = KIND_TEST,
-                            .notification = SA_TEST,
-                            .owner = "alice",
-                            .definition = "",
-                            .service = "",
-                            .instance = "",
-                            .value = "",
-                            .message = "This is a test.",
-                            .alert = alert,
-                            .level = LEVEL_OK,
-                            .previous_level = LEVEL_OK};
+    struct notice_text n = test_notice_of(alert);
     struct txn *t = begin(w);
     struct route_target to = target_of(t, "alice", "ops");
 

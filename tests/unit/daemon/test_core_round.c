@@ -958,16 +958,7 @@ static void a_template_says_it_in_other_words(void **state)
 static void a_test_goes_at_once_and_alone(void **state)
 {
     struct play *p = *state;
-    struct notice_text n = {.kind = KIND_TEST,
-                            .notification = SA_TEST,
-                            .owner = "alice",
-                            .definition = "",
-                            .service = "",
-                            .instance = "",
-                            .value = "",
-                            .message = "This is a test.",
-                            .level = LEVEL_OK,
-                            .previous_level = LEVEL_OK};
+    struct notice_text n = test_notice_of(0);
     struct route_target to;
     struct txn *t;
 
