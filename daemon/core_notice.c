@@ -139,10 +139,11 @@ static unsigned way_of_notice(void *arg, struct txn *t, const struct row *notice
     return way == WAY_NONE ? WAY_DISPATCHER : way; /* it will say why not */
 }
 
-/* One message more, behind *TAIL: several jobs, if it is handed on. REFS: room for the largest. */
+/* One message more, behind *TAIL: several jobs, if it is handed on. */
 static int claim_one(struct core *c, struct txn *t, int64_t now_ms, struct notice_ways *w,
-                     struct notice_ref *refs, size_t in_flight[WAY_END], struct core_job **tail)
+                     size_t in_flight[WAY_END], struct core_job **tail)
 {
+    static struct notice_ref refs[NOTICE_QUEUE_MAX]; /* large, and there is one core in a process */
     char uuid[UUID_TEXT_LEN + 1];
     size_t n;
     int err = notice_claim(t, now_ms, w, refs, &n, uuid);
@@ -167,19 +168,17 @@ int core_claim(struct core *c, struct txn *t, int64_t now_ms, struct core_job **
                             .digest_ms_of = core_digest_ms,
                             .aggregates = core_aggregates,
                             .arg = c};
-    struct notice_ref *refs = malloc(NOTICE_QUEUE_MAX * sizeof *refs);
     struct core_job **tail = ret_new;
     size_t in_flight[WAY_END];
-    int err = !refs ? ERR_NOMEM : c->unsort_wanted ? notice_unsort(t) : 0;
+    int err = c->unsort_wanted ? notice_unsort(t) : 0;
 
     *ret_new = NULL;
     memcpy(in_flight, c->in_flight, sizeof in_flight);
     while (!err && (w.room = c->claim_room = room(c, in_flight))) {
-        err = claim_one(c, t, now_ms, &w, refs, in_flight, tail);
+        err = claim_one(c, t, now_ms, &w, in_flight, tail);
         while (*tail)
             tail = &(*tail)->next;
     }
-    free(refs);
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
