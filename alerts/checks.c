@@ -566,13 +566,6 @@ static int check_leads(const struct checks *k, const struct set_check_context *c
     return ERR_INCONSISTENT_VALUE;
 }
 
-static bool as_the_file_says(const struct row *property)
-{
-    struct slice now = row_text(property, HANDLER_PROPERTY_VALUE), file;
-
-    return row_file_text(property, HANDLER_PROPERTY_VALUE, &file) && slice_equal(now, file);
-}
-
 static int check_handler_property(void *arg, const struct set_check_context *c,
                                   unsigned *ret_column, struct err *e)
 {
@@ -594,7 +587,7 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
         p = property_find(kind->properties, kind->nproperties, n[2]);
     if (!p)
         return err_set(e, ERR_INCONSISTENT_NAME, "handler '%s' has no property '%s'", n[1], n[2]);
-    if (!as_the_file_says(c->after)) {
+    if (!row_as_in_file(c->after, HANDLER_PROPERTY_VALUE)) {
         if (!property_overridable(p))
             return err_set(e, ERR_NOT_WRITABLE, "property '%s' comes from the configuration file",
                            n[2]);
@@ -604,13 +597,6 @@ static int check_handler_property(void *arg, const struct set_check_context *c,
     }
     err = check_together(c, kind, n[0], n[1], e);
     return err ? err : check_leads(k, c, kind, p, n[0], n[1], e);
-}
-
-static bool follows_live(const struct row *option)
-{
-    struct slice now = row_text(option, TEST_OPTION_VALUE), live;
-
-    return row_file_text(option, TEST_OPTION_VALUE, &live) && slice_equal(now, live);
 }
 
 static int check_test_option(void *arg, const struct set_check_context *c, unsigned *ret_column,
@@ -634,7 +620,7 @@ static int check_test_option(void *arg, const struct set_check_context *c, unsig
         return err_set(e, ERR_INCONSISTENT_NAME, "a test of handler '%s' has no option '%s'", n[1],
                        n[2]);
     row_str(c->after, TEST_OPTION_VALUE, value, sizeof value);
-    if (!follows_live(c->after) && trial_check(p, value, e))
+    if (!row_as_in_file(c->after, TEST_OPTION_VALUE) && trial_check(p, value, e))
         return (void)err_prefix(e, "option '%s'", n[2]), ERR_WRONG_VALUE;
     return 0;
 }

@@ -207,11 +207,9 @@ static int read_options(struct txn *t, const struct config_handler *h, struct va
          cursor_row(&cur, &r) && err != ERR_NOMEM; cursor_next(&cur)) {
         char n[3][33], text[SA_CELL_MAX + 1];
         const struct property *p;
-        struct slice live;
 
         if (!key_read_names(&r.key, n, 3) || !(p = trial_option(h->kind, n[2])) ||
-            (row_file_text(&r, TEST_OPTION_VALUE, &live) &&
-             slice_equal(row_text(&r, TEST_OPTION_VALUE), live)))
+            row_as_in_file(&r, TEST_OPTION_VALUE))
             continue;
         err = values_set(ret, p, row_str(&r, TEST_OPTION_VALUE, text, sizeof text), NULL);
     }

@@ -107,6 +107,13 @@ bool row_file_text(const struct row *r, unsigned column, struct slice *ret)
            cells_find(file, column, ret);
 }
 
+bool row_as_in_file(const struct row *r, unsigned column)
+{
+    struct slice file;
+
+    return row_file_text(r, column, &file) && slice_equal(row_text(r, column), file);
+}
+
 bool row_active(const struct row *r)
 {
     return !r->table->row_status || row_int(r, r->table->row_status) == ROW_ACTIVE;

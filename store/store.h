@@ -154,6 +154,8 @@ char *row_str(const struct row *r, unsigned column, char *dst, size_t cap);
 /* What the configuration file says of the cell, in a row of a table with a `file` column; false
  * when it says nothing. Borrowed like other cells. */
 bool row_file_text(const struct row *r, unsigned column, struct slice *ret);
+/* Does it say so, and does the cell, a text, say the same? */
+bool row_as_in_file(const struct row *r, unsigned column);
 /* Is the row in force: no RowStatus column, or RowStatus active? */
 bool row_active(const struct row *r);
 
