@@ -57,6 +57,7 @@ def test_a_property_is_in_force_at_once_and_stays(make_site):
     apps_run(site, 7)
     assert "A manager" in site.mail.wait(1)[0].message["From"]
     assert m.get(prop("Overridden", "mail", "fromName")) == "true"
+    wait_notice(site, State="delivered")  # or it would be sent again
     kill_and_start(site)
     apps_run(site, 3)
     assert "A manager" in site.mail.wait(2)[1].message["From"]

@@ -39,6 +39,7 @@ def test_mails_by_template_in_one_thread(make_site):
     assert body(raised, "html") == '<p class="CRITICAL">&lt;7 apps&gt;</p>\n<i>nothing</i>'
     assert body(raised, "plain") == subprocess.run(["hostname"], capture_output=True,
                                                    text=True).stdout.strip()
+    wait_notice(site, State="delivered")  # or it would be sent again
     kill_and_start(site)
     apps_run(site, 2)
     cleared = site.mail.wait(2)[1]
@@ -91,6 +92,7 @@ def test_a_long_template_is_whole_in_force_and_cut_to_be_seen(make_site):
     wait_cell(site, prop("Overridden", "mail", "html"), "true")
     apps_run(site, 2)
     assert body(site.mail.wait(2)[1], "html") == "short"
+    wait_notice(site, Kind="clear", State="delivered")  # or it would be sent again
     kill_and_start(site)
     site.manager.set((prop("Revert", "mail", "html"), "i", "run"))
     wait_cell(site, prop("Value", "mail", "html"), shown)
