@@ -5,10 +5,16 @@
 
 #include "config/kind.h"
 
+/* More of them, of a build that has its own (tests/kind/). */
+#ifndef DISPATCH_MORE_KINDS
+#define DISPATCH_MORE_KINDS(X)
+#endif
+
 #define DISPATCH_KINDS(X)                                                                          \
     X(smtp)                                                                                        \
     X(snmp)                                                                                        \
-    X(webhook)
+    X(webhook)                                                                                     \
+    DISPATCH_MORE_KINDS(X)
 
 /* Those that the agent delivers (agent/notify.h). */
 #define AGENT_KINDS(X) X(agentx)
