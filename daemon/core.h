@@ -74,7 +74,7 @@ struct core_handler {
     bool enabled;
     bool follow;                /* as of a source */
     uint32_t now, shown;        /* notices in flight; as saHandlerQueue shows them */
-    uint32_t delivered, failed; /* by the outcomes that are being applied ... */
+    uint32_t delivered, failed, in_doubt; /* by the outcomes that are being applied ... */
     const struct outcome *last; /* ... of which this is the last; NULL: none */
 };
 

@@ -797,6 +797,8 @@ void core_outcome_count(struct core *c, uint32_t handler, const struct outcome *
         h->delivered += (uint32_t)n;
     else if (o->result == OUTCOME_FAILED)
         h->failed += (uint32_t)n;
+    if (o->in_doubt)
+        h->in_doubt += (uint32_t)n;
 }
 
 static void uncount_outcomes(struct core *c)
@@ -806,7 +808,7 @@ static void uncount_outcomes(struct core *c)
 
         if (!h)
             continue;
-        h->delivered = h->failed = 0;
+        h->delivered = h->failed = h->in_doubt = 0;
         h->last = NULL;
     }
 }
@@ -822,6 +824,7 @@ static int write_counts(struct txn *t, const struct core_handler *h)
     edit_str(&d, HANDLER_LAST_MESSAGE, delivered ? "delivered" : h->last->error);
     edit_add(&d, HANDLER_DELIVERED, h->delivered);
     edit_add(&d, HANDLER_FAILED, h->failed);
+    edit_add(&d, HANDLER_IN_DOUBT, h->in_doubt);
     return row_put(&d, NULL);
 }
 

@@ -113,6 +113,7 @@ struct outcome {
     uint64_t job;
     uint8_t result;
     uint8_t confirmation; /* enum sa_confirmation */
+    bool in_doubt;        /* the receiver may have it without having said so: it may come twice */
     char error[256];      /* in words with host and port; "" when delivered */
     struct outcome_recipient *recipients;
     size_t nrecipients;

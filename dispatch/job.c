@@ -365,6 +365,7 @@ void outcome_write(const struct outcome *o, struct buf *b)
     buf_u64(b, o->job);
     buf_u8(b, o->result);
     buf_u8(b, o->confirmation);
+    buf_u8(b, o->in_doubt);
     buf_str(b, o->error);
     buf_u32(b, (uint32_t)o->nrecipients);
     for (size_t i = 0; i < o->nrecipients; i++) {
@@ -391,6 +392,7 @@ int outcome_read(struct outcome *ret, struct rd *r, struct err *e)
     o.job = rd_u64(r);
     o.result = read_enum(r, OUTCOME_DELIVERED, OUTCOME_FAILED);
     o.confirmation = read_enum(r, CONFIRM_NONE, CONFIRM_ACKNOWLEDGED);
+    o.in_doubt = read_enum(r, 0, 1);
     read_text(r, o.error, sizeof o.error);
     n = read_count(r, JOB_RECIPIENTS_MAX, 9);
     if (n > 0) {

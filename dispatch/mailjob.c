@@ -346,6 +346,7 @@ void mailjob_answer(const struct mailjob *m, struct service *s, const struct err
         .job = m->job,
         .result = (uint8_t)result_of(m),
         .confirmation = any_delivered(m) ? CONFIRM_ACKNOWLEDGED : CONFIRM_NONE,
+        .in_doubt = m->mail.unknown,
         .recipients = m->recipients,
         .nrecipients = m->nrecipients,
     };

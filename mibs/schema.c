@@ -424,6 +424,8 @@ static const struct sa_column handler_columns[] = {
      .help = "What was found, or is wrong, in words with host and port."},
     {DATE(HANDLER_CHECK_TIME, "saHandlerCheckTime", SA_DURABLE),
      .help = "When the last validation or test ended."},
+    {COUNTER(HANDLER_IN_DOUBT, "saHandlerInDoubt", SA_DURABLE),
+     .help = "Notices that the receiver may have taken without saying so: they may arrive twice."},
     {HIDDEN(HANDLER_CHECKED, "saHandlerChecked", SA_DURABLE),
      .help = "What the last validation or test that ended came to."},
     {HIDDEN(HANDLER_VALIDATED, "saHandlerValidated", SA_DURABLE),

@@ -211,6 +211,7 @@ enum { /* saHandlerTable (owner, handler): rows from XML */
     HANDLER_CHECK = 12,       /* computed: none(1), running(2), succeeded(3), failed(4) */
     HANDLER_CHECK_MESSAGE = 13, /* text: what the last one came to, durable, as is the time */
     HANDLER_CHECK_TIME = 14,
+    HANDLER_IN_DOUBT = 15,    /* Counter32, durable */
     HANDLER_CHECKED = 204,    /* hidden: what the last one that ended came to, 0: none did */
     HANDLER_VALIDATED = 205,  /* hidden: of HANDLER_VALIDATE and _TEST, what has been answered; */
     HANDLER_TESTED = 206,     /* another value there: it is running */

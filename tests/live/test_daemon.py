@@ -13,7 +13,7 @@ from lib.mainjob import (STAGES, BUSY, MAILS, TRAPS, alerts, apps_run, configura
                          definition, notices, sites, traps, wait_alert, wait_notice, wait_trap)
 from lib.net import free_udp_port
 from lib.site import SOURCE, Site, build_folder, children
-from lib.smtpd import HANG, FaultySmtpd
+from lib.smtpd import DROP, HANG, FaultySmtpd
 from lib.snmp import SetRefused
 from lib.wait import elapse, wait_for
 
@@ -489,6 +489,21 @@ def test_hostile_condition_is_its_own_problem(make_site, hostile):
 
 
 # ---- delivery ----
+
+def test_mails_in_doubt_are_counted(make_site):
+    server = FaultySmtpd(end=DROP)
+    site = make_site(definition("busy") + MAILS, mail_server=server)
+    apps_run(site, 7)
+    notice = wait_for(lambda: [n for n in notices(site) if n["LastError"]], "the first attempt")[0]
+    assert notice["LastError"].endswith("; it may have arrived, and is sent again")
+    in_doubt = 'saHandlerInDoubt."admin"."mail"'
+    wait_for(lambda: site.manager.get(in_doubt) == "1", "it to be counted")
+    server.faults = {}
+    wait_notice(site, State="delivered")
+    first, second = server.messages
+    assert first == second
+    assert site.manager.get(in_doubt) == "1"
+
 
 def test_dead_mail_server_is_tried_again_and_delays_no_trap(make_site):
     server = FaultySmtpd(greeting=HANG)

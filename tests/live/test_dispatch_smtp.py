@@ -761,10 +761,11 @@ def test_lost_after_the_final_dot(host, serve, fault):
     host.handler("smtp", **plain(server.port, timeout="500ms"))
     o = host.deliver({"message": "x"}, recipients=["bob@example.net"])
     assert (o["result"], o["confirmation"]) == (RETRY, NONE)
-    assert o["error"].endswith("; it may have arrived, and is sent again")
+    assert o["error"].endswith("; it may have arrived, and is sent again") and o["inDoubt"]
     assert states(o) == {"bob@example.net": STATE_PENDING}
     server.faults = {}
-    assert host.deliver({"message": "x"}, recipients=["bob@example.net"])["result"] == DELIVERED
+    o = host.deliver({"message": "x"}, recipients=["bob@example.net"])
+    assert o["result"] == DELIVERED and not o["inDoubt"]
     first, second = server.messages
     assert first == second and b"\r\nMessage-ID: <11111111-2222-4333-8444-555555555555@" in first
     wait_for(lambda: "may arrive twice under its Message-ID: 1 since" in host.output(),
@@ -777,8 +778,10 @@ def test_doubt_is_of_one_mail(host, serve):
     server = serve(FaultySmtpd, end=DROP)
     host.handler("smtp", **plain(server.port))
     ids = [host.send({"message": str(i)}, recipients=["bob@example.net"]) for i in range(3)]
-    errors = [host.outcome(i)["error"] for i in ids]
+    outcomes = [host.outcome(i) for i in ids]
+    errors = [o["error"] for o in outcomes]
     assert len(server.messages) == sum("may have arrived" in e for e in errors) >= 1
+    assert all(o["inDoubt"] == ("may have arrived" in o["error"]) for o in outcomes)
     assert all("hung up" in e for e in errors)
     wait_for(lambda: host.output().count("may arrive twice") == len(server.messages),
              "each to be counted")
@@ -788,7 +791,7 @@ def test_lost_before_the_final_dot_is_no_doubt(host, serve):
     server = serve(FaultySmtpd, DATA=DROP)
     host.handler("smtp", **plain(server.port))
     o = host.deliver(recipients=["bob@example.net"])
-    assert o["result"] == RETRY and "may have arrived" not in o["error"]
+    assert o["result"] == RETRY and "may have arrived" not in o["error"] and not o["inDoubt"]
     assert "may arrive twice" not in host.output()
 
 

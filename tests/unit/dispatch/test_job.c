@@ -339,6 +339,7 @@ static void outcome_round_trip(void **state)
     struct outcome o = {.job = UINT64_MAX,
                         .result = OUTCOME_RETRY,
                         .confirmation = CONFIRM_ACKNOWLEDGED,
+                        .in_doubt = true,
                         .error = "temp: 450",
                         .recipients = list,
                         .nrecipients = 2},
@@ -354,6 +355,7 @@ static void outcome_round_trip(void **state)
     assert_int_equal(outcome_read(&k, &r, &e), 0);
     assert_int_equal(k.job, UINT64_MAX);
     assert_int_equal(k.result, OUTCOME_RETRY);
+    assert_true(k.in_doubt);
     assert_string_equal(k.error, "temp: 450");
     assert_string_equal(k.recipients[1].reply, "450 busy");
     assert_int_equal(k.recipients[0].state, NOTICE_DELIVERED);
