@@ -1190,6 +1190,18 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                      delivered || !error ? "" : error, end != NOTICE_END_CANCELLED, now_ms);
 }
 
+int notice_respond(struct txn *t, const struct notice_ref *n, const char *response)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct edit d;
+
+    if (!row_exists(t, notices(), &k))
+        return txn_error(t);
+    edit_begin(&d, t, notices(), &k);
+    edit_str(&d, NOTICE_RESPONSE, response);
+    return row_put(&d, NULL);
+}
+
 int notice_release(struct txn *t, const struct notice_ref *n, int64_t now_ms)
 {
     struct key k = key_of_id(n->owner, n->id);

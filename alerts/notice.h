@@ -119,6 +119,8 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                    enum sa_confirmation confirmation, const char *error,
                    const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
                    enum sa_notice_state *ret_state);
+/* What the receiver of N said. */
+int notice_respond(struct txn *t, const struct notice_ref *n, const char *response);
 /* Of notices that are handed on to several handlers (alerts/recipient.h) the line is kept for each
  * of these. RET: whom N's handlers have to wait for: those to whom an earlier notice of its line is
  * still to be told. False: to all of them. */

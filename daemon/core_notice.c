@@ -845,6 +845,10 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
     for (size_t i = 0; i < j->nrefs && !err; i++) {
         enum sa_notice_state state = NOTICE_PENDING;
 
+        if (*o->response)
+            err = notice_respond(t, &j->refs[i], o->response);
+        if (err)
+            break;
         err = notice_outcome(t, &j->refs[i], ends[o->result], (enum sa_confirmation)o->confirmation,
                              o->error, recipients, n, now_ms, &state);
         if (!err && state != NOTICE_PENDING)

@@ -338,8 +338,11 @@ static int take_in(struct txn *t, const struct core_job *j, const struct outcome
     if (!j->to.name[0])
         return 0;
     recipient_of_handler(&j->to, recipient);
-    for (size_t i = 0; i < j->nrefs && !err; i++)
+    for (size_t i = 0; i < j->nrefs && !err; i++) {
         err = recipient_answer(t, &j->refs[i], recipient, states[o->result], reply_of(o));
+        if (!err && *o->response)
+            err = notice_respond(t, &j->refs[i], o->response);
+    }
     return err;
 }
 

@@ -115,6 +115,7 @@ struct outcome {
     uint8_t confirmation; /* enum sa_confirmation */
     bool in_doubt;        /* the receiver may have it without having said so: it may come twice */
     char error[256];      /* in words with host and port; "" when delivered */
+    char response[1025];  /* what the receiver or program said, in UTF-8; "": nothing */
     struct outcome_recipient *recipients;
     size_t nrecipients;
 };

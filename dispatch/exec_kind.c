@@ -175,6 +175,7 @@ void exec_outcome(struct outcome *ret, char reply[256], const struct run_result 
     while (len > 0 && (r->output[len - 1] == '\n' || r->output[len - 1] == '\r'))
         len--;
     utf8_clean(output, sizeof output, r->output, len, false);
+    utf8_clean(ret->response, sizeof ret->response, r->output, len, true);
     ret->result = (uint8_t)result_of(r);
     ret->confirmation = ret->result == OUTCOME_DELIVERED ? CONFIRM_ACKNOWLEDGED : CONFIRM_NONE;
     ret->error[0] = '\0';

@@ -367,6 +367,7 @@ void outcome_write(const struct outcome *o, struct buf *b)
     buf_u8(b, o->confirmation);
     buf_u8(b, o->in_doubt);
     buf_str(b, o->error);
+    buf_str(b, o->response);
     buf_u32(b, (uint32_t)o->nrecipients);
     for (size_t i = 0; i < o->nrecipients; i++) {
         buf_str(b, o->recipients[i].address);
@@ -394,6 +395,7 @@ int outcome_read(struct outcome *ret, struct rd *r, struct err *e)
     o.confirmation = read_enum(r, CONFIRM_NONE, CONFIRM_ACKNOWLEDGED);
     o.in_doubt = read_enum(r, 0, 1);
     read_text(r, o.error, sizeof o.error);
+    read_text(r, o.response, sizeof o.response);
     n = read_count(r, JOB_RECIPIENTS_MAX, 9);
     if (n > 0) {
         o.recipients = calloc(n, sizeof *o.recipients);

@@ -121,8 +121,9 @@ static void delivery_free(struct delivery *d)
     free(d);
 }
 
-/* WORDS: why it is not delivered. */
-static void finish(struct delivery *d, enum outcome_result result, const char *words)
+/* WORDS: why it is not delivered. SAID: by the server. */
+static void finish_as(struct delivery *d, enum outcome_result result, const char *words,
+                      struct slice said)
 {
     struct webhook *w = d->server->webhook;
     char place[HTTP_PLACE_TEXT_MAX + 1], line[2 * REPLY_MAX];
@@ -135,9 +136,15 @@ static void finish(struct delivery *d, enum outcome_result result, const char *w
         snprintf(line, sizeof line, "%s: %s", place, words);
         utf8_clean(o.error, sizeof o.error, line, strlen(line), false);
     }
+    utf8_clean(o.response, sizeof o.response, said.data, said.len, true);
     loop_timer_set(d->server->pump, 0);
     delivery_free(d);
     service_done(w->service, &o);
+}
+
+static void finish(struct delivery *d, enum outcome_result result, const char *words)
+{
+    finish_as(d, result, words, (struct slice){NULL, 0});
 }
 
 /* Errors of our own making never go away; those of the network and of files may. */
@@ -320,7 +327,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 
         if (result != OUTCOME_DELIVERED)
             describe(d, a, words, sizeof words);
-        finish(d, result, words);
+        finish_as(d, result, words, a->body);
         return;
     }
     snprintf(words, sizeof words, "%s", a->failure->text);

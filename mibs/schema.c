@@ -1127,6 +1127,8 @@ static const struct sa_column notice_columns[] = {
     {ENUM(NOTICE_SUPPRESSION, "saNoticeSuppression", SA_READ_ONLY, SA_DURABLE, SUPPRESSION_NONE,
           SUPPRESSION_FLAPPING, suppression_names),
      .def = SUPPRESSION_NONE, .help = "Why a suppressed notice was held back."},
+    {TEXT(NOTICE_RESPONSE, "saNoticeResponse", SA_READ_ONLY, SA_DURABLE, 1024),
+     .help = "What the receiver or the program said last, its first 1024 octets."},
     {MILLIS(NOTICE_SINCE, "saNoticeSince", SA_HIDDEN, SA_DURABLE),
      .help = "When the transition was."},
     {NAME_OR_EMPTY(NOTICE_TARGET_OWNER, "saNoticeTargetOwner", SA_HIDDEN, SA_DURABLE),

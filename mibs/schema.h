@@ -447,6 +447,7 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_ACTION = 23,      /* idle(1) cancel(2) resend(3): read-write; the core does it */
     NOTICE_SUPPRESSION = 24, /* none(1) disabled(2) maintenance(3) silence(4) inhibition(5)
                               * acknowledged(6) flapping(7) */
+    NOTICE_RESPONSE = 25,      /* 0..1024 */
     NOTICE_SINCE = 200,        /* hidden: wall ms of the transition */
     NOTICE_TARGET_OWNER = 201, /* hidden: a global target of admin's serves other owners' alerts */
     NOTICE_INCARNATION = 202,  /* hidden */

@@ -125,7 +125,15 @@ open({str(tmp_path / "got")!r}, "w").write(repr((
 def test_signals_are_as_usual(host, make):
     make("yes | head -n 1")  # whoever ignored SIGPIPE would hear of an error
     o = host.deliver(EVENT, recipients=["bob@example.net"])
-    assert (o["result"], o["recipients"][0]["reply"]) == (DELIVERED, "y")
+    assert (o["result"], o["recipients"][0]["reply"], o["response"]) == (DELIVERED, "y", "y")
+
+
+def test_the_output_is_kept(host, make):
+    make("echo one; echo two >&2; exit 1")
+    o = host.deliver(EVENT)
+    assert o["result"] == FAILED and o["response"] == "one\ntwo" and "one two" in o["error"]
+    make("head -c 5000 /dev/zero | tr '\\0' x")
+    assert host.deliver(EVENT)["response"] == "x" * 1024
 
 
 def test_a_program_that_does_not_read(host, make):

@@ -313,6 +313,20 @@ def test_what_the_server_says_is_kept_in_words(host, serve, said, kept):
     assert all(c.isprintable() for c in o["error"]) and len(o["error"].encode()) <= 255
 
 
+@pytest.mark.parametrize("status, said, kept", [
+    (200, b'{"ticket":\r\n 17}', '{"ticket": \n 17}'), (503, b"later", "later"), (200, b"", ""),
+    (200, b"x" * 5000, "x" * 1024), (400, "\u00e9".encode() * 800, "\u00e9" * 512),
+    (200, b"a\x00\xffb", "a ?b")])
+def test_the_response_is_kept(host, serve, status, said, kept):
+    host.handler("webhook", url=serve(answer=reply(status, said)).url())
+    assert host.deliver()["response"] == kept
+
+
+def test_no_response_is_none(host):
+    host.handler("webhook", url=f"http://127.0.0.1:{free_port()}/")
+    assert host.deliver()["response"] == ""
+
+
 # ---- redirects ----
 
 def to(location, status=307):

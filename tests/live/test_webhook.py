@@ -62,9 +62,12 @@ def test_retried_in_order_until_it_is_taken(make_site, serve):
     waiting = wait_notice(site, Target="desk", State="pending",
                           LastError=f"127.0.0.1:{server.port}: HTTP status 503: under maintenance")
     assert int(waiting["Attempts"]) >= 1
-    server.answer = reply()
+    response = f'saNoticeResponse."admin".{waiting["id"]}'
+    assert site.manager.get(response) == "under maintenance"
+    server.answer = reply(201, b'{"ticket": 17}')
     wait_for(lambda: len(notices(site, Target="desk", State="delivered")) == 2,
              "both to be delivered", 30)
+    assert site.manager.get(response) == '{"ticket": 17}'
     kinds = [r.json["notices"][0]["kind"] for r in server.seen]
     assert kinds[-2:] == ["raise", "clear"] and set(kinds[:-1]) == {"raise"}
     assert len({r.header("Idempotency-Key") for r in server.seen[:-1]}) == 1

@@ -341,6 +341,7 @@ static void outcome_round_trip(void **state)
                         .confirmation = CONFIRM_ACKNOWLEDGED,
                         .in_doubt = true,
                         .error = "temp: 450",
+                        .response = "ticket\n17",
                         .recipients = list,
                         .nrecipients = 2},
                    k;
@@ -356,6 +357,7 @@ static void outcome_round_trip(void **state)
     assert_int_equal(k.job, UINT64_MAX);
     assert_int_equal(k.result, OUTCOME_RETRY);
     assert_true(k.in_doubt);
+    assert_string_equal(k.response, "ticket\n17");
     assert_string_equal(k.error, "temp: 450");
     assert_string_equal(k.recipients[1].reply, "450 busy");
     assert_int_equal(k.recipients[0].state, NOTICE_DELIVERED);
