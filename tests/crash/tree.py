@@ -47,15 +47,10 @@ class Tree:
     def children(self):
         """{pid: stage}"""
         found = {}
-        try:
-            tasks = list(pathlib.Path(f"/proc/{self.parent}/task").iterdir())
-            for task in tasks:
-                for pid in map(int, (task / "children").read_text().split()):
-                    stat, stage = stat_of(pid), stage_of(pid)
-                    if stat and stage and stat[0] != "Z":
-                        found[pid] = stage
-        except OSError:
-            pass
+        for pid in process.children_of(self.parent):
+            stat, stage = stat_of(pid), stage_of(pid)
+            if stat and stage and stat[0] != "Z":
+                found[pid] = stage
         return found
 
     def look(self):

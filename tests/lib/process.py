@@ -31,6 +31,20 @@ def find_program(name):
     return found
 
 
+def children_of(pid):
+    """The process ids of its children, dead ones that nobody has waited for included; none when it
+    is gone itself. A thread that ends while we read hands its children to another of the threads,
+    which may have been read already: then all are read again."""
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    while tasks.exists():
+        try:
+            return sorted({int(child) for task in tasks.iterdir()
+                           for child in (task / "children").read_text().split()})
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return []
+
+
 def stat_of(pid):
     """(name, the fields of proc_pid_stat(5) from the state on) of a process, or None."""
     try:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .process import Process, find_program, started, stat_of
+from .process import Process, children_of, find_program, started, stat_of
 from .smtpd import Smtpd
 from .snmp import SetRefused, Snmpd, Snmptrapd
 from .wait import wait_for
@@ -46,11 +46,10 @@ def adopt_orphans():
 def children():
     """{pid: name} of this process's children, those that wait to be reaped aside."""
     found = {}
-    for task in pathlib.Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            stat = stat_of(pid)
-            if stat and stat[1][0] != "Z":
-                found[int(pid)] = stat[0]
+    for pid in children_of("self"):
+        stat = stat_of(pid)
+        if stat and stat[1][0] != "Z":
+            found[pid] = stat[0]
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from lib.dispatchhost import (ACKNOWLEDGED, DELIVERED, FAILED, NONE, RETRY, STATE_DELIVERED,
                               STATE_FAILED, STATE_PENDING, Host)
-from lib.process import stat_of
+from lib.process import children_of, stat_of
 from lib.site import none_left
 from lib.wait import PATIENCE, wait_for
 
@@ -371,10 +371,6 @@ for pid in map(int, open({str(others)!r}).read().split()):
     assert o["recipients"][0]["reply"] == "no no no"
     os.kill(program, signal.SIGKILL)
     assert host.outcome(hanging)["error"] == "ended by signal 9 (Killed)"
-
-
-def children_of(pid):
-    return list(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def landlock_has_signals():

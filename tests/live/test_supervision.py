@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from lib.process import children_of
 from lib.site import Site, build_folder, children
 from lib.wait import elapse, wait_for
 
@@ -196,10 +197,9 @@ SLOW = "exec cat <&3"  # it never answers, and ends with its user
 def checker_of(site):
     """Wait for the process that checks the configuration."""
     def find():
-        parent = site.daemon.process.pid
-        for pid in open(f"/proc/{parent}/task/{parent}/children").read().split():
+        for pid in children_of(site.daemon.process.pid):
             if "--stage=checker" in open(f"/proc/{pid}/cmdline").read():
-                return int(pid)
+                return pid
         return None
     return wait_for(find, "a checker")
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lib.module import has_sanitizers, module_lines  # noqa: E402
 from lib.plugin import (pytest_runtest_makereport, pytest_runtest_setup,  # noqa: E402,F401
                         pytest_sessionfinish)
-from lib.process import Process, stat_of  # noqa: E402
+from lib.process import Process, children_of, stat_of  # noqa: E402
 from lib.snmp import Snmpd, Tools  # noqa: E402
 from lib.wait import wait_for  # noqa: E402
 
@@ -32,10 +32,10 @@ def program(name):
 def children(pid):
     """{pid: (name, state)}"""
     found = {}
-    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in children_of(pid):
         stat = stat_of(child)
         if stat:
-            found[int(child)] = (stat[0], stat[1][0])
+            found[child] = (stat[0], stat[1][0])
     return found
 
 
