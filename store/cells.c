@@ -74,10 +74,20 @@ bool cells_find(struct slice value, unsigned number, struct slice *ret)
 
 bool cells_number(struct slice bytes, int64_t *ret)
 {
-    if (bytes.len != 8)
+    if (bytes.len - 1 > 7) /* also 0 */
         return false;
-    *ret = (int64_t)get_u64(bytes.data);
+    uint64_t v = bytes.data[0] & 0x80 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < bytes.len; i++)
+        v = v << 8 | bytes.data[i];
+    *ret = (int64_t)v;
     return true;
+}
+
+/* How many octets V needs in two's complement. */
+static size_t octets_of(int64_t v)
+{
+    uint64_t magnitude = (uint64_t)(v < 0 ? ~v : v);
+    return magnitude ? (size_t)(64 - __builtin_clzll(magnitude)) / 8 + 1 : 1;
 }
 
 /* Room for N octets behind the head; NULL when there is none (the buffer's error says why). */
@@ -101,9 +111,10 @@ void staged_put(struct buf *staged, unsigned number, const void *p, size_t n)
 
 void staged_number(struct buf *staged, unsigned number, int64_t v)
 {
-    uint8_t *to = staged_room(staged, number, false, 8);
-    if (to)
-        put_u64(to, (uint64_t)v);
+    size_t n = octets_of(v);
+    uint8_t *to = staged_room(staged, number, false, n);
+    for (size_t i = 0; to && i < n; i++)
+        to[i] = (uint8_t)((uint64_t)v >> 8 * (n - 1 - i));
 }
 
 void staged_clear(struct buf *staged, unsigned number)

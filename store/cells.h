@@ -25,7 +25,7 @@ int cells_next(struct cells *c, struct stored *ret);
 int cells_check(struct slice value);
 /* False when absent (or behind malformed bytes). */
 bool cells_find(struct slice value, unsigned number, struct slice *ret);
-/* An integer cell's octets; false unless there are eight. */
+/* An integer cell's octets, 1 to 8 in two's complement; false when there are others. */
 bool cells_number(struct slice bytes, int64_t *ret);
 
 /* Staged cells: u8 number, u8 clear?, u16 length, octets; the last of a number counts. */

@@ -17,7 +17,11 @@ extern const char *const store_env_names[ENV_COUNT]; /* their folders */
 /* In `meta`: the version as every program reads it, and again with a sum. */
 #define VERSION_KEY "version"
 #define FORMAT_KEY  "format"
-enum { FORMAT_VERSION = 2, VERSION_SUMS = 2 /* since then values have sums */ };
+enum {
+    FORMAT_VERSION = 3,
+    VERSION_SUMS = 2,  /* since then values have sums */
+    VERSION_SHORT = 3, /* since then numbers take as few octets as hold them */
+};
 
 /* Also in `meta`: boot id and clean mark of `samples`; whether derived databases are to be made. */
 #define SAMPLES_BOOT_KEY  "samples.boot"
@@ -133,6 +137,13 @@ int txn_fail_words(struct txn *t, int code, const char *fmt, ...)
 int txn_growth(struct txn *t);
 struct curs *txn_cursor(struct txn *t, int env, const struct slot *slot);
 int lmdb_code(int rc);
+/* What an environment holds that VERSION made, as it is written now; the version's own records
+ * aside. 0 or LMDB's code. */
+int store_upgrade(struct store *s, MDB_txn *x, int env, uint64_t version);
+/* Appends to RET the row OLD, of whatever version, as it is put now. 0, ERR_CORRUPT (it does not
+ * read) or the buffer's error. */
+int row_upgrade(const struct sa_table *table, uint64_t seed, struct slice key, struct slice old,
+                struct buf *ret);
 /* What is there is not looked at before. */
 int store_open_as_is(struct store **ret, const struct store_options *o, struct err *e);
 int store_wipe_samples(const char *path, struct err *e);

@@ -142,6 +142,7 @@ struct salvage {
     MDB_txn *txn;
     MDB_dbi *dbi; /* by number in s->dbs */
     unsigned pending;
+    struct buf row; /* of an earlier version, as it is written now */
     struct verify_report *r;
     int rc; /* LMDB's, sticky */
 };
@@ -190,6 +191,21 @@ static bool acceptable(const struct scan_db *d, const struct page_pair *pair)
     return !d->table || (key_valid(d->table, &pair->key) && !cells_check(pair->value));
 }
 
+/* What is copied gets the version of this program. One without sums is copied as it is. */
+static struct slice as_written_now(struct salvage *v, const struct scan_db *d,
+                                   const struct page_pair *pair)
+{
+    uint64_t version = v->s->version;
+    if (!d->rows || !d->table || version < VERSION_SUMS || version >= VERSION_SHORT)
+        return pair->value;
+    buf_clear(&v->row);
+    if (row_upgrade(d->table, d->seed, pair->key, pair->value, &v->row)) {
+        v->rc = v->row.err ? ENOMEM : v->rc;
+        return pair->value;
+    }
+    return (struct slice){v->row.data, v->row.len};
+}
+
 static void take_over(void *arg, const struct page_pair *pair)
 {
     struct salvage *v = arg;
@@ -203,10 +219,10 @@ static void take_over(void *arg, const struct page_pair *pair)
         return;
     }
     begin(v);
+    MDB_val k = val_of(pair->key), value = val_of(as_written_now(v, d, pair));
+    MDB_dbi dbi = v->dbi[d - v->s->dbs];
     if (v->rc)
         return;
-    MDB_val k = val_of(pair->key), value = val_of(pair->value);
-    MDB_dbi dbi = v->dbi[d - v->s->dbs];
     int rc = mdb_put(v->txn, dbi, &k, &value, MDB_APPEND);
     if (rc == MDB_KEYEXIST) /* not behind the last one */
         rc = mdb_put(v->txn, dbi, &k, &value, MDB_NOOVERWRITE);
@@ -280,6 +296,7 @@ static int copy_good(struct scan *s, const struct store_options *o, const char *
 {
     struct salvage v = {.s = s, .r = r, .dbi = calloc(s->n, sizeof *v.dbi)};
     struct verify_report ignored = {0};
+    buf_init(&v.row, 2 * ROW_MAX);
     int rc = v.dbi ? make_env(&v.env, o, folder, s->n, e) : err_set(e, ERR_NOMEM, "out of memory");
     bool free_sound = verify_scan(s, false, &ignored);
     if (!rc) {
@@ -294,6 +311,7 @@ static int copy_good(struct scan *s, const struct store_options *o, const char *
     memcpy(r->first, ignored.first, sizeof r->first);
     if (v.env)
         mdb_env_close(v.env);
+    buf_release(&v.row);
     free(v.dbi);
     return rc;
 }

@@ -316,66 +316,6 @@ static void seeds_make(struct store *s)
     }
 }
 
-/* ---- from version 1: values get their sums ------------------------------------------------------
- */
-
-/* What stands before the octets of VALUE. */
-static void upgrade_head(struct buf *b, uint64_t seed, struct slice key, bool row,
-                         struct slice *value)
-{
-    if (row && value->len) {
-        buf_u8(b, ROW_SUMMED);
-        value->data += ROW_HEAD_PLAIN;
-        value->len -= ROW_HEAD_PLAIN;
-    }
-    buf_u32(b, sum_of(seed, key, *value));
-}
-
-/* LMDB moves what it is given when it lies in the page that it writes to: so all is copied. */
-static int upgrade_one(MDB_cursor *c, uint64_t seed, bool row, MDB_val k, MDB_val v, struct buf *b)
-{
-    struct slice value = slice_of(v);
-    buf_clear(b);
-    buf_bytes(b, k.mv_data, k.mv_size);
-    upgrade_head(b, seed, slice_of(k), row, &value);
-    buf_bytes(b, value.data, value.len);
-    k.mv_data = b->data;
-    v = (MDB_val){b->len - k.mv_size, b->data + k.mv_size};
-    return b->err ? ENOMEM : mdb_cursor_put(c, &k, &v, MDB_CURRENT);
-}
-
-static int upgrade_values(MDB_txn *x, MDB_dbi dbi, uint64_t seed, bool row)
-{
-    MDB_cursor *c;
-    MDB_val k, v;
-    struct buf b;
-    int rc = mdb_cursor_open(x, dbi, &c);
-    if (rc)
-        return rc;
-    buf_init(&b, 2 * ROW_MAX);
-    while (!(rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))) {
-        bool version = !row && slice_equal(slice_of(k), LITERAL(VERSION_KEY));
-        if (!version && (rc = upgrade_one(c, seed, row, k, v, &b)))
-            break;
-    }
-    buf_release(&b);
-    mdb_cursor_close(c);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-static int upgrade(struct store *s, MDB_txn *x, int env)
-{
-    int rc = upgrade_values(x, s->meta[env], s->meta_seed, false);
-    for (size_t i = 0; !rc && i < s->nslots; i++)
-        if (s->slots[i]->in[env])
-            rc = upgrade_values(x, s->slots[i]->dbi[env], s->slots[i]->seed, true);
-    if (!rc && env == ENV_STATE)
-        rc = upgrade_values(x, s->changes, s->changes_seed, false);
-    for (int i = 0; !rc && env == ENV_STATE && i < KV_MAX; i++)
-        rc = upgrade_values(x, s->kv[i], s->kv_seed[i], false);
-    return rc ? rc : version_put(s, x, env);
-}
-
 static int open_databases(struct store *s, int env, struct err *e)
 {
     uint64_t version;
@@ -396,7 +336,9 @@ static int open_databases(struct store *s, int env, struct err *e)
     if (!rc && env == ENV_STATE)
         rc = open_own(s, x);
     if (!rc && version < FORMAT_VERSION)
-        rc = upgrade(s, x, env);
+        rc = store_upgrade(s, x, env, version);
+    if (!rc && version < FORMAT_VERSION)
+        rc = version_put(s, x, env);
     if (rc)
         mdb_txn_abort(x);
     else

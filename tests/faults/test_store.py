@@ -190,9 +190,9 @@ def test_of_a_newer_version(busy_site):
     site = busy_site
     site.daemon.stop()
     good = state_file(site).read_bytes()
-    newer = of_version(good, 3)
+    newer = of_version(good, 4)
     state_file(site).write_bytes(newer)
-    refuses(site, r"error .*made by a newer snmpalertd: its format is 3, this program knows up to 2")
+    refuses(site, r"error .*made by a newer snmpalertd: its format is 4, this program knows up to 3")
     state_file(site).write_bytes(good)
     site.daemon.start()
     flips(site)

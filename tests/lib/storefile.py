@@ -3,7 +3,7 @@
 import re
 import struct
 
-NOW = 2  # the format that this build writes
+NOW = 3  # the format that this build writes
 
 
 def of_version(data, version):

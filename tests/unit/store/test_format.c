@@ -216,6 +216,80 @@ static void merging_keeps_what_it_does_not_know(void **state)
     buf_release(&ret);
 }
 
+static void numbers_take_what_they_need(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t v;
+        size_t octets;
+    } cases[] = {
+        {0, 1},
+        {1, 1},
+        {127, 1},
+        {128, 2},
+        {-1, 1},
+        {-128, 1},
+        {-129, 2},
+        {32767, 2},
+        {32768, 3},
+        {UINT32_MAX, 5},
+        {1700000000000, 6},
+        {INT64_MAX, 8},
+        {INT64_MIN, 8},
+        {INT64_MAX >> 8, 7},
+        {(INT64_MAX >> 8) + 1, 8},
+    };
+    struct slice cell;
+    int64_t v;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf staged;
+        buf_init(&staged, 100);
+        staged_number(&staged, 9, cases[i].v);
+        assert_int_equal(staged_find(&staged, 9, &cell), 1);
+        assert_int_equal(cell.len, cases[i].octets);
+        assert_true(cells_number(cell, &v) && v == cases[i].v);
+        buf_release(&staged);
+    }
+    assert_false(cells_number(BYTES(""), &v));
+    assert_false(cells_number(BYTES("\0\0\0\0\0\0\0\0\1"), &v));
+    assert_true(cells_number(BYTES("\0\0\0\0\0\0\0\1"), &v) && v == 1); /* version 2's */
+}
+
+/* What the file says of a row is a row in a cell of it. */
+static void old_rows_are_shortened_to_the_bottom(void **state)
+{
+    (void)state;
+    const struct sa_table *t = sa_table_by_id(SA_DEFINITION);
+    const uint8_t number = DEFINITION_STATUS, text = DEFINITION_CONDITION, file = t->file;
+    const uint8_t inner[] = {ROW_PLAIN, text, 0, 1, 'x', number, 0, 8, 0, 0, 0, 0, 0, 0, 0, 4};
+    const uint8_t shorter[] = {ROW_PLAIN, text, 0, 1, 'x', number, 0, 1, 4};
+    struct slice key = BYTES("a key");
+    struct buf old, ret, want;
+    buf_init(&old, 1000);
+    buf_init(&ret, 1000);
+    buf_init(&want, 1000);
+    assert_true(file && text < number && number < file);
+    buf_bytes(&old, inner, sizeof inner);
+    buf_u8(&old, file);
+    buf_u16(&old, sizeof inner);
+    buf_bytes(&old, inner, sizeof inner);
+    buf_bytes(&want, shorter + 1, sizeof shorter - 1);
+    buf_u8(&want, file);
+    buf_u16(&want, sizeof shorter);
+    buf_bytes(&want, shorter, sizeof shorter);
+    assert_int_equal(row_upgrade(t, 5, key, (struct slice){old.data, old.len}, &ret), 0);
+    assert_int_equal(ret.len, ROW_HEAD_SUMMED + want.len);
+    assert_memory_equal(ret.data + ROW_HEAD_SUMMED, want.data, want.len);
+    assert_true(row_sound(5, key, (struct slice){ret.data, ret.len}));
+    old.data[old.len - 9]++; /* the inner cell is longer than its row */
+    buf_clear(&ret);
+    assert_int_equal(row_upgrade(t, 5, key, (struct slice){old.data, old.len}, &ret), ERR_CORRUPT);
+    assert_int_equal(ret.len, 0);
+    buf_release(&old);
+    buf_release(&ret);
+    buf_release(&want);
+}
+
 /* A spoilt row reads as far as it can, is never written over, and says so. */
 static void a_spoilt_row_is_not_written_over(void **state)
 {
@@ -434,6 +508,8 @@ int main(void)
         cmocka_unit_test(malformed_cells_are_seen),
         cmocka_unit_test(random_bytes_do_no_harm),
         cmocka_unit_test(merging_keeps_what_it_does_not_know),
+        cmocka_unit_test(numbers_take_what_they_need),
+        cmocka_unit_test(old_rows_are_shortened_to_the_bottom),
         cmocka_unit_test(a_spoilt_row_is_not_written_over),
         cmocka_unit_test(dates_are_understood),
         cmocka_unit_test(bits_take_the_octets_of_their_names),
