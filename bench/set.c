@@ -9,9 +9,12 @@
  * the disk does meanwhile, then meet all of them alike. Exit status 1 when a ratio is beyond its
  * limit. */
 #include <lmdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/stage.h"
 #include "base/log.h"
@@ -38,8 +41,14 @@ static const struct {
     double most; /* times a bare commit */
 } pdus[PDUS] = {{"one row", 1, 1.3}, {"100 rows", WIDE, 2}};
 
+struct host { /* of a store, in a process of its own */
+    struct store *store;
+    int ask; /* an octet here: take in what was set, and answer with an octet */
+};
+
 static struct contestant { /* a store */
     bool no_sync;
+    int ask[2]; /* ours, the host's */
     struct station station;
     netsnmp_session *session;
     uint32_t sent;
@@ -54,7 +63,34 @@ static struct {
 } bare;
 
 /* ---- a store and its agent ----
- * No core takes in what is set: the ring of changes grows here, as it does not in life. */
+ * Instead of a core, which takes in what was set and empties the ring of changes, the host does
+ * that between two SETs, when it is asked to: a ring that only grows would make the file grow. */
+
+static void take_in(struct store *s)
+{
+    struct txn *t = txn_begin(s, TXN_WRITE);
+    uint64_t seq = changes_consumed(t);
+    struct change ch;
+
+    while (!changes_next(t, seq, &ch))
+        seq = ch.seq;
+    changes_consume(t, seq);
+    if (txn_commit(t, NULL))
+        rig_die("the changes cannot be taken in");
+}
+
+static void asked_to_take_in(void *arg, short revents)
+{
+    struct host *h = arg;
+    char octet;
+
+    (void)revents;
+    if (read(h->ask, &octet, 1) != 1)
+        exit(0); /* nobody is left to ask */
+    take_in(h->store);
+    if (write(h->ask, &octet, 1) != 1)
+        exit(1);
+}
 
 static void fill_row(struct txn *t, uint32_t number)
 {
@@ -91,13 +127,18 @@ static int host(void *arg, const char *store_path, const char *address, int read
     const struct contestant *c = arg;
     struct store_options o = {.path = store_path, .no_sync = c->no_sync, .recover_samples = true};
     struct agent_options agent = {.loop = loop_new(), .address = address, .kinds = &no_kinds};
+    struct host h = {.ask = c->ask[1]};
     struct agent *a = NULL;
     struct err e = {.code = 0};
 
     log_open("bench", LOG_LEVEL_WARNING);
-    if (!store_open(&agent.store, &o, &e) && !fill(agent.store, &e) && !agent_new(&a, &agent, &e) &&
-        !rig_ready(ready))
-        loop_run(agent.loop);
+    close(c->ask[0]);
+    loop_fd_add(agent.loop, h.ask, POLLIN, asked_to_take_in, &h);
+    if (!store_open(&h.store, &o, &e) && !fill(h.store, &e)) {
+        agent.store = h.store;
+        if (!agent_new(&a, &agent, &e) && !rig_ready(ready))
+            loop_run(agent.loop);
+    }
     fprintf(stderr, "bench/set: host: %s: %s\n", err_name(e.code), e.text);
     return 1;
 }
@@ -131,7 +172,9 @@ static double set_once(struct contestant *c, uint32_t varbinds)
     netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_SET), *response = NULL;
     char text[32];
     int n = snprintf(text, sizeof(text), "note %08u", ++c->sent);
+    char octet = 0;
     int64_t from;
+    double us;
 
     for (uint32_t i = 0; i < varbinds; i++) {
         oid name[MAX_OID_LEN];
@@ -142,8 +185,11 @@ static double set_once(struct contestant *c, uint32_t varbinds)
     from = rig_now_ns();
     if (snmp_synch_response(c->session, pdu, &response) != STAT_SUCCESS || response->errstat)
         rig_die("a SET failed");
+    us = (double)(rig_now_ns() - from) / 1e3;
     snmp_free_pdu(response);
-    return (double)(rig_now_ns() - from) / 1e3;
+    if (write(c->ask[0], &octet, 1) != 1 || read(c->ask[0], &octet, 1) != 1)
+        rig_die("a host is gone");
+    return us;
 }
 
 /* ---- bare commits ---- */
@@ -231,8 +277,12 @@ static bool report(void)
 int main(void)
 {
     rig_open("set");
-    for (size_t i = 0; i < STORES; i++)
+    for (size_t i = 0; i < STORES; i++) {
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, stores[i].ask))
+            rig_die("no socket pair");
         rig_start(&stores[i].station, host, &stores[i]);
+        close(stores[i].ask[1]);
+    }
     for (size_t i = 0; i < STORES; i++)
         stores[i].session = rig_session(&stores[i].station);
     bare_open();
