@@ -63,10 +63,11 @@ def write_program(folder, text):
 
 def told(site, **wanted):
     """(state, last error, reply) of the notice for the target that runs the program, once it has
-    been tried."""
+    been tried, and while it is not being tried again."""
     def tried():
         return [n for n in notices(site, Target="run", **wanted)
-                if n["State"] in ("delivered", "failed") or n["LastError"]]
+                if n["State"] in ("delivered", "failed")
+                or (n["LastError"] and n["State"] != "dispatched")]
     n = wait_for(tried, "the notice to be tried")[0]
     replies = site.manager.column("saNoticeRecipientReply")
     reply = next(r for i, r in replies.items() if i[1] == n["id"])
