@@ -317,56 +317,6 @@ static void on_pump(void *arg)
         loop_timer_set(d->pump, 0);
 }
 
-static int open_with_user(struct destination *d, struct session_options *o, struct err *e)
-{
-    const struct service *s = d->snmp->service;
-    const struct endpoint *to = &d->endpoint;
-    char auth[USM_PASSWORD_MAX + 1] = "", priv[USM_PASSWORD_MAX + 1] = "";
-    struct session_user user = {
-        .name = to->user,
-        .auth = to->auth,
-        .priv = to->priv,
-        .auth_password = *to->auth_password ? to->auth_password : auth,
-        .priv_password = *to->priv_password ? to->priv_password : priv,
-        .context = to->context,
-        .engine = snmp_engine_id(s),
-        .clock = &service_engine(s)->clock,
-    };
-    int err = 0;
-
-    if (!user.clock->boots)
-        return err_set(e, ERR_AGAIN, "the core has not said yet which SNMP engine this is");
-    if (to->auth && !*to->auth_password)
-        err = snmp_password(auth, s, "authPasswordFile", e);
-    if (!err && to->priv && !*to->priv_password)
-        err = snmp_password(priv, s, "privPasswordFile", e);
-    o->user = &user;
-    if (!err)
-        err = session_open(&d->session, d->snmp->sessions, o, e);
-    explicit_bzero(auth, sizeof auth);
-    explicit_bzero(priv, sizeof priv);
-    return err;
-}
-
-static int open_session(struct destination *d, const struct address *address, struct err *e)
-{
-    const struct values *v = &service_handler(d->snmp->service)->values;
-    struct session_options o = {
-        .version = snmp_version_of(d->snmp->service),
-        .community = d->endpoint.community,
-        .address = *address,
-        .agent_address = snmp_agent_address(d->snmp->service),
-        .timeout_ms =
-            (uint32_t)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "timeout"),
-        .retries =
-            (unsigned)values_number(v, snmp_kind.properties, snmp_kind.nproperties, "retries"),
-    };
-
-    if (o.version == SNMP_V3)
-        return open_with_user(d, &o, e);
-    return session_open(&d->session, d->snmp->sessions, &o, e);
-}
-
 static void on_resolved(void *arg, int result, const struct address *addresses, size_t n,
                         const char *why)
 {
@@ -381,7 +331,8 @@ static void on_resolved(void *arg, int result, const struct address *addresses, 
     d->turn += d->silent;
     d->silent = false;
     for (size_t i = 0; !result && i < n; i++) {
-        err = open_session(d, address_choose(addresses, n, d->turn), &e);
+        err = snmp_session(&d->session, d->snmp->sessions, d->snmp->service, &d->endpoint,
+                           address_choose(addresses, n, d->turn), &e);
         if (!err)
             break;
         d->turn++;
@@ -698,7 +649,8 @@ static int snmp_open(struct service *s, void **ret_state, struct err *e)
         snmp_close(m);
         return err_set(e, ERR_NOMEM, "out of memory or descriptors");
     }
-    m->checks = (struct snmp_checks){.service = s, .resolver = m->resolver};
+    m->checks =
+        (struct snmp_checks){.service = s, .resolver = m->resolver, .sessions = m->sessions};
     *ret_state = m;
     return 0;
 }

@@ -1,5 +1,7 @@
-/* Could a job be sent by SNMP? A trap is not answered and an inform would be a message, so no more
- * is found out than where it would go: whether its names have addresses. */
+/* Could a job be sent by SNMP? Whether its names have addresses, and, where version 3's informs go,
+ * whether the receiver knows the user and its passwords (session_prove()). A trap is not answered,
+ * and what a community is good for only an inform would show, which is a message: a test sends it.
+ */
 #ifndef DISPATCH_SNMP_CHECK_H
 #define DISPATCH_SNMP_CHECK_H
 
@@ -7,9 +9,10 @@
 #include "snmp/resolve.h"
 
 struct snmp_check;
-struct snmp_checks { /* of one handler; SERVICE and RESOLVER outlive it */
+struct snmp_checks { /* of one handler; SERVICE, RESOLVER and SESSIONS outlive it */
     struct service *service;
     struct resolver *resolver;
+    struct session_set *sessions;
     struct snmp_check *first;
 };
 /* Takes J over, and answers it by service_checked(). */

@@ -306,12 +306,6 @@ struct engine_id snmp_engine_id(const struct service *s)
     return id;
 }
 
-int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
-                  struct err *e)
-{
-    return secret_read(ret, USM_PASSWORD_MAX + 1, handler_text(s, file), e);
-}
-
 int snmp_texts(struct notification_texts *ret, bool *ret_wanted, const struct service *s,
                const struct job *j, struct err *e)
 {
@@ -416,4 +410,60 @@ int snmp_endpoint(struct endpoint *ret, const struct service *s, const struct jo
     if (!*ret->host)
         return err_set(e, ERR_INVALID, "neither the handler nor the target names a host");
     return snmp_version_of(s) == SNMP_V3 ? set_user(ret, s, j, e) : set_community(ret, s, j, e);
+}
+
+/* ---- sessions ---- */
+
+static int password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
+                    struct err *e)
+{
+    return secret_read(ret, USM_PASSWORD_MAX + 1, handler_text(s, file), e);
+}
+
+static int open_with_user(struct session **ret, struct session_set *set, const struct service *s,
+                          const struct endpoint *to, struct session_options *o, struct err *e)
+{
+    char auth[USM_PASSWORD_MAX + 1] = "", priv[USM_PASSWORD_MAX + 1] = "";
+    struct session_user user = {
+        .name = to->user,
+        .auth = to->auth,
+        .priv = to->priv,
+        .auth_password = *to->auth_password ? to->auth_password : auth,
+        .priv_password = *to->priv_password ? to->priv_password : priv,
+        .context = to->context,
+        .engine = snmp_engine_id(s),
+        .clock = &service_engine(s)->clock,
+    };
+    int err = 0;
+
+    if (!user.clock->boots)
+        return err_set(e, ERR_AGAIN, "the core has not said yet which SNMP engine this is");
+    if (to->auth && !*to->auth_password)
+        err = password(auth, s, "authPasswordFile", e);
+    if (!err && to->priv && !*to->priv_password)
+        err = password(priv, s, "privPasswordFile", e);
+    o->user = &user;
+    if (!err)
+        err = session_open(ret, set, o, e);
+    explicit_bzero(auth, sizeof auth);
+    explicit_bzero(priv, sizeof priv);
+    return err;
+}
+
+int snmp_session(struct session **ret, struct session_set *set, const struct service *s,
+                 const struct endpoint *to, const struct address *address, struct err *e)
+{
+    const struct values *v = &service_handler(s)->values;
+    struct session_options o = {
+        .version = snmp_version_of(s),
+        .community = to->community,
+        .address = *address,
+        .agent_address = snmp_agent_address(s),
+        .timeout_ms = (uint32_t)values_number(v, properties, NPROPERTIES, "timeout"),
+        .retries = (unsigned)values_number(v, properties, NPROPERTIES, "retries"),
+    };
+
+    if (o.version == SNMP_V3)
+        return open_with_user(ret, set, s, to, &o, e);
+    return session_open(ret, set, &o, e);
 }

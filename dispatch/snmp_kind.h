@@ -18,7 +18,7 @@ struct endpoint {
     char user[USM_USER_MAX + 1], context[USM_CONTEXT_MAX + 1];
     enum usm_auth auth;
     enum usm_priv priv;
-    /* "": what the handler's file says, read when a session is opened (snmp_password()) */
+    /* "": what the handler's file says, read when a session is opened */
     char auth_password[USM_PASSWORD_MAX + 1], priv_password[USM_PASSWORD_MAX + 1];
 };
 
@@ -28,10 +28,10 @@ uint32_t snmp_agent_address(const struct service *s);
 
 /* The engine that traps of version 3 come from: the handler's, else the daemon's. */
 struct engine_id snmp_engine_id(const struct service *s);
-/* The password of an endpoint which its handler has in a file, "authPasswordFile" or
- * "privPasswordFile". */
-int snmp_password(char ret[USM_PASSWORD_MAX + 1], const struct service *s, const char *file,
-                  struct err *e);
+/* Opens a session with TO at ADDRESS, whose passwords are read from the handler's files where it
+ * has none of its own. As session_open(), and ERR_AGAIN: our engine is not known yet. */
+int snmp_session(struct session **ret, struct session_set *set, const struct service *s,
+                 const struct endpoint *to, const struct address *address, struct err *e);
 
 /* Does J go as two texts (dispatch/notification.h)? Only the names are set. ERR_INVALID: some of
  * the three OIDs are there, and some are not. */

@@ -64,6 +64,8 @@ int session_socket_flags(int fd, struct err *e);
 int v3_open(struct session *s, const struct session_options *o, struct err *e);
 void v3_close(struct session *s);
 int v3_send(struct session *s, struct pdu *p, session_answered *cb, void *arg, struct err *e);
+int v3_prove(struct session *s, session_answered *cb, void *arg, struct err *e);
+void v3_engine(const struct session *s, struct engine_id *ret);
 void v3_read(struct session *s);
 int64_t v3_due(const struct session *s);
 void v3_run_timers(struct session *s);

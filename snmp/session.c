@@ -298,6 +298,22 @@ int session_send(struct session *s, struct pdu *p, session_answered *cb, void *a
     return err;
 }
 
+int session_prove(struct session *s, session_answered *cb, void *arg, struct err *e)
+{
+    if (!s->v3)
+        return err_set(e, ERR_INVALID, "only version 3 has users");
+    if (s->dead)
+        return err_set(e, ERR_CLOSED, "the session is closed");
+    return v3_prove(s, cb, arg, e);
+}
+
+void session_engine(const struct session *s, struct engine_id *ret)
+{
+    *ret = (struct engine_id){.len = 0};
+    if (s->v3)
+        v3_engine(s, ret);
+}
+
 unsigned session_waiting(const struct session *s)
 {
     return s->nwaiting;

@@ -62,6 +62,14 @@ typedef void session_answered(void *arg, int result, struct answer *a);
  * returned. Traps: CB must be NULL; 0 means handed to the network. ERR_NOMEM, ERR_RANGE (does not
  * fit a datagram, or more varbinds than one may have), ERR_NETWORK, ERR_INVALID. */
 int session_send(struct session *s, struct pdu *p, session_answered *cb, void *arg, struct err *e);
+/* Version 3: find out whether the other side knows the session's user, without anything that it
+ * would act upon. CB is called as for session_send, but with RESULT 0 also where A is NULL: the
+ * user is known, and a request with all the protection there is was passed over in silence, as
+ * receivers of notifications may do; so the privacy password is not proven. ERR_INVALID (another
+ * version), ERR_NOMEM, ERR_NETWORK. */
+int session_prove(struct session *s, session_answered *cb, void *arg, struct err *e);
+/* The engine that was found on the other side; len 0: none yet, or another version. */
+void session_engine(const struct session *s, struct engine_id *ret);
 unsigned session_waiting(const struct session *s); /* requests and informs without answer yet */
 
 #endif

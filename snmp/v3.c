@@ -22,8 +22,15 @@ enum {
     DATAGRAM_MAX = 65536,
 };
 
+/* What an exchange is for: an answer to its PDU, or to learn whether the other side knows our user.
+ * That is proven first by a time that no engine has, which it complains of in an authentic report
+ * before it looks at anything else (RFC 3414 section 3.2, step 7), then by a request with the right
+ * one, which it must be able to decrypt. */
+enum purpose { ANSWER, PROVE_USER, PROVE_REST };
+
 struct v3_state {
     netsnmp_pdu *pdu;
+    enum purpose purpose;
     int32_t first_id;
     unsigned messages; /* sent with first_id and those behind */
     unsigned left;     /* attempts */
@@ -239,6 +246,8 @@ static int send_request(struct session *s, struct exchange *x, struct err *e)
                             .context_engine = {v->self.octets, v->self.len},
                             .context_name = slice_of(v->context)};
 
+    if (xv->purpose == PROVE_USER)
+        m.boots = m.time = 0;
     xv->stalled = false;
     xv->due_mono_ms = clock_mono_ms() + v->timeout_ms;
     return send_pdu(s, xv->pdu, &m, &v->remote_keys, e);
@@ -268,9 +277,13 @@ static void finish(struct exchange *x, int result, const netsnmp_pdu *pdu, const
     struct session *s = x->session;
     session_answered *cb = x->cb;
     void *arg = x->arg;
+    bool proof = x->v3->purpose != ANSWER && !result && !pdu;
 
     exchange_free(x);
-    session_answer(s, cb, arg, result, pdu, report);
+    if (!proof)
+        session_answer(s, cb, arg, result, pdu, report);
+    else if (!s->dead)
+        cb(arg, 0, NULL);
 }
 
 static struct exchange *find_stalled(const struct session *s)
@@ -314,17 +327,24 @@ static void stall(struct exchange *x)
 
 /* ---- sending ---- */
 
-static struct v3_state *state_new(struct session *s, struct pdu *p)
+/* Takes *PDU over. NULL when out of memory. */
+static struct exchange *request_new(struct session *s, netsnmp_pdu **pdu, session_answered *cb,
+                                    void *arg)
 {
-    struct v3_state *xv = calloc(1, sizeof *xv);
+    struct exchange *x = exchange_new(s, cb, arg);
+    struct v3_state *xv = x ? calloc(1, sizeof *xv) : NULL;
 
-    if (!xv)
+    if (!xv) {
+        if (x)
+            exchange_free(x);
         return NULL;
-    xv->pdu = p->raw;
-    p->raw = NULL;
+    }
+    xv->pdu = *pdu;
+    *pdu = NULL;
     xv->first_id = random_id();
     xv->left = s->v3->attempts;
-    return xv;
+    x->v3 = xv;
+    return x;
 }
 
 static int start(struct session *s, struct exchange *x, struct err *e)
@@ -344,18 +364,38 @@ int v3_send(struct session *s, struct pdu *p, session_answered *cb, void *arg, s
 
     if (!cb)
         return send_trap(s, p->raw, e);
-    x = exchange_new(s, cb, arg);
-    if (x)
-        x->v3 = state_new(s, p);
-    if (!x || !x->v3) {
-        if (x)
-            exchange_free(x);
+    x = request_new(s, &p->raw, cb, arg);
+    if (!x)
         return err_set(e, ERR_NOMEM, "out of memory");
-    }
     err = start(s, x, e);
     if (err)
         exchange_free(x);
     return err;
+}
+
+int v3_prove(struct session *s, session_answered *cb, void *arg, struct err *e)
+{
+    struct v3 *v = s->v3;
+    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GET);
+    struct exchange *x = pdu ? request_new(s, &pdu, cb, arg) : NULL;
+    int err;
+
+    if (!x) {
+        if (pdu)
+            snmp_free_pdu(pdu);
+        return err_set(e, ERR_NOMEM, "out of memory");
+    }
+    x->v3->purpose = v->auth ? PROVE_USER : PROVE_REST;
+    v->remote.id.len = 0; /* what is remembered proves nothing */
+    err = start(s, x, e);
+    if (err)
+        exchange_free(x);
+    return err;
+}
+
+void v3_engine(const struct session *s, struct engine_id *ret)
+{
+    *ret = s->v3->remote.id;
 }
 
 /* ---- timers ---- */
@@ -376,7 +416,8 @@ static void run_timer(struct session *s, struct exchange *x)
     struct err e;
 
     if (x->v3->left == 0) {
-        finish(x, ERR_TIMEOUT, NULL, x->v3->hint);
+        /* A receiver of notifications need not answer a request. */
+        finish(x, x->v3->purpose == PROVE_REST ? 0 : ERR_TIMEOUT, NULL, x->v3->hint);
         return;
     }
     x->v3->left--;
@@ -412,7 +453,7 @@ void v3_run_timers(struct session *s)
 
 /* ---- reports ---- */
 
-enum remedy { GIVE_UP, ASK_TIME, ASK_ENGINE };
+enum remedy { GIVE_UP, ASK_TIME, ASK_ENGINE, KNOWN_ALL_THE_SAME };
 
 static const struct report {
     uint32_t subids[11]; /* of the counter, without its instance 0 */
@@ -433,7 +474,7 @@ static const struct report {
     /* RFC 3412 section 5 */
     {MPD_STATS(1), "unknownSecurityModels", GIVE_UP},
     {MPD_STATS(2), "invalidMsgs", GIVE_UP},
-    {MPD_STATS(3), "unknownPDUHandlers", GIVE_UP},
+    {MPD_STATS(3), "unknownPDUHandlers", KNOWN_ALL_THE_SAME},
     /* RFC 3413 section 4.1.2 */
     {TARGET(4), "unavailableContexts", GIVE_UP},
     {TARGET(5), "unknownContexts", GIVE_UP},
@@ -487,6 +528,19 @@ static void repair(struct session *s, struct exchange *x, const struct report *r
         finish(x, ERR_NETWORK, NULL, NULL);
 }
 
+/* One more message, which is not answered or shows what else is wrong. */
+static void prove_rest(struct session *s, struct exchange *x, const struct usm_message *m)
+{
+    struct err e;
+
+    remote_engine_follow(&s->v3->remote, m->boots, m->time);
+    engine_cache_put(s->set->engines, &s->v3->address, &s->v3->remote);
+    x->v3->purpose = PROVE_REST;
+    x->v3->left = 0;
+    if (send_request(s, x, &e))
+        finish(x, ERR_NETWORK, NULL, NULL);
+}
+
 /* Those about time are authentic, if anything is (RFC 3414 section 3.2, step 7); the others cannot
  * be, for want of a common key. */
 static void on_report(struct session *s, struct exchange *x, const netsnmp_pdu *pdu,
@@ -498,7 +552,11 @@ static void on_report(struct session *s, struct exchange *x, const netsnmp_pdu *
         return;
     if (r->remedy == ASK_TIME && !(m->flags & USM_FLAG_AUTH))
         x->v3->hint = r->name;
-    else if (r->remedy == GIVE_UP)
+    else if (r->remedy == ASK_TIME && x->v3->purpose == PROVE_USER)
+        prove_rest(s, x, m);
+    else if (r->remedy == KNOWN_ALL_THE_SAME && x->v3->purpose == PROVE_REST)
+        finish(x, 0, NULL, NULL);
+    else if (r->remedy == GIVE_UP || r->remedy == KNOWN_ALL_THE_SAME)
         finish(x, ERR_PERMANENT, NULL, r->name);
     else
         repair(s, x, r, m);

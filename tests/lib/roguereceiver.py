@@ -16,7 +16,7 @@ from .wait import wait_for
 
 AES, DES = "AES", "DES"
 AUTH, PRIV, REPORTABLE = 1, 2, 4
-RESPONSE, INFORM, REPORT = 0xA2, 0xA6, 0xA8
+GET, RESPONSE, INFORM, REPORT = 0xA0, 0xA2, 0xA6, 0xA8
 NOT_IN_TIME, UNKNOWN_ENGINE = "notInTimeWindows", "unknownEngineIDs"
 REPORTS = {"unsupportedSecLevels": "1.3.6.1.6.3.15.1.1.1.0", NOT_IN_TIME: "1.3.6.1.6.3.15.1.1.2.0",
            "unknownUserNames": "1.3.6.1.6.3.15.1.1.3.0", UNKNOWN_ENGINE: "1.3.6.1.6.3.15.1.1.4.0",
@@ -118,11 +118,13 @@ class Message:
 
 class RogueReceiver:
     """Answers discovery, and each genuine inform by ON_INFORM(message): a datagram, or None. Without
-    it informs are acknowledged within the time window and refused outside, as they should be."""
+    it informs are acknowledged within the time window and refused outside, as they should be. So
+    are GETs, by ON_GET."""
 
     def __init__(self, user, engine=bytes.fromhex("80001f8804726f677565"), boots=3, time=1000):
         self.user, self.engine = user, engine
         self.on_inform, self.answers_probes, self.probe_clock = self.judge, True, None
+        self.on_get, self.gets = self.judge, []
         self.informs, self.forged, self.probes, self.reports_sent = [], [], 0, []
         self.most_open, self._open = 0, set()
         self.set_clock(boots, time)
@@ -157,7 +159,10 @@ class RogueReceiver:
         if not m.genuine:
             self.forged.append(m)
             return None
-        assert m.command == INFORM and m.flags == self.user.level | REPORTABLE
+        assert m.command in (INFORM, GET) and m.flags == self.user.level | REPORTABLE
+        if m.command == GET:
+            self.gets.append(m)
+            return self.on_get(m)
         self.informs.append(m)
         self._open.add(m.request_id)
         self.most_open = max(self.most_open, len(self._open))

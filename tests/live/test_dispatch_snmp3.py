@@ -479,3 +479,107 @@ def test_target_with_a_user_of_its_own(host, trapd):
     assert host.deliver(EVENT, recipients=to, overrides=words)["result"] == DELIVERED
     o = host.deliver(EVENT, recipients=to)
     assert o["result"] == FAILED and "names a user" in o["error"]
+
+
+# ---- validate: does the receiver know the user? ----
+
+UNPROVEN = "; if the privacy password is right only a test can show"
+
+
+def validated(h, port, **more):
+    handler(h, port, **{"confirm": "inform", **more})
+    good, words = h.validate()
+    return good, re.sub(r"engine 0x[0-9a-f]{10,}", "engine X", words)
+
+
+@pytest.mark.parametrize("auth, priv", ((None, None), ("SHA-512", None), ("SHA-256", "AES"),
+                                        ("MD5", "DES")))
+def test_validate_asks_about_the_user(host, trapd_of_all, auth, priv):
+    at = f"127.0.0.1:{trapd_of_all.port} is 127.0.0.1:{trapd_of_all.port}"
+    user = user_name(auth, priv)
+    before = trapd_of_all.process.output()
+    assert validated(host, trapd_of_all.port, auth=auth, priv=priv) == \
+        (True, f"{at}, engine X, and knows user {user}" + (UNPROVEN if priv else ""))
+    # traps come from our own engine, which nobody can be asked about
+    assert validated(host, trapd_of_all.port, auth=auth, priv=priv, confirm="trap") == (True, at)
+    assert trapd_of_all.process.output() == before  # nothing was taken for a notification
+
+
+@pytest.mark.parametrize("more, words", (
+    ({"user": "nobody"}, "unknownUserNames"),
+    ({"authPassword": "another one"}, "wrongDigests"),
+    ({"auth": "SHA"}, "unknownUserNames"),  # whose name it is part of
+    ({"auth": "SHA", "user": user_name("SHA-256", "AES")}, "wrongDigests"),
+    ({"priv": None, "user": user_name("SHA-256", "AES")}, None),  # a lower level will do
+))
+def test_validate_says_what_is_wrong_with_the_user(host, trapd, more, words):
+    d = trapd()
+    good, said = validated(host, d.port, **more)
+    at = f"127.0.0.1:{d.port} is 127.0.0.1:{d.port}, engine X, "
+    assert said.startswith(at + ("which reports about user " if words else "and knows user "))
+    assert good == (words is None) and (words or "") in said
+
+
+def test_validate_of_an_unknown_user_without_authentication(host, trapd):
+    good, said = validated(host, trapd().port, auth=None, priv=None, user="nobody")
+    assert not good and "unknownUserNames (no such user there)" in said
+
+
+def test_validate_where_nobody_speaks_version_3(host, rogue):
+    r = rogue()
+    r.answers_probes = False
+    assert validated(host, r.port) == \
+        (False, f"127.0.0.1:{r.port} is 127.0.0.1:{r.port}, where no SNMPv3 engine answers")
+    assert r.probes == 2 and not r.gets  # retries="1"
+
+
+def test_validate_proves_it_by_the_clock_and_then_by_silence(host, rogue):
+    """A receiver of notifications may leave requests without an answer."""
+    r = rogue()
+    r.on_get = lambda m: r.judge(m) if not m.boots else None
+    good, said = validated(host, r.port)
+    assert good and said.endswith("and knows user " + user_name("SHA-256", "AES") + UNPROVEN)
+    assert [(m.boots, m.varbinds) for m in r.gets] == [(0, b""), (r.boots, b"")]
+    assert not r.informs and r.reports_sent == [NOT_IN_TIME]
+
+
+@pytest.mark.parametrize("name", sorted(set(REPORTS) - {NOT_IN_TIME, UNKNOWN_ENGINE}))
+def test_validate_and_reports_behind_the_proof(host, rogue, name):
+    r = rogue()
+    r.on_get = lambda m: r.report(m, name) if m.boots else r.judge(m)
+    good, said = validated(host, r.port)
+    assert good == (name == "unknownPDUHandlers") and (good or name in said)
+
+
+def test_validate_and_a_receiver_that_answers(host, rogue):
+    """Then all is proven."""
+    good, said = validated(host, rogue().port)
+    assert good and said.endswith("and knows user " + user_name("SHA-256", "AES"))
+
+
+def test_validate_believes_no_report_that_is_not_signed(host, rogue):
+    """Who only says that the time is wrong has not shown that it knows the password."""
+    r = rogue()
+    r.on_get = lambda m: r.report(m, NOT_IN_TIME, auth=False)
+    good, said = validated(host, r.port)
+    assert not good and NOT_IN_TIME in said and len(r.gets) == 2
+
+
+def test_validate_where_the_user_is_not_answered(host, rogue):
+    r = rogue()
+    r.on_get = lambda m: None
+    good, said = validated(host, r.port)
+    assert not good and \
+        said.endswith("and answers nothing that user " + user_name("SHA-256", "AES") + " signs")
+
+
+def test_validate_looks_afresh(host, rogue):
+    """What delivery has found out before does not count, and stays of use behind it."""
+    r = rogue()
+    assert validated(host, r.port)[0]
+    assert host.deliver(EVENT)["result"] == DELIVERED
+    r.answers_probes = False
+    assert not host.validate()[0]
+    assert host.deliver(EVENT)["result"] == DELIVERED
+    r.answers_probes = True
+    assert host.validate()[0]
