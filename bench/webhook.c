@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "bench/websink.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/document.h"
 #include "dispatch/webhook_kind.h"
 
 enum {
@@ -252,7 +253,7 @@ static void bare_open(struct bare *b, const char *url)
 {
     b->multi = curl_multi_init();
     buf_init(&b->body, FRAME_PAYLOAD_MAX);
-    webhook_body(&job, &b->body);
+    document_write(&job, &b->body);
     for (size_t i = 0; i < WINDOW; i++) {
         CURL *h = b->handles[i] = curl_easy_init();
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dispatch/document.h"
+#include "dispatch/webhook_body.h"
 #include "dispatch/webhook_check.h"
 #include "dispatch/webhook_kind.h"
 #include "http/client.h"
@@ -33,6 +34,7 @@ struct delivery {
     uint64_t job;
     char uuid[UUID_TEXT_LEN + 1];
     struct buf body;
+    const char *type;       /* of the body; the service's */
     struct webhook_aim aim; /* of a redirect, when one is followed */
     int64_t end_ms;         /* of its time, mono */
     unsigned redirects;
@@ -217,7 +219,7 @@ static int start(struct delivery *d, const struct address *addresses, size_t n, 
         .ca_file = text(w, "caFile"),
         .verify = d->aim.verify,
     };
-    int err = webhook_head_read(&head, w->service, d->uuid, d->aim.trusted, e);
+    int err = webhook_head_read(&head, w->service, d->uuid, d->type, d->aim.trusted, e);
 
     if (err)
         return err;
@@ -483,7 +485,7 @@ static int fill(struct delivery *d, struct webhook *w, const struct job *j, stru
     if (err)
         return err;
     w->last = d->aim;
-    webhook_body(j, &d->body);
+    d->type = webhook_body(w->service, j, &d->body);
     if (d->body.err)
         return err_set(e, d->body.err, "the document does not fit");
     d->server = server_get(w, &d->aim.place);

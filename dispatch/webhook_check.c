@@ -91,7 +91,7 @@ static int start(struct webhook_check *x, const struct address *addresses, size_
         .ca_file = text(x, "caFile"),
         .verify = x->aim.verify,
     };
-    int err = webhook_head_read(&head, x->of->service, x->job->uuid, x->aim.trusted, e);
+    int err = webhook_head_read(&head, x->of->service, x->job->uuid, NULL, x->aim.trusted, e);
 
     if (err)
         return err;

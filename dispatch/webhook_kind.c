@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dispatch/document.h"
+#include "dispatch/webhook_body.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -34,6 +34,25 @@ static const struct property properties[] = {
      .def = "POST",
      .names = methods,
      .help = "Method of the requests."},
+    {.name = "body",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_JSON,
+     .target_may_override = true,
+     .help =
+         "What they carry, as JSON; without it a document with all that is known of each event. "
+         "A target that gathers sends one request for several events, of which "
+         "${#events|,}...${/events} tells each, and names outside of it the worst."},
+    {.name = "text",
+     .type = PROPERTY_TEMPLATE,
+     .place = TEMPLATE_TEXT,
+     .target_may_override = true,
+     .help = "The same as plain text, instead of a body."},
+    {.name = "contentType",
+     .type = PROPERTY_TEXT,
+     .min = 3,
+     .max = 255,
+     .help = "Media type of what they carry: application/json or one that ends with +json, "
+             "text/plain of a text; without it application/json, or text/plain in UTF-8."},
     {.name = "username",
      .type = PROPERTY_TEXT,
      .min = 1,
@@ -138,6 +157,8 @@ static int check_header(const struct values *v, struct err *e)
 
     if (!http_header_name_valid(name))
         return err_set(e, ERR_INVALID, "name: expected letters, digits and hyphens");
+    if (strcasecmp(name, "Content-Type") == 0)
+        return err_set(e, ERR_INVALID, "the property contentType says the '%s'", name);
     if (is_one_of(name, ours, COUNT(ours)))
         return err_set(e, ERR_INVALID, "the header '%s' is not one that can be given", name);
     if (!*value == !from_file)
@@ -188,6 +209,8 @@ static int check(const struct values *v, struct err *e)
     if (*text(v, "keyFile") && !*text(v, "certFile"))
         return err_set(e, ERR_INVALID, "keyFile needs a certFile");
     if (check_proxy(text(v, "proxy"), e))
+        return ERR_INVALID;
+    if (webhook_body_check(v, e))
         return ERR_INVALID;
     return *url ? http_place(&place, url, e) : 0;
 }
@@ -276,16 +299,8 @@ static int add_child(struct webhook_head *h, const struct child *c, bool secrets
     return err;
 }
 
-static bool has_header(const struct dispatch_handler *d, const char *name)
-{
-    for (size_t i = 0; i < d->nchildren; i++)
-        if (strcasecmp(header_text(&d->children[i], "name"), name) == 0)
-            return true;
-    return false;
-}
-
 static int add_headers(struct webhook_head *h, const struct dispatch_handler *d, const char *uuid,
-                       bool secrets, struct err *e)
+                       const char *type, bool secrets, struct err *e)
 {
     char key[UUID_TEXT_LEN + 3];
     int err = 0;
@@ -293,8 +308,8 @@ static int add_headers(struct webhook_head *h, const struct dispatch_handler *d,
     /* A string, as draft-ietf-httpapi-idempotency-key-header has it. */
     snprintf(key, sizeof key, "\"%s\"", uuid);
     err = add_header(h, "Idempotency-Key", key);
-    if (!err && !has_header(d, "Content-Type"))
-        err = add_header(h, "Content-Type", "application/json");
+    if (!err && type)
+        err = add_header(h, "Content-Type", type);
     for (size_t i = 0; i < d->nchildren && !err; i++)
         err = add_child(h, &d->children[i], secrets, e);
     if (err == ERR_RANGE)
@@ -316,14 +331,14 @@ static int add_credentials(struct webhook_head *h, const struct values *v, struc
 }
 
 int webhook_head_read(struct webhook_head *ret, const struct service *s, const char *uuid,
-                      bool secrets, struct err *e)
+                      const char *type, bool secrets, struct err *e)
 {
     struct webhook_head *h = ret;
     int err;
 
     *h = (struct webhook_head){.username = "", .cert_file = "", .key_file = ""};
     *e = (struct err){.text = ""};
-    err = add_headers(h, service_handler(s), uuid, secrets, e);
+    err = add_headers(h, service_handler(s), uuid, type, secrets, e);
     if (!err && secrets)
         err = add_credentials(h, &service_handler(s)->values, e);
     if (!err)
@@ -342,9 +357,4 @@ void webhook_head_release(struct webhook_head *h)
     }
     h->nheaders = 0;
     secret_clear(h->password, sizeof h->password);
-}
-
-void webhook_body(const struct job *j, struct buf *b)
-{
-    document_write(j, b);
 }

@@ -38,13 +38,11 @@ struct webhook_head {
     char password[SECRET_MAX + 1];
     const char *username, *cert_file, *key_file; /* the handler's; "": none */
 };
-/* UUID: of the message. With SECRETS also what comes from files. ERR_DENIED and others of
- * base/secret.h; ERR_INVALID: a file holds what no header may; ERR_NOMEM. */
+/* UUID: of the message. TYPE: of the body; NULL: there is none. With SECRETS also what comes from
+ * files. ERR_DENIED and others of base/secret.h; ERR_INVALID: a file holds what no header may;
+ * ERR_NOMEM. */
 int webhook_head_read(struct webhook_head *ret, const struct service *s, const char *uuid,
-                      bool secrets, struct err *e);
+                      const char *type, bool secrets, struct err *e);
 void webhook_head_release(struct webhook_head *h); /* overwrites the secrets */
-
-/* The body of the request, appended to B, whose sticky error tells whether it could. */
-void webhook_body(const struct job *j, struct buf *b);
 
 #endif

@@ -107,11 +107,11 @@ void http_place_text(const struct http_place *p, char dst[HTTP_PLACE_TEXT_MAX + 
              p->port);
 }
 
+static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 bool http_header_name_valid(const char *name)
 {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
     return *name && name[strspn(name, token)] == '\0';
 }
 
@@ -125,4 +125,50 @@ bool http_header_value_valid(const char *value)
         seen |= *value != ' ' && *value != '\t';
     }
     return seen;
+}
+
+/* A quoted string in ASCII; NULL: it is none. */
+static const char *skip_quoted(const char *p)
+{
+    if (*p++ != '"')
+        return NULL;
+    for (; *p != '"'; p++) {
+        p += *p == '\\';
+        if (*p < ' ' || *p > '~')
+            return NULL;
+    }
+    return p + 1;
+}
+
+static const char *skip_token(const char *p)
+{
+    size_t n = strspn(p, token);
+
+    return n ? p + n : NULL;
+}
+
+/* "; name=value", the value a token or quoted; NULL: it is no parameter. */
+static const char *skip_parameter(const char *p)
+{
+    p += strspn(p, " ");
+    if (*p++ != ';')
+        return NULL;
+    p = skip_token(p + strspn(p, " "));
+    if (!p || *p++ != '=')
+        return NULL;
+    return *p == '"' ? skip_quoted(p) : skip_token(p);
+}
+
+size_t http_media_type(const char *text)
+{
+    const char *p = skip_token(text);
+    size_t n = 0;
+
+    if (p && *p == '/') {
+        p = skip_token(p + 1);
+        n = p ? (size_t)(p - text) : 0;
+    }
+    while (n && p && *p)
+        p = skip_parameter(p);
+    return p ? n : 0;
 }

@@ -32,5 +32,8 @@ void http_place_text(const struct http_place *p, char dst[HTTP_PLACE_TEXT_MAX + 
 /* RFC 9110 sections 5.1 and 5.5: a token; octets without controls (but tabs), not empty. */
 bool http_header_name_valid(const char *name);
 bool http_header_value_valid(const char *value);
+/* Octets of "type/subtype" in TEXT, which is that and perhaps parameters behind it; 0: TEXT is no
+ * media type (RFC 9110 section 8.3.1). One that is can be a header's value. */
+size_t http_media_type(const char *text);
 
 #endif

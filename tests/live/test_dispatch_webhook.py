@@ -117,6 +117,92 @@ def test_no_text_leaves_its_place(host, serve, text):
     assert r.header("X-Evil") is None and len(r.headers) == 6
 
 
+# ---- bodies by template ----
+
+CHAT = """
+{"text": "[${level}] ${message|nothing said}", "number": ${sequence}, "since": ${sinceMillis},
+ "value": ${value}, "of": "${owner}/${definition}", "costs": "5 $$", "link": ${url}}"""
+
+
+def test_body_by_template(host, serve):
+    server = serve()
+    host.handler("webhook", url=server.url(), body=CHAT)
+    for event in ({"message": 'say "hi"\\\n', "definition": "hot", "sequence": 7, "since": 1794996275000,
+                   "value": "93", "url": "https://example.net/?a=b&c"}, {"message": ""}):
+        assert host.deliver(event)["result"] == DELIVERED
+    full, empty = server.wait(2)
+    assert full.json == {"text": '[CRITICAL] say "hi"\\\n', "number": 7, "since": 1794996275000,
+                         "value": "93", "of": "alice/hot", "costs": "5 $",
+                         "link": "https://example.net/?a=b&c"}
+    assert empty.json["text"] == "[CRITICAL] nothing said" and empty.json["value"] is None
+    assert full.header("Content-Type") == empty.header("Content-Type") == "application/json"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_leaves_its_place_in_a_template(host, serve, text):
+    """Each as part of a string and as a value of its own, and as a line of a text."""
+    server = serve()
+    names = ("instance", "message", "value", "description", "url")
+    inner = ", ".join(f'"{n}": "<${{{n}}}>", "{n} alone": ${{{n}}}' for n in names)
+    host.handler("webhook", url=server.url(), body="{" + inner + "}")
+    host.handler("webhook", id=2, url=server.url(), text="|".join(f"${{{n}}}" for n in names))
+    event = {n: text for n in names}
+    assert host.deliver(event)["result"] == DELIVERED
+    assert host.deliver(event, handler=2)["result"] == DELIVERED
+    as_json, as_text = server.wait(2)
+    assert as_json.json == {f"{n}{how}": text if how else f"<{text}>"
+                            for n in names for how in ("", " alone")}
+    line = as_text.body.decode()
+    assert len(line.splitlines()) <= 1 or "\u2028" in text
+    assert len(line.split("|")) == 5 and line.isascii() == text.isascii()
+    assert all(r.header("X-Evil") is None and len(r.headers) == 6 for r in (as_json, as_text))
+
+
+@pytest.mark.parametrize("values, of_target, body, content_type", [
+    ({"text": "${message}"}, {}, b"hot", "text/plain; charset=utf-8"),
+    ({"text": "${message}", "contentType": "text/plain; charset=UTF-8"}, {}, b"hot",
+     "text/plain; charset=UTF-8"),
+    ({"body": "[${message}]", "contentType": "application/vnd.example+json"}, {}, b'["hot"]',
+     "application/vnd.example+json"),
+    ({"body": "[${message}]"}, {"body": "{}"}, b"{}", "application/json"),
+    ({"text": "${message}"}, {"body": "[${level}]"}, b'["CRITICAL"]', "application/json"),
+    ({"body": "[${message}]", "contentType": "application/vnd.example+json"},
+     {"text": "so: ${message}"}, b"so: hot", "text/plain; charset=utf-8"),
+    ({"contentType": "application/vnd.example+json"}, {"text": "x"}, b"x", "text/plain; charset=utf-8"),
+    ({"text": "${message}"}, {"body": ""}, None, "application/json"),
+    ({"body": "[]", "contentType": "application/a+json"}, {"body": "", "method": "PUT"}, None,
+     "application/a+json"),
+    ({"contentType": "application/vnd.example+json; v=1"}, {}, None,
+     "application/vnd.example+json; v=1")])
+def test_what_a_body_is_called(host, serve, values, of_target, body, content_type):
+    """BODY None: the document. What a target says counts before all that the handler says."""
+    server = serve()
+    host.handler("webhook", url=server.url(), **values)
+    assert host.deliver({"message": "hot"}, overrides=of_target)["result"] == DELIVERED
+    r, = server.wait()
+    assert r.header("Content-Type") == content_type
+    if body is None:
+        assert r.json["notices"][0]["message"] == "hot"
+    else:
+        assert r.body == body
+
+
+def test_a_digest_by_template(host, serve):
+    """All events, however much escaping makes of them, and outside of their section the worst."""
+    server = serve()
+    host.handler("webhook", url=server.url(), body="""{"n": ${count}, "worst": ${instance}, "all":
+        [${#events|,}{"i": "${instance}", "m": ${message}, "d": ${digest}}${/events}]}""")
+    events = [{"instance": f"cpu{i}", "notice": i, "level": 2 + (i == 70), "message": "\u0001" * 255,
+               "at": 1795000000000 - i} for i in range(200)]
+    assert host.deliver(*events, uuid=UUID)["result"] == DELIVERED
+    r, = server.wait()
+    assert (r.json["n"], r.json["worst"]) == (200, "cpu70")
+    assert [e["i"] for e in r.json["all"]] == [f"cpu{i}" for i in range(200)]
+    assert {e["d"] for e in r.json["all"]} == {UUID}
+
+
+# ---- connections and recipients ----
+
 def test_connections_are_kept(host, serve):
     server = serve()
     host.handler("webhook", url=server.url())
@@ -139,12 +225,11 @@ def test_headers(host, serve, secret):
     server = serve()
     host.handler("webhook", url=server.url(), elements=[
         header("X-Tenant", "alice \u00fc"), header("Authorization", file=secret(TOKEN)),
-        header("Content-Type", "application/vnd.example+json"), header("User-Agent", "x/1")])
+        header("User-Agent", "x/1")])
     assert host.deliver()["result"] == DELIVERED
     r, = server.wait()
     assert r.header("X-Tenant").encode("latin-1").decode() == "alice \u00fc"
     assert r.header("Authorization") == TOKEN
-    assert r.header("Content-Type") == "application/vnd.example+json"
     assert r.header("User-Agent") == "x/1"
 
 

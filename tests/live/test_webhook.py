@@ -10,6 +10,7 @@ from lib.smtpd import Pki
 from lib.snmp import SetRefused
 from lib.wait import wait_for
 from lib.web import Hook, reply
+from test_overrides import refusal
 
 make_site = pytest.fixture(sites, name="make_site")
 TARGET = '<target name="desk" handler="hook" global="true"/>'
@@ -126,3 +127,42 @@ def test_a_target_goes_elsewhere_without_the_secrets(make_site, serve, tmp_path)
     assert other.wait()[0].header("X-Api-Key") is None
     assert other.seen[0].json["target"] == "mine"
     assert wait_notice(site, Target="mine", State="delivered")
+
+
+WORST = """
+    var n = _topic['cluster.metrics'].numAppsRunning;
+    ({level: n > 5, value: '"' + n + '\\\\',
+      message: '"}],\\u0001\\n\\u2028\\u2029\\ud800|\\udc00${level}' + Array(1024).join('\\u00fc')})"""
+
+
+def test_bodies_by_template(make_site, serve):
+    """Of the handler from lines in the file, of a target by SET, which is refused where it makes no
+    JSON; what a condition says is never more than its place."""
+    own, other = serve(), serve()
+    site = make_site(definition("busy", WORST) + TARGET + """
+        <target name="mine" handler="chat" global="true"/>""", handlers=webhook(
+            own, within='<body><![CDATA[\n{"text": "${message}",\n "v": ${value}, "#": ${sequence}}\n'
+            ']]></body>') + f'<webhook name="chat" url="{other.url("/chat")}" text="[${{state}}]"/>')
+    target = 'saTargetProperty{}."admin"."mine"."body"'
+    error, words = refusal(site, (target.format("Value"), "s", '{"text": "${message}}'),
+                           (target.format("Status"), "i", "createAndGo"))
+    assert error == "wrongValue" and "it makes no JSON document" in words
+    error, words = refusal(site, (prop("Value", "body"), "s", '{"text": ${mesage}}'))
+    assert error == "wrongValue"
+    assert "column 12: unknown name 'mesage'; did you mean 'message'?" in words
+    site.manager.set((target.format("Value"), "s", "[${message}]"),
+                     (target.format("Status"), "i", "createAndGo"))
+    apps_run(site, 7)
+    r, = own.wait()
+    text = r.json["text"]
+    assert r.json == {"text": text, "v": '"7\\', "#": 1}
+    assert text.startswith('"}],') and "\u2028\u2029" in text and "${level}\u00fc" in text
+    text.encode()  # no half of a surrogate
+    assert len(text.encode()) in (254, 255)
+    r, = other.wait()
+    assert r.json == [text] and r.header("Content-Type") == "application/json"
+    site.manager.set((target.format("Status"), "i", "destroy"))
+    wait_notice(site, Target="mine", State="delivered")
+    apps_run(site, 2)
+    cleared = other.wait(2)[1]
+    assert cleared.body == b"[OK]" and cleared.header("Content-Type") == "text/plain; charset=utf-8"

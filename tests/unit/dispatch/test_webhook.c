@@ -25,6 +25,42 @@ static const struct {
     {"url='http://h/' maxInFlight='256' followRedirects='5'/>", NULL},
     {"url='http://h/'><header name='X-A' value='1'/><header name='X-B' valueFile='/s'/></webhook>",
      NULL},
+    {"url='http://h/' body='{&quot;text&quot;: &quot;${message}&quot;, &quot;n&quot;: "
+     "${sequence}}'/>",
+     NULL},
+    {"url='http://h/'>\n<body><![CDATA[\n[${#events|,}{\"text\": ${message}}${/events}]\n]]></body>"
+     "</webhook>",
+     NULL},
+    {"url='http://h/' body='{}' contentType='application/cloudevents+json; charset=UTF-8'/>", NULL},
+    {"url='http://h/' contentType='application/vnd.example+json'/>", NULL},
+    {"url='http://h/' text='${message}'/>", NULL},
+    {"url='http://h/' text='${message}' contentType='Text/Plain; charset=&quot;utf-8&quot;'/>",
+     NULL},
+    {"url='http://h/' text='${message}' body=''/>", NULL},
+    {"url='http://h/' body='{&quot;text&quot;: ${mesage}}'/>",
+     "t.xml:1: 'body' of <webhook> is '{\"text\": ${mesage}}'; column 12: unknown name 'mesage'; "
+     "did "
+     "you mean 'message'?"},
+    {"url='http://h/'>\n<body>\n{\"text\":\n ${lvel}}</body></webhook>",
+     "t.xml:4: 'body' of <webhook>: line 2, column 4: unknown name 'lvel'; did you mean 'level'?"},
+    {"url='http://h/' body='{&quot;text&quot;: ${message},}'/>", "it makes no JSON document"},
+    {"url='http://h/'>\n<body>{\"a\": 1</body></webhook>",
+     "t.xml:2: 'body' of <webhook>: column 1: it makes no JSON document"},
+    {"url='http://h/' body='[${#events}${message}${/events}]'/>", "it makes no JSON document"},
+    {"url='http://h/' body='plain ${message}'/>", "it makes no JSON document"},
+    {"url='http://h/'><body><x/></body></webhook>", "<x>"},
+    {"url='http://h/' body='{}'><body>{}</body></webhook>", "is given twice"},
+    {"url='http://h/' body='{}' text='x'/>", "either a body or a text, not both"},
+    {"url='http://h/' contentType='text/plain'/>", "contentType: expected application/json"},
+    {"url='http://h/' body='{}' contentType='text/html'/>",
+     "contentType: expected application/json"},
+    {"url='http://h/' text='x' contentType='application/json'/>",
+     "contentType: expected text/plain"},
+    {"url='http://h/' text='x' contentType='text/html'/>", "contentType: expected text/plain"},
+    {"url='http://h/' contentType='application/json;'/>", "contentType: expected"},
+    {"url='http://h/' contentType='application/json&#13;&#10;X-A: 1'/>", "control"},
+    {"url='http://h/'><header name='content-type' value='text/html'/></webhook>",
+     "the property contentType says"},
     {"method='POST'/>", "either a url or a urlFile"},
     {"url='http://h/' urlFile='/s'/>", "either a url or a urlFile"},
     {"url='ftp://h/xyz'/>", "begins with http:// or https://"},
@@ -164,13 +200,48 @@ static void headers(void **state)
     assert_false(http_header_value_valid("a\x7f"));
 }
 
+static void media_types(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t n;
+    } types[] = {
+        {"text/plain", 10},
+        {"application/vnd.a-b+json;charset=utf-8", 24},
+        {"a/b ; c=d;e=\"f \\\" ; g\"; h=\"\"", 3},
+        {"", 0},
+        {"text", 0},
+        {"/plain", 0},
+        {"text/", 0},
+        {"text /plain", 0},
+        {"text/plain ", 0},
+        {" text/plain", 0},
+        {"text/plain;", 0},
+        {"text/plain; charset", 0},
+        {"text/plain; charset=", 0},
+        {"text/plain; =utf-8", 0},
+        {"text/plain; charset=utf-8;", 0},
+        {"text/plain; a=\"", 0},
+        {"text/plain; a=\"\\", 0},
+        {"text/plain; a=\"b\"c", 0},
+        {"text/plain; a=\"\r\n\"", 0},
+        {"text/plain\r\nX-A: 1", 0},
+        {"text/pl\xc3\xa4in", 0},
+        {"text/plain, text/html", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (http_media_type(types[i].text) != types[i].n)
+            fail_msg("%s: %zu", types[i].text, http_media_type(types[i].text));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(configurations),
-        cmocka_unit_test(places_of_urls),
-        cmocka_unit_test(references),
-        cmocka_unit_test(headers),
+        cmocka_unit_test(configurations), cmocka_unit_test(places_of_urls),
+        cmocka_unit_test(references),     cmocka_unit_test(headers),
+        cmocka_unit_test(media_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
