@@ -1190,6 +1190,20 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                      delivered || !error ? "" : error, end != NOTICE_END_CANCELLED, now_ms);
 }
 
+int notice_defer(struct txn *t, const struct notice_ref *n, int64_t pause_ms, int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    int64_t until = now_ms + (pause_ms < NOTICE_RETRY_MOST_MS ? pause_ms : NOTICE_RETRY_MOST_MS);
+    struct row r;
+    int err = row_get(t, notices(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? 0 : err;
+    if (row_int(&r, NOTICE_STATE) != NOTICE_PENDING || row_int(&r, NOTICE_READY) >= until)
+        return 0;
+    return requeue(t, n, &r, until, NULL, -1);
+}
+
 int notice_respond(struct txn *t, const struct notice_ref *n, const char *response)
 {
     struct key k = key_of_id(n->owner, n->id);

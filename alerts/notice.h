@@ -119,6 +119,10 @@ int notice_outcome(struct txn *t, const struct notice_ref *n, enum notice_end en
                    enum sa_confirmation confirmation, const char *error,
                    const struct notice_recipient *recipients, size_t nrecipients, int64_t now_ms,
                    enum sa_notice_state *ret_state);
+/* N, which has just become PENDING by RETRY, is not due before PAUSE_MS from NOW_MS on: its
+ * receiver has asked for that. At most NOTICE_RETRY_MOST_MS are granted, and never less than
+ * without. Nothing if it is in another state. */
+int notice_defer(struct txn *t, const struct notice_ref *n, int64_t pause_ms, int64_t now_ms);
 /* What the receiver of N said. */
 int notice_respond(struct txn *t, const struct notice_ref *n, const char *response);
 /* Of notices that are handed on to several handlers (alerts/recipient.h) the line is kept for each

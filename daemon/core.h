@@ -108,6 +108,7 @@ struct core_round {
     size_t njobs;       /* without those whose outcomes are committed */
     size_t answered;    /* of these, by the outcomes that are being applied */
     bool again, done;   /* somebody is to be tried again; needs not */
+    uint32_t pause_ms;  /* the longest that any of them asks for */
     struct outcome sum; /* what it comes to, for the row of the handler */
 };
 

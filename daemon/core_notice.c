@@ -851,6 +851,8 @@ static int apply_outcome(struct core *c, struct txn *t, const struct core_job *j
             break;
         err = notice_outcome(t, &j->refs[i], ends[o->result], (enum sa_confirmation)o->confirmation,
                              o->error, recipients, n, now_ms, &state);
+        if (!err && state == NOTICE_PENDING && o->pause_ms)
+            err = notice_defer(t, &j->refs[i], o->pause_ms, now_ms);
         if (!err && state != NOTICE_PENDING)
             err = notice_settled(t, &j->refs[i]);
         c->delivered += state == NOTICE_DELIVERED;

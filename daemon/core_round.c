@@ -359,12 +359,16 @@ static int end_notice(struct txn *t, const struct core_round *r, const struct no
     static const enum notice_end ends[] = {[OUTCOME_DELIVERED] = NOTICE_END_DELIVERED,
                                            [OUTCOME_RETRY] = NOTICE_END_RETRY,
                                            [OUTCOME_FAILED] = NOTICE_END_FAILED};
+    int err;
 
     if (r->sum.result == OUTCOME_RETRY && r->done && !r->again)
         return notice_release(t, n, now_ms);
-    return notice_outcome(t, n, ends[r->sum.result],
-                          sum->handed_off ? CONFIRM_HANDED_OFF : CONFIRM_ACKNOWLEDGED, sum->words,
-                          NULL, 0, now_ms, ret_state);
+    err = notice_outcome(t, n, ends[r->sum.result],
+                         sum->handed_off ? CONFIRM_HANDED_OFF : CONFIRM_ACKNOWLEDGED, sum->words,
+                         NULL, 0, now_ms, ret_state);
+    if (!err && *ret_state == NOTICE_PENDING && r->pause_ms)
+        err = notice_defer(t, n, r->pause_ms, now_ms);
+    return err;
 }
 
 /* All have answered: what their rows come to is the notice's end. */
@@ -405,6 +409,7 @@ int core_round_outcome(struct core *c, struct txn *t, struct core_job *j, const 
     j->answered = true;
     r->answered++;
     r->again = r->again || o->result == OUTCOME_RETRY;
+    r->pause_ms = o->pause_ms > r->pause_ms ? o->pause_ms : r->pause_ms;
     r->done = r->done || (o->result != OUTCOME_RETRY && j->to.name[0]);
     core_outcome_count(c, j->handler, o, j->nrefs);
     return err || r->answered < r->njobs ? err : settle(c, t, j, now_ms);

@@ -114,6 +114,7 @@ struct outcome {
     uint8_t result;
     uint8_t confirmation; /* enum sa_confirmation */
     bool in_doubt;        /* the receiver may have it without having said so: it may come twice */
+    uint32_t pause_ms;    /* of RETRY: the receiver wants to be left alone for so long; 0: unsaid */
     char error[256];      /* in words with host and port; "" when delivered */
     char response[1025];  /* what the receiver or program said, in UTF-8; "": nothing */
     struct outcome_recipient *recipients;

@@ -366,6 +366,7 @@ void outcome_write(const struct outcome *o, struct buf *b)
     buf_u8(b, o->result);
     buf_u8(b, o->confirmation);
     buf_u8(b, o->in_doubt);
+    buf_u32(b, o->pause_ms);
     buf_str(b, o->error);
     buf_str(b, o->response);
     buf_u32(b, (uint32_t)o->nrecipients);
@@ -394,6 +395,7 @@ int outcome_read(struct outcome *ret, struct rd *r, struct err *e)
     o.result = read_enum(r, OUTCOME_DELIVERED, OUTCOME_FAILED);
     o.confirmation = read_enum(r, CONFIRM_NONE, CONFIRM_ACKNOWLEDGED);
     o.in_doubt = read_enum(r, 0, 1);
+    o.pause_ms = rd_u32(r);
     read_text(r, o.error, sizeof o.error);
     read_text(r, o.response, sizeof o.response);
     n = read_count(r, JOB_RECIPIENTS_MAX, 9);

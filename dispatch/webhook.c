@@ -123,9 +123,9 @@ static void delivery_free(struct delivery *d)
     free(d);
 }
 
-/* WORDS: why it is not delivered. SAID: by the server. */
+/* WORDS: why it is not delivered. A: what the server says, NULL: nothing. */
 static void finish_as(struct delivery *d, enum outcome_result result, const char *words,
-                      struct slice said)
+                      const struct http_answer *a)
 {
     struct webhook *w = d->server->webhook;
     char place[HTTP_PLACE_TEXT_MAX + 1], line[2 * REPLY_MAX];
@@ -138,7 +138,10 @@ static void finish_as(struct delivery *d, enum outcome_result result, const char
         snprintf(line, sizeof line, "%s: %s", place, words);
         utf8_clean(o.error, sizeof o.error, line, strlen(line), false);
     }
-    utf8_clean(o.response, sizeof o.response, said.data, said.len, true);
+    if (a)
+        utf8_clean(o.response, sizeof o.response, a->body.data, a->body.len, true);
+    if (a && result == OUTCOME_RETRY && a->retry_after_ms > 0)
+        o.pause_ms = (uint32_t)a->retry_after_ms;
     loop_timer_set(d->server->pump, 0);
     delivery_free(d);
     service_done(w->service, &o);
@@ -146,7 +149,7 @@ static void finish_as(struct delivery *d, enum outcome_result result, const char
 
 static void finish(struct delivery *d, enum outcome_result result, const char *words)
 {
-    finish_as(d, result, words, (struct slice){NULL, 0});
+    finish_as(d, result, words, NULL);
 }
 
 /* Errors of our own making never go away; those of the network and of files may. */
@@ -190,7 +193,7 @@ static void describe(const struct delivery *d, const struct http_answer *a, char
     size_t len = a->body.len < REPLY_MAX ? a->body.len : REPLY_MAX;
 
     utf8_clean(reply, sizeof reply, a->body.data, len, false);
-    if (a->retry_after_ms >= 0)
+    if (a->retry_after_ms > 0 && result_of_status(a->status) == OUTCOME_RETRY)
         snprintf(again, sizeof again, ", again in %lld s", (long long)a->retry_after_ms / 1000);
     snprintf(dst, cap, "HTTP status %d%s%s%s%s", a->status, again, hint_of(d, a),
              *reply ? ": " : "", reply);
@@ -329,7 +332,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 
         if (result != OUTCOME_DELIVERED)
             describe(d, a, words, sizeof words);
-        finish_as(d, result, words, a->body);
+        finish_as(d, result, words, a);
         return;
     }
     snprintf(words, sizeof words, "%s", a->failure->text);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "http/retry.h"
 #include "http/url.h"
 
 enum {
@@ -243,21 +245,31 @@ static void request_free(struct http_request *r)
     free(r);
 }
 
+/* Of the final response, the first of this NAME; NULL: there is none. */
+static const char *header_of(const struct http_request *r, const char *name)
+{
+    struct curl_header *h;
+    CURLHcode code = curl_easy_header(r->easy, name, 0, CURLH_HEADER, -1, &h);
+
+    return code == CURLHE_OK ? h->value : NULL;
+}
+
 static void read_head(const struct http_request *r, struct http_answer *a)
 {
     long status = 0;
-    curl_off_t after = 0;
-    struct curl_header *location;
+    const char *after;
 
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &after);
     a->status = (int)status;
-    if (after > 0)
-        a->retry_after_ms = after < INT32_MAX ? after * 1000 : INT32_MAX;
+    /* Not CURLINFO_RETRY_AFTER, which is also there for what only begins with a number. */
+    after = header_of(r, "Retry-After");
+    if (after)
+        a->retry_after_ms = http_retry_after_ms(after, clock_wall_ms());
     /* Not CURLINFO_REDIRECT_URL, into which libcurl puts user and password. */
-    if (status >= 300 && status < 400 &&
-        curl_easy_header(r->easy, "Location", 0, CURLH_HEADER, -1, &location) == CURLHE_OK)
-        a->location = location->value;
+    if (status >= 300 && status < 400)
+        a->location = header_of(r, "Location");
+    if (!a->location)
+        a->location = "";
 }
 
 /* The request goes before its callback is called, which may free the client: what is told is taken

@@ -42,7 +42,7 @@ struct http_options { /* all copied, but the body, which must stay until the ans
 struct http_answer {
     int status; /* 0: there was no response */
     struct slice body;
-    int64_t retry_after_ms; /* what Retry-After says; -1: nothing */
+    int64_t retry_after_ms; /* what Retry-After says (http/retry.h); -1: nothing */
     const char *location;   /* of a redirect, as it came, perhaps relative; "" none */
     /* NULL: the exchange is complete. ERR_TIMEOUT, ERR_NETWORK, ERR_RANGE (too large), ERR_DENIED
      * (certificate), ERR_PROTOCOL, ERR_INVALID, ERR_NOMEM, with words that name no more of the URL

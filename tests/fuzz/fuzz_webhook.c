@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "daemon/kinds.h"
 #include "dispatch/webhook_kind.h"
+#include "http/retry.h"
 #include "tests/fuzz/world.h"
 
 enum { TURNS_MAX = 400, WAIT_MS = 50, ANSWER_MAX = 32 << 10, CONNECTIONS_MAX = 4 };
@@ -187,6 +188,8 @@ FUZZ_TARGET(webhook)
     REQUIRE((f.outcome.result == OUTCOME_DELIVERED) == (f.outcome.error[0] == '\0'));
     REQUIRE((f.outcome.confirmation == CONFIRM_ACKNOWLEDGED) ==
             (f.outcome.result == OUTCOME_DELIVERED));
+    REQUIRE(f.outcome.pause_ms <= HTTP_RETRY_AFTER_MAX_MS);
+    REQUIRE(f.outcome.pause_ms == 0 || f.outcome.result == OUTCOME_RETRY);
     if (f.outcome.result == OUTCOME_DELIVERED)
         REQUIRE(memchr(data + 1, '2', size - 1));
     end();

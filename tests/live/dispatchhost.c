@@ -319,6 +319,7 @@ static void print_outcome(const struct outcome *o)
     jv_set(v, "confirmation", jv_new_int(o->confirmation));
     jv_set(v, "response", jv_new_string(o->response, strlen(o->response)));
     jv_set(v, "inDoubt", jv_new_bool(o->in_doubt));
+    jv_set(v, "pause", jv_new_int(o->pause_ms));
     jv_set(v, "error", new_text(o->error));
     for (size_t i = 0; i < o->nrecipients; i++) {
         jv *r = jv_new_object();

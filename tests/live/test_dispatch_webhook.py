@@ -379,10 +379,54 @@ def test_status(host, serve, status, result):
         assert o["error"] == where(server) + f"HTTP status {status}{words}"
 
 
+def http_date(seconds):
+    """So many from now on, in three forms."""
+    then = time.gmtime(time.time() + seconds)
+    return [time.strftime(form, then) for form in
+            ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y")]
+
+
 def test_retry_after_is_said(host, serve):
     server = serve(answer=reply(429, b"slow down", [("Retry-After", "120")]))
     host.handler("webhook", url=server.url())
-    assert host.deliver()["error"] == where(server) + "HTTP status 429, again in 120 s: slow down"
+    o = host.deliver()
+    assert o["error"] == where(server) + "HTTP status 429, again in 120 s: slow down"
+    assert o["pause"] == 120000
+
+
+@pytest.mark.parametrize("status, result", [
+    (408, RETRY), (429, RETRY), (500, RETRY), (503, RETRY), (200, DELIVERED), (301, FAILED), (404, FAILED)])
+def test_retry_after_counts_where_there_is_a_retry(host, serve, status, result):
+    host.handler("webhook", url=serve(answer=reply(status, b"", [("Retry-After", "7")])).url())
+    o = host.deliver()
+    assert (o["result"], o["pause"]) == (result, 7000 if result == RETRY else 0)
+    assert ("again in 7 s" in o["error"]) == (result == RETRY)
+
+
+@pytest.mark.parametrize("form", range(3))
+def test_retry_after_as_a_date(host, serve, form):
+    host.handler("webhook", url=serve(answer=reply(503, b"", [
+        ("Retry-After", http_date(100)[form])])).url())
+    assert 80000 < host.deliver()["pause"] <= 100000
+
+
+@pytest.mark.parametrize("value, pause", [
+    ("soon", 0), ("-5", 0), ("120 seconds", 0), ("", 0), ("1, 2", 0), ("0", 0),
+    ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("9" * 4000, 86400000)])
+def test_retry_after_that_is_none(host, serve, value, pause):
+    server = serve(answer=reply(503, b"", [("Retry-After", value)]))
+    host.handler("webhook", url=server.url())
+    o = host.deliver()
+    assert (o["result"], o["pause"]) == (RETRY, pause)
+    if not pause:
+        assert o["error"] == where(server) + "HTTP status 503"
+
+
+def test_retry_after_of_a_redirect_is_that_of_where_it_leads(host, serve):
+    there = serve(answer=reply(503, b"", [("Retry-After", "9")]))
+    here = serve(answer=reply(307, b"", [("Location", there.url("/there")), ("Retry-After", "700")]))
+    host.handler("webhook", url=here.url(), followRedirects="1")
+    assert host.deliver()["pause"] == 9000
 
 
 @pytest.mark.parametrize("said, kept", [

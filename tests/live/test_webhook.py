@@ -2,6 +2,8 @@
 and with secrets that stay where they belong."""
 
 import functools
+import time
+from email.utils import formatdate
 
 import pytest
 
@@ -73,6 +75,35 @@ def test_retried_in_order_until_it_is_taken(make_site, serve):
     assert kinds[-2:] == ["raise", "clear"] and set(kinds[:-1]) == {"raise"}
     assert len({r.header("Idempotency-Key") for r in server.seen[:-1]}) == 1
     assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertCleared")] == [1, 1]
+
+
+class Busy:
+    """Answers 503 with RETRY_AFTER() once, then 200. `times` of what came (monotonic)."""
+
+    def __init__(self, retry_after):
+        self.retry_after, self.times = retry_after, []
+
+    def __call__(self, peer, request):
+        self.times.append(time.monotonic())
+        if len(self.times) > 1:
+            return reply()(peer, request)
+        return reply(503, b"busy", [("Retry-After", self.retry_after())])(peer, request)
+
+    def pause(self):
+        return self.times[1] - self.times[0]
+
+
+def test_a_server_has_the_pause_that_it_asks_for(make_site, serve):
+    """Seconds or a date beyond the usual 4 to 6 seconds; less than these, or nonsense, changes nothing."""
+    busy = {"seconds": Busy(lambda: "8"), "date": Busy(lambda: formatdate(time.time() + 9, usegmt=True)),
+            "less": Busy(lambda: "1"), "nonsense": Busy(lambda: "600 or so")}
+    site = make_site(definition("busy") + "".join(
+        f'<target name="{n}" handler="{n}" global="true"/>' for n in busy), apps=7, handlers="".join(
+            f'<webhook name="{n}" url="{serve(answer=b).url()}"/>' for n, b in busy.items()))
+    wait_for(lambda: len(notices(site, State="delivered")) == 4, "all to be delivered", 40)
+    assert all(len(b.times) == 2 for b in busy.values())
+    assert busy["seconds"].pause() >= 7.9 and busy["date"].pause() >= 7.9  # whole seconds of it
+    assert all(busy[n].pause() >= 3.9 for n in ("less", "nonsense"))
 
 
 def test_a_refused_notice_has_failed_with_the_servers_words(make_site, serve):

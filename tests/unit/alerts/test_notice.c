@@ -422,6 +422,46 @@ static void test_retry_delays(void **state)
     assert_true(notice_retry_ms(UINT32_MAX, UINT32_MAX) <= NOTICE_RETRY_MOST_MS * 12 / 10);
 }
 
+static int64_t next_attempt(struct txn *t, uint32_t id)
+{
+    return notice_cell(t, id, NOTICE_NEXT_ATTEMPT);
+}
+
+/* What a receiver asks for puts the next attempt off, by 15 minutes at most, and never brings it
+ * forward; what waits behind it goes on waiting. */
+static void test_a_receiver_may_ask_for_a_pause(void **state)
+{
+    struct notice_ref ref = {"alice", 1};
+    struct txn *t = begin(*state);
+    int64_t own;
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    outcome(t, 1, NOTICE_END_RETRY, "busy", NOW);
+    own = next_attempt(t, 1);
+    assert_int_equal(notice_defer(t, &ref, 1000, NOW), 0);
+    assert_int_equal(next_attempt(t, 1), own);
+    assert_int_equal(notice_defer(t, &ref, 120000, NOW), 0);
+    assert_int_equal(next_attempt(t, 1), NOW + 120000);
+    assert_int_equal(notice_cell(t, 1, NOTICE_ATTEMPTS), 1);
+    assert_string_equal(text_of(t, SA_NOTICE, notice_key(1), NOTICE_LAST_ERROR), "busy");
+    assert_int_equal(claim(t, NOW + 119999), 0);
+    assert_int_equal(claim(t, NOW + 120000), 1);
+    assert_int_equal(notice_defer(t, &ref, INT64_MAX, NOW), 0); /* it is under way */
+    ASSERT_STATE(t, 1, NOTICE_DISPATCHED);
+    outcome(t, 1, NOTICE_END_RETRY, "busy", NOW);
+    assert_int_equal(notice_defer(t, &ref, INT64_MAX, NOW), 0);
+    assert_int_equal(next_attempt(t, 1), NOW + NOTICE_RETRY_MOST_MS);
+    assert_int_equal(claim(t, NOW + NOTICE_RETRY_MOST_MS), 1);
+    deliver(t, 1);
+    assert_int_equal(notice_defer(t, &ref, 120000, NOW), 0);
+    ASSERT_STATE(t, 1, NOTICE_DELIVERED);
+    assert_int_equal(claim(t, NOW), 2);
+    assert_int_equal(notice_defer(t, &(struct notice_ref){"alice", 99}, 120000, NOW), 0);
+    done(t);
+}
+
 static void test_given_up_after_a_day(void **state)
 {
     struct txn *t = begin(*state);
@@ -2386,6 +2426,7 @@ int main(void)
         IN_WORLD(test_outcomes_of_unknown_notices_are_ignored),
         IN_WORLD(test_a_due_time_that_no_notice_has_is_damage),
         cmocka_unit_test(test_retry_delays),
+        IN_WORLD(test_a_receiver_may_ask_for_a_pause),
         IN_WORLD(test_given_up_after_a_day),
         IN_WORLD(test_what_a_test_came_to_is_in_its_target),
         IN_WORLD(test_a_test_that_is_cancelled_has_ended),

@@ -366,23 +366,39 @@ static size_t jobs(const struct play *p)
     return p->ngot[WAY_DISPATCHER] + p->ngot[WAY_AGENT];
 }
 
-static void answer_as(struct play *p, const char *to, enum outcome_result result,
-                      enum sa_confirmation confirmation, const char *error)
+/* O but for the job. */
+static void answer_by(struct play *p, const char *to, struct outcome o)
 {
     struct got *g = job_to(p, to);
-    struct outcome o = {
-        .job = g->id, .result = (uint8_t)result, .confirmation = (uint8_t)confirmation};
     bool by_agent = g >= p->got[WAY_AGENT];
     struct buf b;
 
     g->answered = true;
-    snprintf(o.error, sizeof o.error, "%s", error);
+    o.job = g->id;
     buf_init(&b, 4096);
     outcome_write(&o, &b);
     assert_int_equal((by_agent ? core_agent_frame : core_dispatcher_frame)(p->c, DISPATCH_OUTCOME,
                                                                            b.data, b.len, NULL, 0),
                      0);
     buf_release(&b);
+}
+
+static void answer_as(struct play *p, const char *to, enum outcome_result result,
+                      enum sa_confirmation confirmation, const char *error)
+{
+    struct outcome o = {.result = (uint8_t)result, .confirmation = (uint8_t)confirmation};
+
+    snprintf(o.error, sizeof o.error, "%s", error);
+    answer_by(p, to, o);
+}
+
+static void wants_pause(struct play *p, const char *to, uint32_t pause_ms)
+{
+    answer_by(p, to,
+              (struct outcome){.result = OUTCOME_RETRY,
+                               .confirmation = CONFIRM_NONE,
+                               .pause_ms = pause_ms,
+                               .error = "busy"});
 }
 
 static void answer(struct play *p, const char *to, enum outcome_result result, const char *error)
@@ -429,6 +445,38 @@ static void each_handler_gets_it_once(void **state)
     assert_int_equal(number_of(p, 1, NOTICE_ATTEMPTS), 1);
     assert_int_equal(jobs(p), 2);
     assert_int_equal(p->c->in_flight[WAY_DISPATCHER], 0);
+}
+
+/* The longest pause that a handler asks for counts. */
+static void a_pause_is_kept(void **state)
+{
+    struct play *p = *state;
+    int64_t asked;
+
+    add_target(p, "ops", "all");
+    tell(p, "ops", "hot", 1, LEVEL_CRITICAL, "too hot");
+    turn(p, true);
+    wants_pause(p, "pager", 120000);
+    wants_pause(p, "screen", 60000);
+    asked = p->wall_ms;
+    turn(p, true);
+    check_state(p, 1, NOTICE_PENDING);
+    assert_int_equal(number_of(p, 1, NOTICE_NEXT_ATTEMPT), asked + 120000);
+    p->wall_ms = asked + 119999;
+    turn(p, true);
+    assert_int_equal(jobs(p), 2);
+    p->wall_ms = asked + 120000;
+    turn(p, true);
+    assert_int_equal(jobs(p), 4);
+    delivered(p, "screen");
+    wants_pause(p, "pager", UINT32_MAX);
+    turn(p, true);
+    assert_int_equal(number_of(p, 1, NOTICE_NEXT_ATTEMPT), p->wall_ms + NOTICE_RETRY_MOST_MS);
+    p->wall_ms += NOTICE_RETRY_MOST_MS;
+    turn(p, true);
+    delivered(p, "pager");
+    turn(p, true);
+    check_state(p, 1, NOTICE_DELIVERED);
 }
 
 static void only_who_was_not_reached_is_tried_again(void **state)
@@ -981,6 +1029,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_handler_gets_it_once, setup_published),
+        TEST(a_pause_is_kept, setup_published),
         TEST(only_who_was_not_reached_is_tried_again, setup_published),
         TEST(the_least_that_is_known_counts, setup_published),
         TEST(a_killed_core_tells_the_rest, setup_published),

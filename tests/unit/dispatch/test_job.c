@@ -340,6 +340,7 @@ static void outcome_round_trip(void **state)
                         .result = OUTCOME_RETRY,
                         .confirmation = CONFIRM_ACKNOWLEDGED,
                         .in_doubt = true,
+                        .pause_ms = 120000,
                         .error = "temp: 450",
                         .response = "ticket\n17",
                         .recipients = list,
@@ -357,6 +358,7 @@ static void outcome_round_trip(void **state)
     assert_int_equal(k.job, UINT64_MAX);
     assert_int_equal(k.result, OUTCOME_RETRY);
     assert_true(k.in_doubt);
+    assert_int_equal(k.pause_ms, 120000);
     assert_string_equal(k.response, "ticket\n17");
     assert_string_equal(k.error, "temp: 450");
     assert_string_equal(k.recipients[1].reply, "450 busy");

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "dispatch/kinds.h"
+#include "http/retry.h"
 #include "http/url.h"
 
 static const struct {
@@ -236,12 +237,57 @@ static void media_types(void **state)
             fail_msg("%s: %zu", types[i].text, http_media_type(types[i].text));
 }
 
+/* From 2026-11-20T22:38:45Z on. */
+static void pauses(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t ms;
+    } asked[] = {
+        {"120", 120000},
+        {"0", 0},
+        {"007", 7000},
+        {"86399", 86399000},
+        {"86401", HTTP_RETRY_AFTER_MAX_MS},
+        {"99999999999999999999999999999999999999999", HTTP_RETRY_AFTER_MAX_MS},
+        {"Fri, 20 Nov 2026 22:40:45 GMT", 120000},
+        {"Friday, 20-Nov-26 22:40:45 GMT", 120000},
+        {"Fri Nov 20 22:40:45 2026", 120000},
+        {"Tue Dec  1 00:00:00 2026", HTTP_RETRY_AFTER_MAX_MS},
+        {"Fri, 20 Nov 2026 22:38:45 GMT", 0},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 0},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", HTTP_RETRY_AFTER_MAX_MS},
+        {"", -1},
+        {"-1", -1},
+        {"+1", -1},
+        {"1.5", -1},
+        {"120 s", -1},
+        {"0x10", -1},
+        {"soon", -1},
+        {"Fri, 20 Nov 2026 22:40:45", -1},
+        {"Fri, 20 Nov 2026 22:40:45 GMT, 1", -1},
+        {"Fri, 20 Nov 2026 22:40:45 CET", -1},
+        {"Fri, 31 Feb 2026 22:40:45 GMT", -1},
+        {"Fri, 20 Nov 2026 25:40:45 GMT", -1},
+        {"2026-11-20T22:40:45Z", -1},
+        {"\xff\xfe", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        int64_t ms = http_retry_after_ms(asked[i].value, 1795214325000);
+
+        if (ms != asked[i].ms)
+            fail_msg("%s: %lld", asked[i].value, (long long)ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configurations), cmocka_unit_test(places_of_urls),
         cmocka_unit_test(references),     cmocka_unit_test(headers),
-        cmocka_unit_test(media_types),
+        cmocka_unit_test(media_types),    cmocka_unit_test(pauses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
