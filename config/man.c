@@ -330,10 +330,11 @@ static const char templates_head[] =
     "quoted\n"
     "attributes, and as links lead to http, https and mailto only; in JSON \"${name}\" is within "
     "a string\n"
-    "and ${name} is a whole value: a number, a string, or null when it is empty. A template with "
-    "an unknown\n"
-    "name, or with a value where no escaping would hold it, is refused with its line and "
-    "column.\n"
+    "and ${name} is a whole value: a number, a string, or null when it is empty; in a form they "
+    "are written\n"
+    "as %XX. A template with an unknown name, or with a value where no escaping would hold it, is "
+    "refused\n"
+    "with its line and column.\n"
     "The names:\n";
 
 static void put_templates(struct buf *b)

@@ -28,6 +28,7 @@ enum template_place {
                       never in scripts, styles, comments or unquoted */
     TEMPLATE_JSON, /* one document; "${name}" within a string, ${name} as a whole value: then a
                       number, a string, or null when it is empty */
+    TEMPLATE_FORM, /* fields of a form, "a=1&b=${value}"; names and values of them */
 };
 
 enum template_name {

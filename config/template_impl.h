@@ -12,6 +12,7 @@ enum template_spot {
     SPOT_LINK,   /* a quoted attribute that is a link whose scheme is not known yet */
     SPOT_STRING, /* within the quotes of a JSON string */
     SPOT_WHOLE,  /* a JSON value of its own */
+    SPOT_FIELD,  /* within a form's field, or its name */
 };
 
 /* How far the reading of a template's own text has come. Equal ones go on in the same way, so what

@@ -161,6 +161,23 @@ static const char *html_step(struct template_scan *s, const char *text, size_t a
     }
 }
 
+/* ---- forms (URL standard, application/x-www-form-urlencoded) ---- */
+
+#define DIGITS "0123456789"
+#define HEX    DIGITS "abcdefABCDEF"
+#define PLAIN  LETTERS DIGITS "*-._" /* what stands for itself */
+
+static const char *form_step(const char *text, size_t at)
+{
+    const char *p = text + at;
+
+    if (*p == '%' && !(one_of(p[1], HEX) && one_of(p[2], HEX)))
+        return "a '%' without two hexadecimal digits behind it; write '%25' for one";
+    return one_of(*p, PLAIN "%+&=") ? NULL
+                                    : "a character that no form has: write it as '%' and two "
+                                      "hexadecimal digits, a blank as '+'";
+}
+
 /* ---- reading ---- */
 
 const char *template_scan(struct template_scan *s, const char *text, size_t from, size_t to,
@@ -173,6 +190,8 @@ const char *template_scan(struct template_scan *s, const char *text, size_t from
             json_step(s, text[i]);
         else if (s->place == TEMPLATE_HTML)
             wrong = html_step(s, text, i);
+        else if (s->place == TEMPLATE_FORM)
+            wrong = form_step(text, i);
         if (wrong)
             *ret_at = i;
     }
@@ -195,7 +214,7 @@ static const char *html_spot(struct template_scan s, enum template_spot *ret)
 
 const char *template_spot(struct template_scan s, enum template_spot *ret)
 {
-    *ret = SPOT_LINE;
+    *ret = s.place == TEMPLATE_FORM ? SPOT_FIELD : SPOT_LINE;
     if (s.place == TEMPLATE_HTML)
         return html_spot(s, ret);
     if (s.place == TEMPLATE_JSON && s.state == JSON_ESCAPE)
@@ -308,12 +327,24 @@ static void escape_whole(struct buf *b, bool number, const char *value)
     }
 }
 
+static void escape_field(struct buf *b, const char *value)
+{
+    for (; *value; value++) {
+        if (one_of(*value, PLAIN))
+            buf_u8(b, (uint8_t)*value);
+        else if (*value == ' ')
+            buf_u8(b, '+');
+        else
+            buf_printf(b, "%%%02X", (unsigned char)*value);
+    }
+}
+
 void template_escape(struct buf *b, enum template_spot spot, bool number, const char *value)
 {
     size_t n = strlen(value);
     char line[TEMPLATE_VALUE_MAX + 1];
 
-    if (spot != SPOT_STRING && spot != SPOT_WHOLE) {
+    if (spot != SPOT_STRING && spot != SPOT_WHOLE && spot != SPOT_FIELD) {
         utf8_clean(line, sizeof line, value, n, spot != SPOT_LINE);
         value = line;
     }
@@ -332,6 +363,9 @@ void template_escape(struct buf *b, enum template_spot spot, bool number, const 
         break;
     case SPOT_WHOLE:
         escape_whole(b, number, value);
+        break;
+    case SPOT_FIELD:
+        escape_field(b, value);
         break;
     }
 }

@@ -27,6 +27,13 @@ static bool is_plain(const char *type, size_t n)
     return n == strlen(own) && strncasecmp(type, own, n) == 0;
 }
 
+static bool is_form(const char *type, size_t n)
+{
+    static const char own[] = "application/x-www-form-urlencoded";
+
+    return n == strlen(own) && strncasecmp(type, own, n) == 0;
+}
+
 /* What the templates make, the first also without one. */
 static const struct form {
     const char *property;
@@ -36,6 +43,7 @@ static const struct form {
 } forms[] = {
     {"body", "application/json", is_json, "application/json, or one that ends with +json"},
     {"text", "text/plain; charset=utf-8", is_plain, "text/plain"},
+    {"form", "application/x-www-form-urlencoded", is_form, "application/x-www-form-urlencoded"},
 };
 enum { NFORMS = sizeof forms / sizeof *forms };
 

@@ -82,6 +82,8 @@ static void check_same(enum template_place place, const struct buf *plain, const
         REQUIRE(count(plain, "<>\"'`") == count(b, "<>\"'`"));
     } else if (place == TEMPLATE_TEXT) {
         REQUIRE(count(plain, "\n\r") == count(b, "\n\r"));
+    } else if (place == TEMPLATE_FORM) {
+        REQUIRE(count(plain, "&=") == count(b, "&=") && count(b, "\n\r #;\"\x7f") == 0);
     } else {
         REQUIRE(b->len <= TEMPLATE_LINE_MAX && count(b, "\n\r") == 0);
     }
@@ -96,7 +98,7 @@ static void refused(const struct err *e, const struct template_position *w)
 FUZZ_TARGET(template)
 {
     static const struct values plain = {.texts = {"x"}, .n = 1};
-    enum template_place place = size ? data[0] % 4 : TEMPLATE_TEXT;
+    enum template_place place = size ? data[0] % (TEMPLATE_FORM + 1) : TEMPLATE_TEXT;
     struct values v = {.n = 0};
     struct template_position where;
     struct template *t = NULL;

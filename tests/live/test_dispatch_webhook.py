@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import time
+import urllib.parse
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_body_by_template(host, serve):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_leaves_its_place_in_a_template(host, serve, text):
-    """Each as part of a string and as a value of its own, and as a line of a text."""
+    """Each as part of a string and as a value of its own, as a line of a text, and as a field."""
     server = serve()
     names = ("instance", "message", "value", "description", "url")
     inner = ", ".join(f'"{n}": "<${{{n}}}>", "{n} alone": ${{{n}}}' for n in names)
@@ -148,14 +149,18 @@ def test_no_text_leaves_its_place_in_a_template(host, serve, text):
     host.handler("webhook", id=2, url=server.url(), text="|".join(f"${{{n}}}" for n in names))
     event = {n: text for n in names}
     assert host.deliver(event)["result"] == DELIVERED
-    assert host.deliver(event, handler=2)["result"] == DELIVERED
-    as_json, as_text = server.wait(2)
+    host.handler("webhook", id=3, url=server.url(), form="&".join(f"{n}=${{{n}}}" for n in names))
+    for more in (2, 3):
+        assert host.deliver(event, handler=more)["result"] == DELIVERED
+    as_json, as_text, as_form = server.wait(3)
     assert as_json.json == {f"{n}{how}": text if how else f"<{text}>"
                             for n in names for how in ("", " alone")}
     line = as_text.body.decode()
     assert len(line.splitlines()) <= 1 or "\u2028" in text
     assert len(line.split("|")) == 5 and line.isascii() == text.isascii()
-    assert all(r.header("X-Evil") is None and len(r.headers) == 6 for r in (as_json, as_text))
+    assert urllib.parse.parse_qsl(as_form.body.decode("ascii"), strict_parsing=True) == list(
+        event.items())
+    assert all(r.header("X-Evil") is None and len(r.headers) == 6 for r in (as_json, as_text, as_form))
 
 
 @pytest.mark.parametrize("values, of_target, body, content_type", [
@@ -170,6 +175,9 @@ def test_no_text_leaves_its_place_in_a_template(host, serve, text):
      {"text": "so: ${message}"}, b"so: hot", "text/plain; charset=utf-8"),
     ({"contentType": "application/vnd.example+json"}, {"text": "x"}, b"x", "text/plain; charset=utf-8"),
     ({"text": "${message}"}, {"body": ""}, None, "application/json"),
+    ({"form": "to=bob&${level}=${message}"}, {}, b"to=bob&CRITICAL=hot", "application/x-www-form-urlencoded"),
+    ({"contentType": "text/plain", "text": "x"}, {"form": "m=${message}"}, b"m=hot",
+     "application/x-www-form-urlencoded"),
     ({"body": "[]", "contentType": "application/a+json"}, {"body": "", "method": "PUT"}, None,
      "application/a+json"),
     ({"contentType": "application/vnd.example+json; v=1"}, {}, None,

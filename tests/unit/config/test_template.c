@@ -185,6 +185,21 @@ static void json_is_escaped(void **state)
         assert_string_equal(made(TEMPLATE_JSON, cases[i][0], &some, 3), cases[i][1]);
 }
 
+static void form_is_escaped(void **state)
+{
+    static const char *const cases[][2] = {
+        {"m=${message}", "m=5+%3C+7+%26+%22x%22%0ATo%3A+%27eve%27"},
+        {"${level}=${sequence}&v=${value|none%21}&p=100%25+*-._",
+         "CRITICAL=12&v=none%21&p=100%25+*-._"},
+        {"${#events|&}i=${instance}${/events}", "i=a&i=b&i=%22c%22%5C"},
+        {"a=1${#value}&v=${value}${/value}${#level}&l=${level}${/level}", "a=1&l=CRITICAL"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_string_equal(made(TEMPLATE_FORM, cases[i][0], &some, 3), cases[i][1]);
+}
+
 /* ---- refusals ---- */
 
 static void refuses(enum template_place place, const char *text, const char *words)
@@ -290,6 +305,31 @@ static void json_refuses_what_makes_no_document(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
         refuses(TEMPLATE_JSON, cases[i][0], cases[i][1]);
+}
+
+static void form_refuses_what_no_form_has(void **state)
+{
+    static const char *const cases[][2] = {
+        {"a=b c", "column 4: a character that no form has"},
+        {"a=b\n&c=d", "line 1, column 4: a character that no form has"},
+        {"a=\xc3\xbc", "column 3: a character that no form has"},
+        {"a=\"b\"", "a character that no form has"},
+        {"a=b#c", "a character that no form has"},
+        {"a=b;c=d", "a character that no form has"},
+        {"a=$$", "a character that no form has"},
+        {"a=%", "a '%' without two hexadecimal digits"},
+        {"a=%4", "a '%' without two hexadecimal digits"},
+        {"a=%4${level}", "column 3: a '%' without two hexadecimal digits"},
+        {"a=%${level}", "a '%' without two hexadecimal digits"},
+        {"a=${level|x y}", "a character that no form has"},
+        {"a=${level|%4}1", "a '%' without two hexadecimal digits"},
+        {"${#events|; }a=${level}${/events}", "a character that no form has"},
+        {"a=${lvel}", "column 5: unknown name 'lvel'; did you mean 'level'?"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        refuses(TEMPLATE_FORM, cases[i][0], cases[i][1]);
 }
 
 static void position_is_told(void **state)
@@ -436,6 +476,7 @@ static void values_never_leave_their_place(void **state)
         {TEMPLATE_HTML, "<p title=\"${message}\">${value}</p>\n"},
         {TEMPLATE_LINE, "${message} ${value}"},
         {TEMPLATE_TEXT, "${message}\n${value}"},
+        {TEMPLATE_FORM, "a=${message}&${value}=b"},
     };
     uint32_t random = 2463534242, *p = &random;
     const struct template_source s = {random_value, &p, 1};
@@ -450,7 +491,7 @@ static void values_never_leave_their_place(void **state)
         buf_init(&b, TEMPLATE_OUTPUT_MAX);
         for (int round = 0; round < 20000; round++) {
             const char *out;
-            size_t marks = 0, lines = 0;
+            size_t marks = 0, lines = 0, fields = 0;
             jv *v = NULL;
 
             buf_clear(&b);
@@ -461,6 +502,7 @@ static void values_never_leave_their_place(void **state)
             for (const char *c = out; *c; c++) {
                 marks += *c == '<' || *c == '>' || *c == '"' || *c == '\'';
                 lines += *c == '\n';
+                fields += *c == '&' || *c == '=';
                 assert_true(templates[i].place == TEMPLATE_JSON || *c == '\n' ||
                             ((unsigned char)*c >= ' ' && *c != 0x7f));
             }
@@ -470,6 +512,8 @@ static void values_never_leave_their_place(void **state)
                 assert_non_null(v = jv_parse(out, b.len, NULL));
             else
                 assert_int_equal(lines, templates[i].place == TEMPLATE_TEXT);
+            if (templates[i].place == TEMPLATE_FORM)
+                assert_int_equal(fields, 3);
             if (v) {
                 assert_int_equal(jv_len(v), 3);
                 assert_int_equal(jv_kind(jv_get(v, "a")), JV_STRING);
@@ -501,9 +545,11 @@ int main(void)
         cmocka_unit_test(html_is_escaped),
         cmocka_unit_test(links_lead_to_pages_only),
         cmocka_unit_test(json_is_escaped),
+        cmocka_unit_test(form_is_escaped),
         cmocka_unit_test(refusals_say_where_and_what),
         cmocka_unit_test(html_refuses_places_that_escaping_does_not_hold),
         cmocka_unit_test(json_refuses_what_makes_no_document),
+        cmocka_unit_test(form_refuses_what_no_form_has),
         cmocka_unit_test(position_is_told),
         cmocka_unit_test(what_is_too_long_is_refused),
         cmocka_unit_test(no_message_is_too_long_to_be_whole),

@@ -38,6 +38,16 @@ static const struct {
     {"url='http://h/' text='${message}' contentType='Text/Plain; charset=&quot;utf-8&quot;'/>",
      NULL},
     {"url='http://h/' text='${message}' body=''/>", NULL},
+    {"url='http://h/' form='to=bob&amp;text=${message}'/>", NULL},
+    {"url='http://h/' contentType='application/x-www-form-urlencoded'><form>\n m=${message}\n"
+     "</form></webhook>",
+     NULL},
+    {"url='http://h/' form='to=bob, alice'/>", "column 7: a character that no form has"},
+    {"url='http://h/' form='m=1' text='m'/>", "either a text or a form, not both"},
+    {"url='http://h/' form='m=1' contentType='text/plain'/>",
+     "contentType: expected application/x-www-form-urlencoded"},
+    {"url='http://h/' contentType='application/x-www-form-urlencoded'/>",
+     "contentType: expected application/json"},
     {"url='http://h/' body='{&quot;text&quot;: ${mesage}}'/>",
      "t.xml:1: 'body' of <webhook> is '{\"text\": ${mesage}}'; column 12: unknown name 'mesage'; "
      "did "
