@@ -5,16 +5,15 @@ import re
 
 from .snmp import Tools
 
-_SECTION = re.compile(r"^\.SH OWNERS\n(.*?)^\.SH ", re.M | re.S)
 _BLOCK = re.compile(r"^\.nf\n(.*?)^\.fi\n", re.M | re.S)
 _KEYS = re.compile(r'createUser (\S+) (\S+) "([^"]+)" (\S+) "([^"]+)"')
 
 
-def manual_blocks(page):
-    """The indented blocks of the section OWNERS, as man(1) shows them: users, contexts, a command,
+def manual_blocks(page, section="OWNERS"):
+    """The indented blocks of a section, as man(1) shows them; of OWNERS: users, contexts, a command,
     communities, views."""
     with open(page) as f:
-        section = _SECTION.search(f.read()).group(1)
+        section = re.search(rf"^\.SH {section}\n(.*?)^\.SH ", f.read(), re.M | re.S).group(1)
     return [re.sub(r"^    ", "", block.replace("\\-", "-"), flags=re.M)
             for block in _BLOCK.findall(section)]
 

@@ -9,7 +9,9 @@ import pytest
 
 from lib.mainjob import TRAPS, apps_run, definition, notices, sites, traps, wait_notice, wait_trap
 from lib.smtpd import Pki
+from lib.site import build_folder
 from lib.snmp import SetRefused
+from lib.usm import manual_blocks
 from lib.wait import wait_for
 from lib.web import Hook, reply
 from test_overrides import refusal
@@ -197,3 +199,23 @@ def test_bodies_by_template(make_site, serve):
     apps_run(site, 2)
     cleared = other.wait(2)[1]
     assert cleared.body == b"[OK]" and cleared.header("Content-Type") == "text/plain; charset=utf-8"
+
+
+def test_the_chat_of_the_manual(make_site, serve, tmp_path):
+    """Its handler as it stands there, but for the place of the secret."""
+    server = serve()
+    _, chat = manual_blocks(build_folder() / "man/snmpalertd.8", "WEBHOOKS")
+    (tmp_path / "chat.url").write_text(server.url("/secret") + "\n")
+    (tmp_path / "chat.url").chmod(0o600)
+    site = make_site(definition("busy") + definition("full", severity="warning", url="https://example.net/")
+                     + """<target name="desk" handler="chat" global="true" digestMillis="1s"/>""", apps=7,
+        handlers=chat.replace("/etc/snmpalertd", str(tmp_path)))
+    r, = server.wait()
+    wait_notice(site, State="delivered")
+    assert r.path == "/secret" and r.header("Content-Type") == "application/json"
+    assert r.json["text"] == "2 of desk, the worst *CRITICAL*: busy is critical"
+    assert r.json["icon"] == "CRITICAL"
+    alerts = {a["name"].split(" ")[0]: (a["text"], a["link"]) for a in r.json["alerts"]}
+    assert alerts == {"admin/busy": ("busy is critical", None),
+                      "admin/full": ("full is warning", "https://example.net/")}
+    assert all(abs(a["since"] / 1000 - time.time()) < 60 for a in r.json["alerts"])
