@@ -52,11 +52,27 @@ static const char *content_type(const struct values *v)
     return values_text(v, webhook_kind.properties, webhook_kind.nproperties, "contentType");
 }
 
+/* PARAMETERS of a media type name no other way to read octets: there the escaping might not hold.
+ */
+static bool is_utf8(const char *parameters)
+{
+    static const char name[] = "charset=", value[] = "utf-8";
+
+    while ((parameters = strcasestr(parameters, name))) {
+        parameters += strlen(name);
+        parameters += *parameters == '"';
+        if (strncasecmp(parameters, value, strlen(value)) != 0 ||
+            !strchr("; \"", parameters[strlen(value)]))
+            return false;
+    }
+    return true;
+}
+
 static bool fits(const struct form *f, const char *type)
 {
     size_t n = http_media_type(type);
 
-    return n > 0 && f->fits(type, n);
+    return n > 0 && f->fits(type, n) && is_utf8(type + n);
 }
 
 /* ---- templates ---- */
@@ -95,7 +111,7 @@ int webhook_body_check(const struct values *v, struct err *e)
             return err_set(e, ERR_INVALID, "expected either a %s or a %s, not both", f->property,
                            other->property);
     if (*type && !fits(f, type))
-        return err_set(e, ERR_INVALID, "contentType: expected %s", f->expected);
+        return err_set(e, ERR_INVALID, "contentType: expected %s, in UTF-8", f->expected);
     return 0;
 }
 

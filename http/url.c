@@ -127,12 +127,10 @@ bool http_header_value_valid(const char *value)
     return seen;
 }
 
-/* A quoted string in ASCII; NULL: it is none. */
+/* At a quote: a quoted string in ASCII; NULL: it is none. */
 static const char *skip_quoted(const char *p)
 {
-    if (*p++ != '"')
-        return NULL;
-    for (; *p != '"'; p++) {
+    for (p++; *p != '"'; p++) {
         p += *p == '\\';
         if (*p < ' ' || *p > '~')
             return NULL;

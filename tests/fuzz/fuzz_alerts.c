@@ -278,12 +278,16 @@ static void claim(struct context *c, const uint8_t **p, size_t *left)
 static void answer(struct context *c, const uint8_t **p, size_t *left)
 {
     struct notice_recipient recipient = {"a@example.net", NOTICE_DELIVERED, "250 ok"};
-    enum notice_end end = (enum notice_end)(world_octet(p, left) % 4);
+    uint8_t octet = world_octet(p, left);
+    enum notice_end end = (enum notice_end)(octet % 4);
     enum sa_notice_state state;
 
-    for (size_t i = 0; i < c->nclaimed; i++)
+    for (size_t i = 0; i < c->nclaimed; i++) {
         (void)notice_outcome(c->t, &c->claimed[i], end, CONFIRM_NONE, "e", &recipient, 1,
                              c->now.wall_ms, &state);
+        if (octet >= 4)
+            (void)notice_defer(c->t, &c->claimed[i], octet * INT64_C(5000), c->now.wall_ms);
+    }
     c->nclaimed = 0;
 }
 

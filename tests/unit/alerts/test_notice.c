@@ -2108,6 +2108,18 @@ static struct m_notice *any_notice(uint64_t *seed, enum sa_notice_state state)
     return NULL;
 }
 
+/* From when on it is to be sent, which was WHEN. */
+static int64_t walk_defer(struct txn *t, uint32_t id, int64_t when, uint32_t pause_ms)
+{
+    struct notice_ref ref = {"alice", id};
+    int64_t granted = pause_ms < NOTICE_RETRY_MOST_MS ? pause_ms : NOTICE_RETRY_MOST_MS;
+    int64_t until = model.now + granted > when ? model.now + granted : when;
+
+    assert_int_equal(notice_defer(t, &ref, pause_ms, model.now), 0);
+    assert_int_equal(notice_cell(t, id, NOTICE_READY), until);
+    return until;
+}
+
 static void walk_outcome(struct txn *t, uint64_t *seed)
 {
     static const enum notice_end ends[] = {NOTICE_END_DELIVERED, NOTICE_END_DELIVERED,
@@ -2137,6 +2149,8 @@ static void walk_outcome(struct txn *t, uint64_t *seed)
 
         assert_true(wait >= notice_retry_ms(n->attempts, 0) &&
                     wait <= notice_retry_ms(n->attempts, 400));
+        if (dice(seed, 3) == 0)
+            when = walk_defer(t, id, when, dice(seed, 1500000));
         m_requeue(&model, n, when);
     } else {
         m_finish(&model, id, want);

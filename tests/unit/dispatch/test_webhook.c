@@ -37,6 +37,13 @@ static const struct {
     {"url='http://h/' text='${message}'/>", NULL},
     {"url='http://h/' text='${message}' contentType='Text/Plain; charset=&quot;utf-8&quot;'/>",
      NULL},
+    {"url='http://h/' text='x' contentType='text/plain;CHARSET=UTF-8; format=flowed'/>", NULL},
+    {"url='http://h/' text='x' contentType='text/plain; charset=utf-7'/>",
+     "contentType: expected text/plain, in UTF-8"},
+    {"url='http://h/' body='{}' contentType='application/json; charset=utf-8; charset=utf-16'/>",
+     "in UTF-8"},
+    {"url='http://h/' body='{}' contentType='application/json; charset=&quot;utf-80&quot;'/>",
+     "in UTF-8"},
     {"url='http://h/' text='${message}' body=''/>", NULL},
     {"url='http://h/' form='to=bob&amp;text=${message}'/>", NULL},
     {"url='http://h/' contentType='application/x-www-form-urlencoded'><form>\n m=${message}\n"
