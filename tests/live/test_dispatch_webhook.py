@@ -794,8 +794,8 @@ def test_no_tls_at_all(host, serve):
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 def test_faults_leave_nothing_behind(live_program, serve, pki):
-    """All of them at once under valgrind, with redirects, names, TLS, what is cancelled and what is
-    cut off at the end."""
+    """All of them at once under valgrind, with redirects, names, TLS, bodies by templates, a pause that
+    is asked for, what is cancelled and what is cut off at the end."""
     host = Host("valgrind", "-q", "--leak-check=full", "--show-leak-kinds=definite,indirect",
                 "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9",
                 live_program("dispatchhost"))
@@ -803,7 +803,7 @@ def test_faults_leave_nothing_behind(live_program, serve, pki):
     good, secure = serve(), serve(pki.context())
     host.handler("webhook", url=good.url(), timeout="2s", maxInFlight="1")
     host.handler("webhook", id=2, url=good.url(), followRedirects="2", timeout="60s",
-                 connectTimeout="60s", caFile=pki.ca)
+                 connectTimeout="60s", caFile=pki.ca, body=CHAT)
     ids = {name: host.send(overrides={"url": s.url()}) for name, s in servers.items()}
     moved = serve(answer=to(good.url(host="localhost")))
     ids["redirect"] = host.send(handler=2, overrides={"url": moved.url()})
@@ -811,12 +811,16 @@ def test_faults_leave_nothing_behind(live_program, serve, pki):
     ids["wrong name"] = host.send(handler=2, overrides={"url": secure.url(host="127.0.0.2")})
     ids["refused"] = host.send(overrides={"url": f"http://127.0.0.1:{free_port()}/"})
     ids["no URL"] = host.send(overrides={"url": "nonsense"})
+    busy = serve(answer=reply(503, b"", [("Retry-After", http_date(100)[0])]))
+    ids["busy"] = host.send(*[{"message": "\u0001" * 255}] * 9, handler=2, overrides={
+        "url": busy.url(), "form": "${#events|&}m=${message}${/events}"})
     cancelled = host.send(overrides={"url": servers["silent"].url()})
     host.tell(cancel=cancelled)
     results = {name: host.outcome(id, timeout=120)["result"] for name, id in ids.items()}
     for name, (_, result, _) in ANSWERS.items():
         assert results[name] in (result, RETRY), name  # valgrind is slow: time may be up
     assert results["redirect"] == results["tls"] == DELIVERED and results["no URL"] == FAILED
+    assert results["busy"] == RETRY and busy.seen[0].body == b"&".join([b"m=" + b"%01" * 255] * 9)
     host.send(overrides={"url": servers["silent"].url()})
     assert host.stop(60) == 0, host.output()
 
