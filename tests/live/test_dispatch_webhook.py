@@ -620,8 +620,10 @@ def test_client_certificate(host, serve, pki):
 
 # ---- faults ----
 
-def slowly(octets, then=True, pause=0.02):
+def slowly(octets, then=True, pause=0.02, start=b""):
+    """START at once, the others one by one."""
     def answer(peer, request):
+        peer.sendall(start)
         for i in range(len(octets)):
             peer.sendall(octets[i:i + 1])
             time.sleep(pause)
@@ -680,7 +682,7 @@ ANSWERS = {  # name: (answer, result, words)
     "hang in the body of 400": (hang(LONG % 400 + b"bad"), FAILED, "HTTP status 400: bad"),
     "cut in the body": (say(LONG % 200 + b"ok"), DELIVERED, ""),
     "reset in the body": (reset(LONG % 500 + b"x"), RETRY, "HTTP status 500"),
-    "drip-fed body": (slowly(LONG % 200 + b" " * 100), DELIVERED, ""),
+    "drip-fed body": (slowly(b" " * 100, start=LONG % 200), DELIVERED, ""),
     "huge body": (endless(LONG % 200, b"x" * 65536), DELIVERED, ""),
     "huge body of 500": (endless(LONG % 500, b"x" * 65536), RETRY, "HTTP status 500: xxx"),
     "body without end": (endless(b"HTTP/1.1 404 R\r\n\r\n", b"y" * 65536), FAILED, "404: yyy"),
