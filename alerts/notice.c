@@ -521,23 +521,34 @@ static int64_t digest_of(struct txn *t, const struct row *target, notice_digest_
 static int cancel(struct txn *t, const struct notice_ref *n, const char *why, int64_t now_ms);
 static int pass_line(struct txn *t, const struct place *of, int64_t now_ms);
 
-/* Room in a full queue: the oldest notice of the same line that is not the head of anything sent.
- */
-static int make_room(struct txn *t, const struct place *line, int64_t now_ms)
+/* The oldest notice of the same line that nobody is sending. */
+static int oldest_waiting(struct txn *t, const struct place *line, struct notice_ref *ret)
 {
-    struct place head;
-    struct notice_ref ref;
-    struct row r;
-    struct key k;
-    int err = line_head(t, line, &head, ref.owner);
+    struct place at = {line->incarnation, line->alert, 0};
+    int err;
 
-    if (err)
-        return err == ERR_NOTFOUND ? ERR_FULL : err;
-    ref.id = head.id;
-    k = key_of_id(ref.owner, ref.id);
-    if (row_get(t, notices(), &k, &r) || row_int(&r, NOTICE_STATE) != NOTICE_PENDING)
-        return ERR_FULL;
-    return cancel(t, &ref, "superseded: the target's queue is full", now_ms);
+    while (!(err = line_next(t, &at, &at, ret->owner))) {
+        struct key k = key_of_id(ret->owner, at.id);
+        struct row r;
+
+        ret->id = at.id;
+        if (!row_get(t, notices(), &k, &r) && row_int(&r, NOTICE_STATE) == NOTICE_PENDING)
+            return 0;
+    }
+    return err;
+}
+
+/* Room in a full queue for one of KIND. A recovery needs none: whoever knows of the problem hears
+ * of its end, and of each alert there is one at most, since the next change takes its place. */
+static int make_room(struct txn *t, const struct place *line, enum sa_notice_kind kind,
+                     int64_t now_ms)
+{
+    struct notice_ref ref;
+    int err = oldest_waiting(t, line, &ref);
+
+    if (err == ERR_NOTFOUND)
+        return kind == KIND_CLEAR ? 0 : ERR_FULL;
+    return err ? err : cancel(t, &ref, "superseded: the target's queue is full", now_ms);
 }
 
 /* HEAD: nothing else of its line is there. */
@@ -618,7 +629,7 @@ static int create(struct txn *t, const struct route_target *to, const struct row
 
     recipients_of(&from, target);
     if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
-        err = make_room(t, &place, now_ms);
+        err = make_room(t, &place, n->kind, now_ms);
         if (err)
             return err;
     }

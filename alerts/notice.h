@@ -49,7 +49,8 @@ struct notice_text {
 
 /* One notice for one target, PENDING, due now plus the target's digest time. DIGEST_MS: of the
  * handler's kind, for targets that leave it open. At the target's cap the oldest superseded notice
- * of the same line is CANCELLED, or, if there is none, ERR_FULL. */
+ * of the same line that is not under way is CANCELLED; if there is none, a recovery goes beyond the
+ * cap, and all else is ERR_FULL. */
 int notice_create(struct txn *t, const struct route_target *to, const struct notice_text *n,
                   int64_t digest_ms, int64_t now_ms);
 

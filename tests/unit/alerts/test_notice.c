@@ -1139,6 +1139,48 @@ static void test_a_recovery_for_which_its_problem_made_room(void **state)
     done(t);
 }
 
+/* Whoever knows of a problem hears of its end, however full the queue is. */
+static void test_a_recovery_has_room(void **state)
+{
+    struct txn *t = begin(*state);
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    outcome(t, 1, NOTICE_END_DELIVERED, "", NOW);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 2);
+    set_target(t, "ops", TARGET_PENDING, NOTICE_QUEUE_MAX);
+    assert_int_equal(tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW), 3); /* it was told */
+    assert_int_equal(tell(t, "ops", 2, KIND_CLEAR, LEVEL_OK, NOW), 4); /* it is under way */
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), NOTICE_QUEUE_MAX + 2);
+    assert_int_equal(claim(t, NOW), 3);
+    assert_int_equal(claim(t, NOW), 0);
+    outcome(t, 2, NOTICE_END_DELIVERED, "", NOW);
+    assert_int_equal(claim(t, NOW), 4);
+    done(t);
+}
+
+/* ... of which there is one for each: what flaps meanwhile does not fill the queue further. */
+static void test_a_full_queue_does_not_grow(void **state)
+{
+    struct txn *t = begin(*state);
+    uint32_t last = 0;
+
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    set_target(t, "ops", TARGET_PENDING, NOTICE_QUEUE_MAX);
+    for (int i = 0; i < 5; i++) {
+        tell(t, "ops", 1, KIND_CLEAR, LEVEL_OK, NOW);
+        last = tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+        assert_int_equal(target_cell(t, "ops", TARGET_PENDING), NOTICE_QUEUE_MAX + 1);
+        assert_int_equal(notice_pending(t), 2);
+    }
+    ASSERT_STATE(t, 1, NOTICE_DISPATCHED);
+    outcome(t, 1, NOTICE_END_DELIVERED, "", NOW);
+    assert_int_equal(claim(t, NOW), last);
+    done(t);
+}
+
 /* ---- ways ---- */
 
 enum { POST = 1 << 1, PIGEON = 1 << 2 }; /* boss has pigeons */
@@ -2462,6 +2504,8 @@ int main(void)
         IN_WORLD(test_a_digest_holds_so_many),
         IN_WORLD(test_a_digest_is_for_the_same_recipients),
         IN_WORLD(test_a_full_queue),
+        IN_WORLD(test_a_recovery_has_room),
+        IN_WORLD(test_a_full_queue_does_not_grow),
         IN_WORLD(test_a_recovery_for_which_its_problem_made_room),
         IN_WORLD(test_cancelled_before_it_is_sent),
         IN_WORLD(test_called_back_from_the_dispatcher),
