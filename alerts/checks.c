@@ -432,14 +432,23 @@ static int check_global(const struct set_check_context *c, const char *owner, co
     return 0;
 }
 
+static int check_match(const struct checks *k, const struct set_check_context *c, struct err *e)
+{
+    struct slice match = row_text(c->after, TARGET_MATCH);
+
+    return match.len && !c->final && k->compile && cell_differs(c, TARGET_MATCH)
+               ? k->compile(k->arg, match.data, match.len, e)
+               : 0;
+}
+
 static int check_target(void *arg, const struct set_check_context *c, unsigned *ret_column,
                         struct err *e)
 {
     char n[2][33], handler[33];
     struct slice recipients;
     struct row r;
+    int err;
 
-    (void)arg;
     *ret_column = TARGET_HANDLER;
     if (c->gone || !key_read_names(&c->after->key, n, 2))
         return 0;
@@ -454,7 +463,11 @@ static int check_target(void *arg, const struct set_check_context *c, unsigned *
     if (recipients_each(recipients.data, recipients.len, NULL, NULL) < 0)
         return too_many_recipients(e);
     *ret_column = TARGET_GLOBAL;
-    return check_global(c, n[0], n[1], e);
+    err = check_global(c, n[0], n[1], e);
+    if (err)
+        return err;
+    *ret_column = TARGET_MATCH;
+    return check_match(arg, c, e);
 }
 
 static int check_property(void *arg, const struct set_check_context *c, unsigned *ret_column,

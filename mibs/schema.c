@@ -879,6 +879,9 @@ static const struct sa_column target_columns[] = {
           LEVEL_UNKNOWN, level_names),
      .xml = "minLevel", .def = LEVEL_OK,
      .help = "The lowest level of problems that the target wants to hear of; ok stands for all."},
+    {TEXT(TARGET_MATCH, "saTargetMatch", SA_READ_CREATE, SA_DURABLE, 1024), .xml = "match",
+     .help = "JavaScript whose last expression says whether a notice of a problem goes to the "
+             "target; empty stands for all."},
     {TEST_AND_INCR(TARGET_VALIDATE, "saTargetValidate", SA_READ_CREATE),
      .help = "Setting this object to the value that it has finds out whether the target could be "
              "reached, and sends nothing."},
@@ -890,6 +893,9 @@ static const struct sa_column target_columns[] = {
      .help = "What was found, or is wrong, in words with host and port."},
     {DATE(TARGET_CHECK_TIME, "saTargetCheckTime", SA_DURABLE),
      .help = "When the last validation or test of the target ended."},
+    {TEXT(TARGET_MATCH_ERROR, "saTargetMatchError", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "Why saTargetMatch gave no answer when it was last asked, in words; empty when it "
+             "did."},
     {UNSIGNED(TARGET_SEQUENCE, "saTargetSequence", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
      .help = "The last target sequence given."},
     {GAUGE64(TARGET_INCARNATION, "saTargetIncarnation", SA_HIDDEN, SA_DURABLE),
@@ -1147,6 +1153,8 @@ static const struct sa_column notice_columns[] = {
      .help = "When it was last to be sent again, 0: never."},
     {UNSIGNED(NOTICE_BYGONE, "saNoticeBygone", SA_HIDDEN, SA_DURABLE, 0, 1),
      .help = "1 when what it tells was over by the time that it was to be sent again."},
+    {UNSIGNED(NOTICE_MATCHING, "saNoticeMatching", SA_HIDDEN, SA_DURABLE, 0, U32_MAX),
+     .help = "Milliseconds by which it was put off until saTargetMatch answers; 0: it is not."},
 };
 static const struct sa_table notice_table = {
     .id = SA_NOTICE,

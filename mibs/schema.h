@@ -355,10 +355,12 @@ enum { /* saTargetTable (owner, target) */
     TARGET_REVERT = 16, /* trigger */
     TARGET_TOLD = 17,   /* Gauge32, computed: alerts that it was told a problem of, and no end yet */
     TARGET_MIN_LEVEL = 18, /* SaLevel, default ok: every level */
+    TARGET_MATCH = 19,     /* 0..1024, JavaScript: which notices it gets; empty: all */
     TARGET_VALIDATE = 20, /* as those of saHandlerTable */
     TARGET_CHECK = 21,
     TARGET_CHECK_MESSAGE = 22,
     TARGET_CHECK_TIME = 23,
+    TARGET_MATCH_ERROR = 24, /* 0..255, durable */
     TARGET_SEQUENCE = 200,    /* hidden, durable: last target sequence given (Unsigned32) */
     TARGET_INCARNATION = 201, /* hidden, durable: id of this row's life; a new one when made again */
     TARGET_CHECKED = 204,     /* hidden, as those of saHandlerTable */
@@ -457,6 +459,7 @@ enum { /* saNoticeTable (owner, noticeId) */
     NOTICE_READY = 206,        /* hidden: wall ms before which it waits for its digest */
     NOTICE_RESENT = 207,       /* hidden: wall ms when a manager had it sent again, 0: never */
     NOTICE_BYGONE = 208,       /* hidden: 1: sent again when what it tells was over */
+    NOTICE_MATCHING = 210,     /* hidden: ms by which READY was put off for the target's match, 0: not */
 };
 
 enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */

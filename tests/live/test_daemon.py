@@ -247,7 +247,9 @@ GOOD = definition("busy") + TRAPS
      r"snmpalertd\.xml:6: .*99999"),
     (lambda x: x.replace("> 5", "> "), r"snmpalertd\.xml:\d+: .*SyntaxError"),
     (lambda x: x.replace('handler="traps"', 'handler="nobody"'), r"snmpalertd\.xml:\d+: .*nobody"),
-], ids=["not-xml", "attribute", "range", "condition", "reference"])
+    (lambda x: x.replace('handler="traps"', 'handler="traps" match="changed &amp;&amp;"'),
+     r"snmpalertd\.xml:\d+: .*Match.*SyntaxError"),
+], ids=["not-xml", "attribute", "range", "condition", "reference", "match"])
 def test_bad_configuration_is_refused_with_place_and_reason(make_site, spoil, said):
     site = make_site(GOOD, start=False)
     with open(site.daemon.file) as f:

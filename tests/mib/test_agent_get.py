@@ -27,7 +27,8 @@ MEMBER = [(1, INT, 3), (2, INT, 3)]
 TARGET = [(2, TEXT, None), (3, TEXT, b""), (4, INT, 2), (5, INT, 1), (6, TEXT, b"\0"),
           (7, INT, -1), (8, TEXT, b""), (9, INT, 1), (10, INT, 3), (11, INT, 3), (12, GAUGE, 0),
           (13, COUNTER, 0), (14, COUNTER, 0), (15, TEXT, b""), (16, INT, 1),
-          (17, GAUGE, 0), (18, INT, 1), (20, INT, 0), (21, INT, 1), (22, TEXT, b""), (23, TEXT, NEVER)]
+          (17, GAUGE, 0), (18, INT, 1), (19, TEXT, b""), (20, INT, 0), (21, INT, 1), (22, TEXT, b""),
+          (23, TEXT, NEVER), (24, TEXT, b"")]
 HISTORY = [(2, GAUGE, 0), (3, TEXT, None), (4, TEXT, b""), (5, INT, 1), (6, INT, 1),
            (7, TEXT, NEVER), (8, WIDE, 0), (9, WIDE, 0), (10, INT, 1), (11, TEXT, b""),
            (12, TEXT, b"")]

@@ -18,6 +18,7 @@ from row import (ACTIVE, CREATE_AND_GO, CREATE_AND_WAIT, DEFINITION, DESTROY, GR
 OWNER_TABLE, HANDLER_TABLE = 3, 4
 CONDITION, SEVERITY, INTERVAL, DESCRIPTION, LAST_VALUE = 2, 4, 6, 12, 18
 HANDLER, RECIPIENTS, STATES, TARGET_DESCRIPTION = 2, 3, 6, 8
+MATCH, MATCH_ERROR = 19, 24
 
 ROWS = [
     ("saOwnerTable", "alice", "3=0"),
@@ -259,6 +260,20 @@ def test_the_reason_in_words(world, name):
     assert world.tools.get(bob) == before
     refused(world, "wrongType", 1, (definition(world, name, "bob").oid(SEVERITY), "s", "x"))
     assert b"wrongType" in world.tools.get(bob)[0].value
+
+
+def test_the_match_of_a_target_is_compiled(world, name):
+    row = Row(world, TARGET, "alice", name)
+    row.set((row.oid(HANDLER), "s", "mail"), row.to(CREATE_AND_GO))
+    assert row.cell(MATCH) == b"" and row.cell(MATCH_ERROR) == b""
+    row.set((row.oid(MATCH), "s", "changed && level == 'CRITICAL'"))
+    refused(world, "wrongValue", 1, (row.oid(MATCH), "s", "changed ?"))
+    said, = world.tools.get(world.oid(OWNER_TABLE, 1, 4, "alice"))
+    assert re.search(rb'saTargetMatch\."alice"\.".+": (line 1: )?SyntaxError', said.value), said
+    assert row.cell(MATCH) == b"changed && level == 'CRITICAL'"
+    refused(world, "wrongLength", 1, (row.oid(MATCH), "s", "1" * 1025))
+    refused(world, "notWritable", 1, (row.oid(MATCH_ERROR), "s", "x"))
+    row.set((row.oid(MATCH), "s", ""))
 
 
 def test_a_test_and_incr_is_a_lock(world):

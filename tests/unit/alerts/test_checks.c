@@ -220,6 +220,11 @@ static const struct refusal refusals[] = {
      1,
      "line 1: a string has no end",
      {DEF(STATUS, "x", .number = ROW_CREATE_AND_WAIT), DEF(CONDITION, "x", .text = "\"")}},
+    {"a target's match that does not compile",
+     ERR_WRONG_VALUE,
+     0,
+     "line 1: a string has no end",
+     {TARGET(MATCH, "ops", .text = "\"")}},
     {"the name of a custom group as service",
      ERR_INCONSISTENT_VALUE,
      0,
@@ -466,6 +471,13 @@ static void test_what_may_be_edited(void **state)
     assert_int_equal(compiled, 1);
     MUST_SET(w, DEF(CONDITION, "x", .text = "false"));
     assert_int_equal(compiled, 2);
+    /* A target's match is compiled likewise. */
+    MUST_SET(w, TARGET(MATCH, "ops", .text = "changed"));
+    assert_int_equal(compiled, 3);
+    MUST_SET(w, TARGET(ENABLED, "ops", .number = TRUTH_FALSE));
+    assert_int_equal(compiled, 3);
+    MUST_SET(w, TARGET(MATCH, "ops", .text = ""));
+    assert_int_equal(compiled, 3);
     /* From a condition to a script and back. */
     MUST_SET(w, DEF(CONDITION, "x", .text = ""), DEF(SCRIPT, "x", .text = "s"));
     MUST_SET(w, DEF(SCRIPT, "x", .text = ""), DEF(CONDITION, "x", .text = "true"));
