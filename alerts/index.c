@@ -476,7 +476,7 @@ static void route_add(struct txn *t, struct route *ret, const char *owner, const
     to->incarnation = incarnation;
 }
 
-static void route_group(struct txn *t, struct route *ret, const char *owner, const char *group)
+static void route_group(void *ret, struct txn *t, const char *owner, const char *group)
 {
     struct key k = key_of_names(owner, group);
     char n[3][33];
@@ -515,31 +515,68 @@ static bool is_member(struct txn *t, const char *owner, const char *group, const
     return !row_get(t, TABLE(SA_GROUP_DEFINITION), &k, &r) && row_active(&r);
 }
 
-int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret)
+typedef void group_fn(void *arg, struct txn *t, const char *owner, const char *group);
+
+/* The default group of DEFINITION, then the custom ones that it is in. */
+static void each_group(struct txn *t, const char *owner, const char *definition, group_fn *cb,
+                       void *arg)
 {
     struct key prefix = key_of_names(owner, definition), at = prefix;
-    char service[33] = "", direct[33], n[3][33];
+    char service[33] = "", n[3][33];
     struct slice k, v;
     bool after = false;
 
-    ret->n = 0;
-    ret->cut = false;
     if (!kv_get(t, INDEX_DEF_SERVICE, key_slice(&prefix), &v) && v.len < sizeof service) {
         memcpy(service, v.data, v.len);
         service[v.len] = 0;
-        route_group(t, ret, owner, service);
+        cb(arg, t, owner, service);
     }
     while (!kv_seek(t, INDEX_DEF_GROUPS, key_slice(&at), after, &k, &v) && key_begins(k, &prefix)) {
         at = key_copy(k);
         after = true;
         if (key_read_names(&k, n, 3) && is_member(t, owner, n[2], definition))
-            route_group(t, ret, owner, n[2]);
+            cb(arg, t, owner, n[2]);
     }
+}
+
+int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret)
+{
+    char direct[33];
+
+    ret->n = 0;
+    ret->cut = false;
+    each_group(t, owner, definition, route_group, ret);
     if (direct_name(direct, definition))
         route_add(t, ret, owner, direct);
     route_globals(t, ret, owner);
     if (strcmp(owner, ADMIN))
         route_globals(t, ret, ADMIN);
+    return txn_error(t);
+}
+
+struct leading { /* groups that lead to a target */
+    const char *target;
+    void (*cb)(void *arg, const char *group);
+    void *arg;
+};
+
+static void leading_group(void *arg, struct txn *t, const char *owner, const char *group)
+{
+    const struct leading *x = arg;
+    struct key k = key_of_names(owner, group), link = key3(owner, group, x->target);
+    struct row r;
+
+    if (!row_get(t, TABLE(SA_GROUP), &k, &r) && row_active(&r) &&
+        !row_get(t, TABLE(SA_GROUP_TARGET), &link, &r) && row_active(&r))
+        x->cb(x->arg, group);
+}
+
+int route_groups(struct txn *t, const char *owner, const char *definition, const char *target,
+                 void (*cb)(void *arg, const char *group), void *arg)
+{
+    struct leading x = {target, cb, arg};
+
+    each_group(t, owner, definition, leading_group, &x);
     return txn_error(t);
 }
 

@@ -58,6 +58,11 @@ bool target_in_force(const struct row *target);
  * own recipients, the owner's global targets, admin's global targets; each once. */
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
 
+/* Calls CB for each group in force by which DEFINITION leads to the owner's target TARGET, the
+ * default group first. 0 or the transaction's error. */
+int route_groups(struct txn *t, const char *owner, const char *definition, const char *target,
+                 void (*cb)(void *arg, const char *group), void *arg);
+
 /* Does a target with these `states` (BITS, 0: all) and this `minLevel`, which says nothing of
  * recoveries, want to hear of LEVEL? */
 bool route_wants(int64_t states, enum sa_level least, enum sa_level level);

@@ -13,12 +13,15 @@
  *   another one of the line may have one only while it is DISPATCHED: an older one was put before
  *     it by a resend; or if those before it have handlers for recipients
  *   saTargetPending is the number of a target's notices in `pending`
+ *   a notice whose NOTICE_MATCHING is not 0, if it is PENDING, is in `matching`, was never tried,
+ *     and its NOTICE_READY is that much later than it will be
  *   only told_put() writes `told`, so that `toldCount` agrees with it */
 
-#define DB_PENDING "pending"
-#define DB_DUE     "due"
-#define DB_TOLD    "told"
-#define DB_COUNT   "toldCount"
+#define DB_PENDING  "pending"
+#define DB_DUE      "due"
+#define DB_TOLD     "told"
+#define DB_COUNT    "toldCount"
+#define DB_MATCHING "matching"
 
 enum {
     LINE_LEN = 8,
@@ -437,6 +440,22 @@ static int make_recipient(void *arg, const char *address)
     return row_put(&d, NULL);
 }
 
+static int recipients_drop(struct txn *t, const struct key *notice)
+{
+    struct cursor c;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&c, t, sa_table_by_id(SA_NOTICE_RECIPIENT), notice);
+         cursor_row(&c, &r) && !err; cursor_next(&c)) {
+        struct key k = key_copy(r.key);
+
+        err = row_delete(t, r.table, &k);
+    }
+    cursor_close(&c);
+    return err ? err : txn_error(t);
+}
+
 /* One recipient reached is told, whatever became of the others. */
 static bool one_reached(struct txn *t, const struct key *notice)
 {
@@ -561,7 +580,36 @@ static int enqueue(struct txn *t, const struct place *p, const char *owner, int6
     return err || !head ? err : due_put(t, ready_ms, p, owner);
 }
 
+/* Is TARGET's match to be asked about N? The end of a problem goes to whoever was told of it. */
+static bool asks_match(const struct row *target, const struct notice_text *n)
+{
+    return row_text(target, TARGET_MATCH).len && n->level != LEVEL_OK &&
+           n->kind != KIND_ACKNOWLEDGE && n->kind != KIND_TEST;
+}
+
+static struct slice matching_key(uint8_t k[4], uint32_t id)
+{
+    put_u32(k, id);
+    return (struct slice){k, 4};
+}
+
+static int matching_put(struct txn *t, uint32_t id, const char *owner)
+{
+    uint8_t k[4];
+
+    return kv_put(t, DB_MATCHING, matching_key(k, id), str_slice(owner));
+}
+
+static int matching_drop(struct txn *t, uint32_t id)
+{
+    uint8_t k[4];
+    int err = kv_del(t, DB_MATCHING, matching_key(k, id));
+
+    return err == ERR_NOTFOUND ? 0 : err;
+}
+
 struct moments {
+    int64_t matching_ms;                                /* as NOTICE_MATCHING */
     int64_t created_ms, ready_ms, next_ms, finished_ms; /* 0: none */
 };
 
@@ -595,6 +643,8 @@ static int write_new(struct txn *t, const struct route_target *to, const struct 
     edit_int(&d, NOTICE_CREATED, at->created_ms);
     edit_int(&d, NOTICE_READY, at->ready_ms);
     edit_int(&d, NOTICE_NEXT_ATTEMPT, at->next_ms);
+    if (at->matching_ms)
+        edit_int(&d, NOTICE_MATCHING, at->matching_ms);
     if (at->finished_ms)
         edit_int(&d, NOTICE_FINISHED, at->finished_ms);
     err = row_put(&d, NULL);
@@ -628,6 +678,9 @@ static int create(struct txn *t, const struct route_target *to, const struct row
     int err = 0;
 
     recipients_of(&from, target);
+    if (asks_match(target, n))
+        at.matching_ms = NOTICE_MATCH_MS;
+    at.ready_ms += at.matching_ms;
     if (row_int(target, TARGET_PENDING) >= NOTICE_QUEUE_MAX) {
         err = make_room(t, &place, n->kind, now_ms);
         if (err)
@@ -638,6 +691,8 @@ static int create(struct txn *t, const struct route_target *to, const struct row
     err = write_new(t, to, n, &from, &at, &place.id);
     if (!err)
         err = enqueue(t, &place, n->owner, at.ready_ms, head);
+    if (!err && at.matching_ms)
+        err = matching_put(t, place.id, n->owner);
     if (!err && !head)
         err = pass_line(t, &place, now_ms);
     return err ? err : target_add_pending(t, &target_key, n->kind, place.id);
@@ -1067,6 +1122,108 @@ static int cancel(struct txn *t, const struct notice_ref *n, const char *why, in
         return err;
     ending_read(&x, n, &r);
     return finish_as(t, &x, NOTICE_CANCELLED, CONFIRM_NONE, why, false, now_ms);
+}
+
+/* ---- a target's match ---- */
+
+bool notice_matching(struct txn *t, uint32_t after, struct notice_ref *ret)
+{
+    uint8_t at[4];
+    struct slice k, v;
+
+    if (kv_seek(t, DB_MATCHING, matching_key(at, after), true, &k, &v))
+        return false;
+    if (k.len != sizeof at || !owner_read(v, ret->owner)) {
+        txn_fail(t, ERR_CORRUPT);
+        return false;
+    }
+    ret->id = get_u32(k.data);
+    return true;
+}
+
+bool notice_waits_for_match(const struct row *notice)
+{
+    return row_int(notice, NOTICE_MATCHING) && row_int(notice, NOTICE_STATE) == NOTICE_PENDING;
+}
+
+/* What its target's script came to; "": to an answer. Mostly that is known. */
+static int match_failed(struct txn *t, const struct ending *x, const char *error)
+{
+    char known[256];
+    struct row target;
+    struct edit d;
+
+    if (!target_get(t, &x->target, x->place.incarnation, &target) ||
+        !strcmp(row_str(&target, TARGET_MATCH_ERROR, known, sizeof known), error))
+        return txn_error(t);
+    edit_begin(&d, t, sa_table_by_id(SA_TARGET), &x->target);
+    edit_str(&d, TARGET_MATCH_ERROR, error);
+    return row_put(&d, NULL);
+}
+
+/* It leaves no trace but in what its target knows: that did not want it. */
+static int match_refused(struct txn *t, const struct ending *x, int64_t now_ms)
+{
+    bool lives = false, untold = false;
+    struct edit d;
+    int err = leave_queue(t, &x->place, x->due_ms);
+
+    if (!err && (lives = target_edit(&d, t, &x->target, x->place.incarnation, NULL))) {
+        edit_add(&d, TARGET_PENDING, -1);
+        err = row_put(&d, NULL);
+    }
+    if (!err)
+        err = told_after(t, x, false, lives, &untold);
+    if (!err)
+        err = recipients_drop(t, &x->key);
+    if (!err)
+        err = row_delete(t, notices(), &x->key);
+    if (!err)
+        err = advance(t, &x->place, now_ms);
+    return err || !untold ? err : cancel_untold(t, &x->place, now_ms);
+}
+
+/* It is due when it would have been without a match. */
+static int match_allowed(struct txn *t, const struct ending *x, int64_t ready, int64_t now_ms)
+{
+    int64_t due = ready > now_ms ? ready : now_ms;
+    struct edit d;
+    int err = 0;
+
+    if (x->due_ms) {
+        err = due_drop(t, x->due_ms, &x->place);
+        if (!err)
+            err = due_put(t, due, &x->place, x->ref->owner);
+    }
+    if (err)
+        return err;
+    edit_begin(&d, t, notices(), &x->key);
+    edit_clear(&d, NOTICE_MATCHING);
+    edit_int(&d, NOTICE_READY, ready);
+    if (x->due_ms)
+        edit_int(&d, NOTICE_NEXT_ATTEMPT, due);
+    return row_put(&d, NULL);
+}
+
+int notice_matched(struct txn *t, const struct notice_ref *n, enum notice_match answer,
+                   const char *error, int64_t now_ms)
+{
+    struct key k = key_of_id(n->owner, n->id);
+    struct ending x;
+    struct row r;
+    int64_t ready;
+    int err = matching_drop(t, n->id);
+
+    if (!err)
+        err = row_get(t, notices(), &k, &r);
+    if (err || !notice_waits_for_match(&r))
+        return err == ERR_NOTFOUND ? 0 : err;
+    ending_read(&x, n, &r);
+    ready = row_int(&r, NOTICE_READY) - row_int(&r, NOTICE_MATCHING);
+    err = match_failed(t, &x, answer == MATCH_FAILED ? error : "");
+    if (err)
+        return err;
+    return answer == MATCH_NO ? match_refused(t, &x, now_ms) : match_allowed(t, &x, ready, now_ms);
 }
 
 int64_t notice_retry_ms(uint32_t attempts, uint32_t random)
@@ -1678,6 +1835,7 @@ static int resend(struct txn *t, const struct notice_ref *n, const struct row *r
     edit_int(&d, NOTICE_CONFIRMATION, CONFIRM_NONE);
     edit_int(&d, NOTICE_FINISHED, 0);
     edit_int(&d, NOTICE_READY, now_ms);
+    edit_clear(&d, NOTICE_MATCHING);
     edit_int(&d, NOTICE_NEXT_ATTEMPT, next);
     edit_int(&d, NOTICE_RESENT, now_ms);
     edit_int(&d, NOTICE_BYGONE, standing.bygone);
@@ -1791,15 +1949,19 @@ static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct
                          const char *digest, int64_t *shared, int64_t now_ms)
 {
     int64_t sequence = row_int(r, NOTICE_TARGET_SEQUENCE), due;
+    bool unanswered;
     struct ending x;
     struct edit d;
     int err = 0;
 
     ending_read(&x, n, r);
+    unanswered = notice_waits_for_match(r);
     if (!sequence && shared && *shared)
         sequence = *shared;
     else if (!sequence)
         err = target_number(t, &x, &sequence);
+    if (!err && unanswered)
+        err = match_failed(t, &x, "no answer in time");
     if (shared)
         *shared = sequence;
     due = x.due_ms;
@@ -1813,6 +1975,8 @@ static int dispatch_mark(struct txn *t, const struct notice_ref *n, const struct
         return err;
     edit_begin(&d, t, notices(), &x.key);
     edit_int(&d, NOTICE_STATE, NOTICE_DISPATCHED);
+    if (unanswered)
+        edit_clear(&d, NOTICE_MATCHING);
     edit_add(&d, NOTICE_ATTEMPTS, 1);
     edit_int(&d, NOTICE_TARGET_SEQUENCE, sequence);
     edit_int(&d, NOTICE_NEXT_ATTEMPT, due);
@@ -1858,7 +2022,7 @@ static int gather(struct txn *t, const struct notice_ref *first, uint32_t incarn
             continue;
         }
         blocked = blocked || row_int(&r, NOTICE_STATE) == NOTICE_DISPATCHED ||
-                  still_to_reach(t, ref) != same;
+                  notice_waits_for_match(&r) || still_to_reach(t, ref) != same;
         if (!blocked && row_int(&r, NOTICE_STATE) == NOTICE_PENDING)
             ++*ret_n;
     }

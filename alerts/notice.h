@@ -9,10 +9,17 @@
  *            held back), u32 problems owed, and, if not 0, u32 problems under way that are
  *            forgotten: their end will not be told
  *   toldCount u32 incarnation -> u32 lines of it in `told` whose level is not 0; none: no entry
+ *   matching u32 notice -> owner     the target's `match` has not answered yet, and is asked in the
+ *            order of the numbers; of one that is none of these any more: nothing
  * The head of a line (one target and one alert) is its oldest pending notice: only it may be sent,
  * so that order is kept, and one dead target delays no other (nor one handler another: see
  * notice_pass()). While a notice is with the
  * dispatcher its due time is a lease: an outcome that never comes sends it again.
+ *
+ * A notice of a problem for a target with `match` is PENDING as any other, and holds back what is
+ * behind it in its line, but its time is put off by NOTICE_MATCH_MS; the answer takes that back, or
+ * the notice. If none comes, it is sent: the script may take notices from its target, but nothing
+ * that happens to who runs it may.
  *
  * saNoticeAction is what a manager wants done. It stays in the row until it is: a notice that is
  * under way when it is cancelled is DISPATCHED, with that mark, until its outcome is known. */
@@ -31,7 +38,8 @@ enum {
     NOTICE_QUEUE_MAX = 10000, /* of one target */
     NOTICE_BATCH_MAX = 200,   /* of one digest */
     NOTICE_WAYS = 3,          /* 1 .. NOTICE_WAYS */
-    NOTICE_SORT_MAX = 1000,   /* set aside by one claim */
+    NOTICE_MATCH_MS = 60 * 1000,
+    NOTICE_SORT_MAX = 1000, /* set aside by one claim */
 };
 #define NOTICE_ANY_WAY (~0u)
 
@@ -75,6 +83,17 @@ struct notice_ref {
     char owner[33];
     uint32_t id;
 };
+
+/* The first notice behind AFTER whose target's match is to be asked. False: none. */
+bool notice_matching(struct txn *t, uint32_t after, struct notice_ref *ret);
+/* Is it still waiting for that? NOTICE: its row. */
+bool notice_waits_for_match(const struct row *notice);
+enum notice_match { MATCH_NO, MATCH_YES, MATCH_FAILED };
+/* The answer. NO: nothing is left of the notice, as if the target did not want its level. YES: it
+ * is due as one that was never asked of. FAILED: the same; ERROR, in words, is kept with the
+ * target. Nothing happens if it has been sent, cancelled or answered before. */
+int notice_matched(struct txn *t, const struct notice_ref *n, enum notice_match answer,
+                   const char *error, int64_t now_ms);
 
 /* Which way notices go now, and how they are gathered. */
 struct notice_ways {

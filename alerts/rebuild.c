@@ -322,6 +322,9 @@ static void enqueue(struct rebuild *b, uint32_t id, const struct row *r, const c
     put_u32(k + 8, id);
     kv_put(b->t, "pending", (struct slice){k, sizeof k},
            (struct slice){(const uint8_t *)owner, strlen(owner)});
+    if (row_int(r, NOTICE_MATCHING))
+        kv_put(b->t, "matching", (struct slice){k + 8, 4},
+               (struct slice){(const uint8_t *)owner, strlen(owner)});
     b->ret->notices++;
 }
 
@@ -709,7 +712,7 @@ static void rebuild_alarms(struct rebuild *b)
 static void rebuild_all(struct rebuild *b)
 {
     static const char *const dbs[] = {"instances", "held",       "acknowledged", "pending",
-                                      "due",       "historyAge", "noticeAge"};
+                                      "matching",  "due",        "historyAge",   "noticeAge"};
 
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++)
         kv_clear(b->t, dbs[i]);

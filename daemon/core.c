@@ -27,8 +27,9 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
     int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t);
 
     *ret_apply = core_verdicts_look(c, t, now);
-    return *ret_apply || c->noutcomes || c->nlost || c->unsort_wanted || core_changes_waiting(t) ||
-           core_checks_wait(c) || (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
+    return *ret_apply || c->nmatched || c->noutcomes || c->nlost || c->unsort_wanted ||
+           core_changes_waiting(t) || core_checks_wait(c) || (ack && ack <= now->wall_ms) ||
+           (due && due <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -71,6 +72,8 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
         err = core_outcomes_apply(c, t, now->wall_ms);
     if (!err)
         err = core_verdicts_apply(c, t, napply, now);
+    if (!err)
+        err = core_match_apply(c, t, now->wall_ms);
     if (!err)
         err = core_claim(c, t, now->wall_ms, ret_jobs);
     if (err)
@@ -129,13 +132,16 @@ static void core_turn(void *arg)
         c->unsort_wanted = false;
         core_outcomes_clear(c);
         core_checks_clear(c);
+        core_match_clear(c);
         core_parts_follow(c);
         core_checks_send(c);
         core_jobs_send(c, jobs);
         core_jobs_call_back(c, touched.called_back, touched.ncalled_back);
         reload_touched(c, &touched);
         arm_due(c);
+        c->match_wanted = true;
     }
+    core_match_follow(c);
     c->stalled = false;
     core_verdicts_clear(c);
     core_touched_release(&touched);
@@ -527,6 +533,7 @@ static int start_eval(struct core *c)
                                     .arg = c};
 
     c->eval = eval_client_new(&o);
+    c->match_wanted = true; /* what the core before did not hear the answer of */
     c->topics = topics_new();
     c->tick = loop_timer_new(c->loop, tick, c);
     c->due = loop_timer_new(c->loop, core_due, c);
@@ -591,6 +598,7 @@ static void core_stop(struct core *c)
     core_retention_stop(c);
     loop_timer_del(c->due);
     loop_timer_del(c->tick);
+    core_match_free(c);
     topics_free(c->topics);
     eval_client_free(c->eval);
     core_parts_free(c);

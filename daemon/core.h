@@ -28,6 +28,7 @@ enum {
     CORE_LINKS = 4,                  /* agent, poller, dispatcher, runner */
     CORE_LINKLESS_TICKS = 3,         /* then the parent is asked for another */
     CORE_SCRUB_ROWS = 1000,          /* that are looked at for damage, each second */
+    CORE_MATCHES_MAX = 256,          /* targets' scripts that are asked at a time */
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };
 
@@ -72,11 +73,13 @@ struct core_handler {
     const struct config_handler *config;
     struct values values; /* in force: the file's, with what managers set laid over */
     bool enabled;
-    bool follow;                /* as of a source */
-    uint32_t now, shown;        /* notices in flight; as saHandlerQueue shows them */
+    bool follow;                          /* as of a source */
+    uint32_t now, shown;                  /* notices in flight; as saHandlerQueue shows them */
     uint32_t delivered, failed, in_doubt; /* by the outcomes that are being applied ... */
-    const struct outcome *last; /* ... of which this is the last; NULL: none */
+    const struct outcome *last;           /* ... of which this is the last; NULL: none */
 };
+
+struct core_match; /* daemon/core_match.c */
 
 struct core_touched { /* what is to be done after a commit: definitions to be looked at again ... */
     struct core_name {
@@ -152,6 +155,11 @@ struct core {
     struct core_verdict *verdicts;
     size_t nverdicts, cap_verdicts;
     size_t *to_apply; /* of verdicts: those that change something durable */
+
+    struct core_match *matches; /* CORE_MATCHES_MAX; NULL: none yet */
+    size_t nmatches, nmatched;  /* of these, asked; answered, and not committed yet */
+    uint32_t last_match;        /* the last notice that was asked about, or 0 */
+    bool match_wanted;          /* there may be another one */
 
     struct topics *topics;
     /* Ids are never given again while a core lives: what is on its way, from a poll or to a
@@ -237,7 +245,7 @@ void core_handlers_greet(struct core *c, enum core_way way); /* who is new there
 /* The other end of WAY; NULL: nobody is there. */
 struct chan *core_way_chan(const struct core *c, enum core_way way);
 enum core_way core_way_of(const struct kind *k); /* WAY_NONE: the core hands on */
-bool core_needs_runner(const struct config *f); /* has it a handler that goes that way? */
+bool core_needs_runner(const struct config *f);  /* has it a handler that goes that way? */
 /* Without override by managers: what the file says of all properties. */
 int core_properties_revert(struct txn *t, const char *owner, const char *name);
 
@@ -265,6 +273,16 @@ void core_verdicts_clear(struct core *c);
 /* Volatile cells of definitions and sources. */
 int core_flush_defs(struct core *c, struct txn *t);
 int core_flush_sources(struct core *c, struct txn *t);
+
+/* core_match.c: targets' scripts that say which notices they get, run beside the conditions.
+ * follow: behind a commit, asks about notices that wait. verdict: of one of the conditions that
+ * is_match; apply: the answers, in the transaction; clear: that is committed. */
+bool core_is_match(uint32_t condition);
+void core_match_follow(struct core *c);
+void core_match_verdict(struct core *c, uint32_t condition, const struct verdict *v);
+int core_match_apply(struct core *c, struct txn *t, int64_t now_ms);
+void core_match_clear(struct core *c);
+void core_match_free(struct core *c);
 
 /* core_notice.c: handing out and taking back. */
 int64_t core_digest_ms(void *arg, struct txn *t, const struct row *target);

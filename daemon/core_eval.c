@@ -486,6 +486,10 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
 {
     struct core *c = arg;
 
+    if (core_is_match(condition)) {
+        core_match_verdict(c, condition, v);
+        return;
+    }
     /* While the store refuses, verdicts wait; beyond two of each the conditions are asked anew. */
     if (c->stalled && c->nverdicts > 2 * c->ndefs + 16)
         c->nverdicts = 0;

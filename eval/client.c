@@ -69,6 +69,10 @@ static void send_condition(struct eval_client *c, const struct condition *k)
 {
     eval_put_define(&c->out, k->id, k->owner, k->text);
     peer_send(c->peer, EVAL_DEFINE, &c->out);
+    if (!k->event.data)
+        return;
+    eval_put_event(&c->out, k->id, k->event);
+    peer_send(c->peer, EVAL_EVENT, &c->out);
 }
 
 static void send_everything(struct eval_client *c)
@@ -454,6 +458,26 @@ int eval_client_condition_set(struct eval_client *c, uint32_t condition_id, uint
 
     if (!err && !same)
         send_condition(c, ledger_condition(&c->ledger, condition_id));
+    return err;
+}
+
+int eval_client_event_set(struct eval_client *c, uint32_t condition_id, uint32_t owner_id,
+                          struct slice text, struct slice json)
+{
+    struct condition *k;
+    bool same;
+    int err = ledger_condition(&c->ledger, condition_id)
+                  ? ERR_EXISTS
+                  : ledger_condition_set(&c->ledger, condition_id, owner_id, text, &same);
+
+    if (err)
+        return err;
+    k = ledger_condition(&c->ledger, condition_id);
+    err = ledger_condition_event(k, json);
+    if (err)
+        ledger_condition_del(&c->ledger, condition_id);
+    else
+        send_condition(c, k);
     return err;
 }
 

@@ -85,6 +85,11 @@ int eval_client_topic_del(struct eval_client *c, uint32_t topic_id); /* ERR_NOTF
  * octet, invalid UTF-8), ERR_NOMEM; then nothing changed. */
 int eval_client_condition_set(struct eval_client *c, uint32_t condition_id, uint32_t owner_id,
                               const void *text, size_t len);
+/* Make a condition about one event: it sees each member of JSON, the text of an object of at most
+ * EVAL_EVENT_MAX octets, as a global. Else as condition_set; ERR_EXISTS: the id is taken. Once it
+ * has its verdict it is to be deleted. */
+int eval_client_event_set(struct eval_client *c, uint32_t condition_id, uint32_t owner_id,
+                          struct slice text, struct slice json);
 int eval_client_condition_del(struct eval_client *c, uint32_t condition_id); /* ERR_NOTFOUND */
 
 /* Due now, whatever changed (its interval has passed). ERR_NOTFOUND. */

@@ -154,11 +154,32 @@ static void js_describe(js_State *J)
     js_pushundefined(J);
 }
 
+/* Each member of the event becomes a global: its text is only ever parsed as JSON, never as code.
+ */
+static void bind_event(js_State *J)
+{
+    const char *name;
+
+    js_getglobal(J, "JSON");
+    js_getproperty(J, -1, "parse");
+    js_rot2(J);
+    js_pushstring(J, engine.script->event);
+    js_call(J, 1);
+    js_pushiterator(J, -1, 1);
+    while ((name = js_nextiterator(J, -1))) {
+        js_getproperty(J, -2, name);
+        js_setglobal(J, name);
+    }
+    js_pop(J, 2);
+}
+
 /* The function of the image. */
 static void js_work(js_State *J)
 {
     js_loadstring(J, SCRIPT_NAME, engine.text);
     if (engine.script) {
+        if (engine.script->event)
+            bind_event(J);
         view_prepare(J);
         js_pushundefined(J);
         js_call(J, 0);

@@ -111,6 +111,18 @@ static int on_define(struct slice p)
     return idmap_set(&scripts, id, s);
 }
 
+static int on_event(struct slice p)
+{
+    uint32_t id;
+    struct slice json;
+    struct script *s;
+
+    if (eval_get_event(p.data, p.len, &id, &json))
+        return ERR_PROTOCOL;
+    s = idmap_get(&scripts, id);
+    return s ? script_event(s, json) : ERR_PROTOCOL;
+}
+
 static int on_undefine(struct slice p)
 {
     uint32_t id;
@@ -198,7 +210,7 @@ static int on_compile(struct slice p)
 static int (*const requests[])(struct slice payload) = {
     [EVAL_TOPIC] = on_topic,     [EVAL_SAME] = on_same,         [EVAL_DROP] = on_drop,
     [EVAL_DEFINE] = on_define,   [EVAL_UNDEFINE] = on_undefine, [EVAL_EVAL] = on_eval,
-    [EVAL_COMPILE] = on_compile,
+    [EVAL_COMPILE] = on_compile, [EVAL_EVENT] = on_event,
 };
 
 static int handle(uint16_t type, struct slice payload)

@@ -338,6 +338,7 @@ void ledger_topic_refused(struct ledger *l, uint32_t id, uint64_t version)
 static void condition_free(struct condition *c)
 {
     free((void *)c->text.data);
+    free((void *)c->event.data);
     free(c);
 }
 
@@ -407,6 +408,20 @@ int ledger_condition_set(struct ledger *l, uint32_t id, uint32_t owner, struct s
     c->in_flight = c->again = false; /* that was another text */
     deps_clear(&l->deps, &c->deps);
     ledger_mark(l, c);
+    return 0;
+}
+
+int ledger_condition_event(struct condition *c, struct slice json)
+{
+    uint8_t *copy;
+
+    if (json.len > EVAL_EVENT_MAX)
+        return ERR_RANGE;
+    copy = copy_bytes(json.data, json.len);
+    if (!copy)
+        return ERR_NOMEM;
+    free((void *)c->event.data);
+    c->event = (struct slice){copy, json.len};
     return 0;
 }
 

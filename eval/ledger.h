@@ -36,6 +36,7 @@ struct condition {
     uint32_t id, owner;
     uint32_t generation; /* another one with each text */
     struct slice text;   /* owned */
+    struct slice event;  /* owned; NULL: none */
     enum listed listed;
     struct condition *next, *prev; /* in the list that `listed` names */
     bool in_flight;
@@ -69,6 +70,8 @@ void ledger_topic_refused(struct ledger *l, uint32_t id, uint64_t version);
 /* *RET_SAME: nothing differs, nothing is due. */
 int ledger_condition_set(struct ledger *l, uint32_t id, uint32_t owner, struct slice text,
                          bool *ret_same);
+/* What C sees as globals. ERR_RANGE, ERR_NOMEM: nothing changed. */
+int ledger_condition_event(struct condition *c, struct slice json);
 int ledger_condition_del(struct ledger *l, uint32_t id);
 struct condition *ledger_condition(const struct ledger *l, uint32_t id); /* NULL: unknown */
 

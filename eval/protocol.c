@@ -66,6 +66,12 @@ void eval_put_define(struct buf *b, uint32_t id, uint32_t owner, struct slice te
     buf_blob(b, text.data, text.len);
 }
 
+void eval_put_event(struct buf *b, uint32_t id, struct slice json)
+{
+    buf_u32(b, id);
+    buf_blob(b, json.data, json.len);
+}
+
 void eval_put_eval(struct buf *b, const struct eval_now *now, const uint32_t *ids, size_t n)
 {
     buf_u64(b, (uint64_t)now->wall_ms);
@@ -206,6 +212,21 @@ int eval_get_define(const void *p, size_t n, uint32_t *ret_id, uint32_t *ret_own
     *ret_owner = rd_u32(&r);
     *ret_text = rd_blob(&r);
     return finish(&r);
+}
+
+int eval_get_event(const void *p, size_t n, uint32_t *ret_id, struct slice *ret_json)
+{
+    struct rd r;
+    int err;
+
+    rd_init(&r, p, n);
+    *ret_id = rd_u32(&r);
+    *ret_json = rd_blob(&r);
+    err = finish(&r);
+    if (err || ret_json->len > EVAL_EVENT_MAX || !utf8_valid(ret_json->data, ret_json->len) ||
+        memchr(ret_json->data, 0, ret_json->len))
+        return ERR_PROTOCOL;
+    return 0;
 }
 
 int eval_get_eval(const void *p, size_t n, struct eval_now *ret_now, const uint8_t **ret_ids,

@@ -10,6 +10,7 @@
  *   UNDEFINE  forget a condition              COMPILED    answer of COMPILE
  *   EVAL      evaluate these
  *   COMPILE   compile this, never run it
+ *   EVENT     what a condition sees as globals
  *   BUNDLE    several of the above
  *
  * Layouts (big-endian; str and blob are a u32 length and the octets; x* is "repeated"):
@@ -21,6 +22,7 @@
  *   UNDEFINE    u32 condition
  *   EVAL        u64 now_wall_ms, u64 now_mono_ms, u32 n, u32 condition*
  *   COMPILE     u32 tag, blob text
+ *   EVENT       u32 condition, blob json: an object
  *   BUNDLE      frames, whole, one after the other; no BUNDLE among them
  *   RESULTS     result*: u32 condition, u8 kind, u8 level, u16 flags, u32 cost_us,
  *               if RESULT_TEXTS: blob value, blob message, blob error
@@ -40,13 +42,14 @@
 #include "eval/verdict.h"
 
 enum {
-    EVAL_PROTOCOL_VERSION = 2,
+    EVAL_PROTOCOL_VERSION = 3,
     EVAL_FD = 3, /* the evaluator's only descriptor */
 };
 
 /* Limits that both sides keep. */
 enum {
     EVAL_SCRIPT_MAX = 16 << 10, /* octets of one condition */
+    EVAL_EVENT_MAX = 32 << 10,  /* octets of what one condition sees as globals */
     EVAL_NAME_MAX = 255,        /* octets of a topic's name */
     EVAL_TOPIC_MAX = 8 << 20,   /* octets of one topic's JSON */
     EVAL_READERS_MAX = 4096,    /* owners that one topic lists */
@@ -71,6 +74,7 @@ enum eval_frame {
     EVAL_TOPIC_ERROR,
     EVAL_COMPILED,
     EVAL_BUNDLE,
+    EVAL_EVENT,
 };
 
 /* What an evaluation depends on: a kind and, below it, what of that kind. A name that was absent
@@ -140,6 +144,7 @@ void eval_put_hello(struct buf *b);
 void eval_put_topic(struct buf *b, const struct eval_topic *t);
 void eval_put_same(struct buf *b, uint32_t id, int64_t taken_ms);
 void eval_put_define(struct buf *b, uint32_t id, uint32_t owner, struct slice text);
+void eval_put_event(struct buf *b, uint32_t id, struct slice json);
 void eval_put_eval(struct buf *b, const struct eval_now *now, const uint32_t *ids, size_t n);
 void eval_put_compile(struct buf *b, uint32_t tag, const void *text, size_t len);
 void eval_put_result(struct buf *b, const struct verdict *v, uint32_t condition_id, bool same_deps,
@@ -157,6 +162,7 @@ int eval_get_same(const void *p, size_t n, uint32_t *ret_id, int64_t *ret_taken_
 int eval_get_id(const void *p, size_t n, uint32_t *ret_id); /* DROP, UNDEFINE, BUSY */
 int eval_get_define(const void *p, size_t n, uint32_t *ret_id, uint32_t *ret_owner,
                     struct slice *ret_text);
+int eval_get_event(const void *p, size_t n, uint32_t *ret_id, struct slice *ret_json);
 int eval_get_eval(const void *p, size_t n, struct eval_now *ret_now, const uint8_t **ret_ids,
                   uint32_t *ret_n); /* n times u32, big-endian */
 int eval_get_compile(const void *p, size_t n, uint32_t *ret_tag, struct slice *ret_text);

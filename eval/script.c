@@ -99,9 +99,25 @@ struct script *script_new(uint32_t id, uint32_t owner, struct slice text)
 
 void script_free(struct script *s)
 {
-    if (s)
+    if (s) {
         free(s->far);
+        free(s->event);
+    }
     free(s);
+}
+
+int script_event(struct script *s, struct slice json)
+{
+    char *copy = malloc(json.len + 1);
+
+    if (!copy)
+        return ERR_NOMEM;
+    if (json.len)
+        memcpy(copy, json.data, json.len);
+    copy[json.len] = 0;
+    free(s->event);
+    s->event = copy;
+    return 0;
 }
 
 bool script_told(struct script *s, const eval_dep *deps, size_t n)

@@ -31,12 +31,14 @@ struct script {
     bool has_told;
     size_t told_n; /* the dependencies last told to the client; few of them near, or all far */
     eval_dep near[SCRIPT_TOLD_NEAR], *far;
+    char *event; /* JSON of an object whose members it sees as globals; NULL: none */
     char text[]; /* terminated */
 };
 
 /* NULL: out of memory. */
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text);
 void script_free(struct script *s);
+int script_event(struct script *s, struct slice json); /* ERR_NOMEM */
 
 /* Are these the dependencies that were told last? If not they are remembered as told. */
 bool script_told(struct script *s, const eval_dep *deps, size_t n);

@@ -567,6 +567,39 @@ def test_target_gets_the_levels_that_it_wants(make_site):
         ("bad", "busy", "clear"), ("bad", "busy", "raise"), ("worst", "busy", "raise")]
 
 
+def test_target_gets_what_its_match_says(make_site):
+    """And what it was told of is told to be over, whatever the match says of that; a script that
+    never ends takes nothing from its target, nor time from others."""
+    site = make_site(
+        definition("busy") +
+        definition("few", "_topic['cluster.metrics'].numAppsRunning > 5", severity="warning") +
+        '<target name="worst" handler="traps" global="true" match="changed &amp;&amp; level == '
+        "'CRITICAL' &amp;&amp; definition == 'busy' &amp;&amp; group == '' &amp;&amp; "
+        "previousLevel == 'OK' &amp;&amp; service == 'default' &amp;&amp; duration &lt; 60\"/>"
+        '<target name="none" handler="traps" global="true"><match>false</match></target>'
+        '<target name="loop" handler="traps" match="while (1);"/>'
+        '<groupTarget group="default" target="loop"/>'
+        "<target name=\"named\" handler=\"traps\" match=\"groups[0] == 'default' &amp;&amp; "
+        "group == 'default' &amp;&amp; level == 'WARNING'\"/>"
+        '<groupTarget group="default" target="named"/>', apps=7)
+    wait_alert(site, "busy", "critical", "active")
+    wait_alert(site, "few", "warning", "active")
+    wait_notice(site, Target="loop", Definition="busy", State="delivered")
+    wait_notice(site, Target="loop", Definition="few", State="delivered")
+    apps_run(site, 2)
+    wait_alert(site, "busy", "ok", "inactive")
+    wait_alert(site, "few", "ok", "inactive")
+    wait_for(lambda: len([n for n in notices(site, State="delivered") if n["Kind"] == "clear"]) == 4,
+             "all ends to be delivered")
+    told = sorted((n["Target"], n["Definition"], n["Kind"]) for n in notices(site))
+    assert told == [(t, d, k) for t, d in (("loop", "busy"), ("loop", "few"), ("named", "few"),
+                                           ("worst", "busy")) for k in ("clear", "raise")]
+    m = site.manager
+    assert "over 10 ms" in m.get('saTargetMatchError."admin"."loop"')
+    assert [m.get(f'saTargetMatchError."admin"."{t}"') for t in ("worst", "none", "named")] == [""] * 3
+    assert [m.get(f'saTargetPending."admin"."{t}"') for t in ("worst", "none")] == ["0", "0"]
+
+
 def test_source_without_samples_makes_what_reads_it_unknown(make_site):
     site = make_site(definition("busy", staleMultiplier=2) + TRAPS, apps=7)
     wait_alert(site, "busy", "critical", "active")

@@ -142,6 +142,54 @@ static void nothing_of_an_evaluation_lasts(void **state)
     }
 }
 
+static const char event[] = "{\"level\":\"WARNING\",\"changed\":true,\"duration\":90,"
+                            "\"instance\":\"'; hostile() //\\\"\\u2028\",\"labels\":{}}";
+
+static const struct verdict *eval_event(struct world *w, uint32_t id, const char *text)
+{
+    assert_int_equal(eval_client_event_set(w->client, id, 1,
+                                           (struct slice){(const uint8_t *)text, strlen(text)},
+                                           (struct slice){(const uint8_t *)event, strlen(event)}),
+                     0);
+    world_run(w);
+    assert_int_equal(eval_client_condition_del(w->client, id), 0);
+    return &w->verdicts[id].last;
+}
+
+/* What is said about an event is seen by the condition that asks about it, as data, and by no other
+ * one; a new evaluator is told as well. */
+static void an_event_is_seen_as_globals(void **state)
+{
+    static const char *const right[] = {
+        "level === 'WARNING' && changed === true && duration === 90",
+        "instance === \"'; hostile() //\\\"\\u2028\"",
+        "typeof labels === 'object' && labels.x === undefined",
+        "level = 'OK'; JSON = null; level === 'OK'",
+        "level === 'WARNING'",
+    };
+    struct world *w = *state;
+
+    for (uint32_t i = 0; i < sizeof right / sizeof *right; i++) {
+        const struct verdict *v = eval_event(w, 10 + i, right[i]);
+
+        if (v->kind != VERDICT_TRUE)
+            fail_msg("%s is kind %d, %s", right[i], v->kind, v->error);
+    }
+    assert_int_equal(world_eval(w, "typeof level === 'undefined'")->kind, VERDICT_TRUE);
+    eval_client_detach(w->client);
+    assert_int_equal(eval_client_event_set(w->client, 20, 1,
+                                           (struct slice){(const uint8_t *)"changed", 7},
+                                           (struct slice){(const uint8_t *)event, strlen(event)}),
+                     0);
+    assert_int_equal(eval_client_event_set(w->client, 20, 1,
+                                           (struct slice){(const uint8_t *)"x", 1},
+                                           (struct slice){(const uint8_t *)event, strlen(event)}),
+                     ERR_EXISTS);
+    world_spawn(w);
+    world_run(w);
+    assert_int_equal(w->verdicts[20].last.kind, VERDICT_TRUE);
+}
+
 static const char *const hostile[] = {
     "for (;;);",
     "while (true) { _topic.t.x; }",
@@ -292,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_texts_are_cut_between_characters, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(the_clock_is_noticed, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(an_event_is_seen_as_globals, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(nothing_of_an_evaluation_lasts, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(hostile_scripts_harm_only_themselves, world_setup,
