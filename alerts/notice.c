@@ -1538,28 +1538,39 @@ static int pending_each(struct txn *t, const void *arg,
     return txn_error(t) ? txn_error(t) : n;
 }
 
+struct times { /* of a row, by the wall clock */
+    int64_t created_ms, resent_ms, ready_ms, due_ms;
+};
+
+static struct times times_of(const struct row *r)
+{
+    return (struct times){row_int(r, NOTICE_CREATED), row_int(r, NOTICE_RESENT),
+                          row_int(r, NOTICE_READY), row_int(r, NOTICE_NEXT_ATTEMPT)};
+}
+
 /* Its row with other times; a notice that is no line's head has no due time. */
 static int move_times(struct txn *t, const struct notice_ref *n, const struct place *p,
-                      const struct row *r, int64_t created_ms, int64_t resent_ms, int64_t due_ms)
+                      const struct row *r, const struct times *to)
 {
     struct key k = key_of_id(n->owner, n->id);
     int64_t before_ms = row_int(r, NOTICE_NEXT_ATTEMPT);
     struct edit d;
     int err = 0;
 
-    if (before_ms && before_ms != due_ms) {
+    if (before_ms && before_ms != to->due_ms) {
         err = due_drop(t, before_ms, p);
         if (!err)
-            err = due_put(t, due_ms, p, n->owner);
+            err = due_put(t, to->due_ms, p, n->owner);
     }
     if (err)
         return err;
     edit_begin(&d, t, notices(), &k);
-    edit_int(&d, NOTICE_CREATED, created_ms);
-    if (resent_ms)
-        edit_int(&d, NOTICE_RESENT, resent_ms);
+    edit_int(&d, NOTICE_CREATED, to->created_ms);
+    edit_int(&d, NOTICE_READY, to->ready_ms);
+    if (to->resent_ms)
+        edit_int(&d, NOTICE_RESENT, to->resent_ms);
     if (before_ms)
-        edit_int(&d, NOTICE_NEXT_ATTEMPT, due_ms);
+        edit_int(&d, NOTICE_NEXT_ATTEMPT, to->due_ms);
     return row_put(&d, NULL);
 }
 
@@ -1574,15 +1585,17 @@ static int shift_one(struct txn *t, const struct notice_ref *n, const struct pla
     int64_t delta_ms = *(const int64_t *)arg;
     struct key k = key_of_id(n->owner, n->id);
     struct row r;
-    int64_t resent;
+    struct times to;
     int err = row_get(t, notices(), &k, &r);
 
     if (err)
         return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
-    resent = row_int(&r, NOTICE_RESENT);
-    return move_times(t, n, p, &r, at_least_1(row_int(&r, NOTICE_CREATED) + delta_ms),
-                      resent ? at_least_1(resent + delta_ms) : 0,
-                      at_least_1(row_int(&r, NOTICE_NEXT_ATTEMPT) + delta_ms));
+    to = times_of(&r);
+    to.created_ms = at_least_1(to.created_ms + delta_ms);
+    to.resent_ms = to.resent_ms ? at_least_1(to.resent_ms + delta_ms) : 0;
+    to.ready_ms = at_least_1(to.ready_ms + delta_ms);
+    to.due_ms = at_least_1(to.due_ms + delta_ms);
+    return move_times(t, n, p, &r, &to);
 }
 
 int notice_shift(struct txn *t, int64_t delta_ms)
@@ -1600,9 +1613,10 @@ static bool is_queued(const struct row *r)
 static int recover_one(struct txn *t, const struct notice_ref *n, const struct place *p,
                        const void *arg)
 {
-    int64_t created, resent, due, now_ms = *(const int64_t *)arg;
+    int64_t now_ms = *(const int64_t *)arg, latest_ms = now_ms + NOTICE_GIVE_UP_MS;
     struct key k = key_of_id(n->owner, n->id);
     struct row r;
+    struct times to;
     int err = notice_release(t, n, now_ms);
 
     if (!err)
@@ -1611,14 +1625,15 @@ static int recover_one(struct txn *t, const struct notice_ref *n, const struct p
         return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
     if (!is_queued(&r)) /* it had been called back */
         return 0;
-    created = row_int(&r, NOTICE_CREATED);
-    resent = row_int(&r, NOTICE_RESENT);
-    due = row_int(&r, NOTICE_NEXT_ATTEMPT);
-    if (created <= now_ms && resent <= now_ms && due <= now_ms + NOTICE_GIVE_UP_MS)
+    to = times_of(&r);
+    if (to.created_ms <= now_ms && to.resent_ms <= now_ms && to.ready_ms <= latest_ms &&
+        to.due_ms <= latest_ms)
         return 0;
-    return move_times(t, n, p, &r, created < now_ms ? created : now_ms,
-                      resent < now_ms ? resent : now_ms,
-                      due <= now_ms + NOTICE_GIVE_UP_MS ? due : now_ms);
+    to.created_ms = to.created_ms < now_ms ? to.created_ms : now_ms;
+    to.resent_ms = to.resent_ms < now_ms ? to.resent_ms : now_ms;
+    to.ready_ms = to.ready_ms <= latest_ms ? to.ready_ms : now_ms;
+    to.due_ms = to.due_ms <= latest_ms ? to.due_ms : now_ms;
+    return move_times(t, n, p, &r, &to);
 }
 
 int notice_recover(struct txn *t, int64_t now_ms)
@@ -1656,6 +1671,7 @@ static int hurry_one(struct txn *t, const struct notice_ref *n, const struct pla
 {
     const struct hurry *h = arg;
     struct key k = key_of_id(n->owner, n->id);
+    struct times to;
     struct row r;
     int err = row_get(t, notices(), &k, &r);
 
@@ -1666,8 +1682,9 @@ static int hurry_one(struct txn *t, const struct notice_ref *n, const struct pla
         return 0;
     if (!is_for(t, &r, h->owner, h->handler) && !recipient_waits(t, n, h->owner, h->handler))
         return txn_error(t);
-    return move_times(t, n, p, &r, row_int(&r, NOTICE_CREATED), row_int(&r, NOTICE_RESENT),
-                      h->now_ms);
+    to = times_of(&r);
+    to.due_ms = h->now_ms;
+    return move_times(t, n, p, &r, &to);
 }
 
 int notice_hurry(struct txn *t, const char *owner, const char *handler, int64_t now_ms)

@@ -318,6 +318,156 @@ static void test_a_dead_target_delays_no_other(void **state)
     done(t);
 }
 
+/* ---- what a target's match says ---- */
+
+static void set_match(struct txn *t, const char *name)
+{
+    PUT(t, SA_TARGET, key_of_names("alice", name), {TARGET_MATCH, 0, "level == 'CRITICAL'"});
+}
+
+static void matched(struct txn *t, uint32_t id, enum notice_match answer, int64_t now_ms)
+{
+    struct notice_ref ref = {"alice", id};
+
+    assert_int_equal(notice_matched(t, &ref, answer, "it is wrong", now_ms), 0);
+}
+
+/* The first that waits for an answer behind AFTER, 0: none. */
+static uint32_t matching(struct txn *t, uint32_t after)
+{
+    struct notice_ref ref;
+
+    if (!notice_matching(t, after, &ref))
+        return 0;
+    assert_string_equal(ref.owner, "alice");
+    return ref.id;
+}
+
+static void test_a_match_holds_back_its_line_alone(void **state)
+{
+    struct txn *t = begin(*state);
+
+    set_match(t, "ops");
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    tell(t, "boss", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 6, KIND_RAISE, LEVEL_CRITICAL, NOW);
+    assert_int_equal(matching(t, 0), 1);
+    assert_int_equal(matching(t, 1), 2);
+    assert_int_equal(matching(t, 2), 4);
+    assert_int_equal(claim(t, NOW), 3);
+    assert_int_equal(claim(t, NOW), 0);
+    matched(t, 4, MATCH_YES, NOW);
+    assert_int_equal(claim(t, NOW), 4);
+    matched(t, 2, MATCH_YES, NOW); /* before the one that it stands behind */
+    assert_int_equal(claim(t, NOW), 0);
+    matched(t, 1, MATCH_YES, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    assert_int_equal(claim(t, NOW), 2);
+    deliver(t, 2);
+    assert_int_equal(notice_cell(t, 2, NOTICE_TARGET_SEQUENCE), 3);
+    assert_int_equal(matching(t, 0), 0);
+    /* The end is not asked about. */
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(matching(t, 0), 0);
+    assert_int_equal(claim(t, NOW), 5);
+    done(t);
+}
+
+static void test_what_a_match_refuses_leaves_nothing(void **state)
+{
+    struct txn *t = begin(*state);
+    uint32_t incarnation = incarnation_of(t, "alice", "ops");
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_RECIPIENTS, 0, "a@example.net"});
+    set_match(t, "ops");
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW); /* it is owed the problem as yet */
+    matched(t, 1, MATCH_NO, NOW);
+    assert_false(is_there(t, SA_NOTICE, notice_key(1)));
+    assert_int_equal(table_count(t, sa_table_by_id(SA_NOTICE_RECIPIENT)), 1);
+    ASSERT_STATE(t, 2, NOTICE_CANCELLED);
+    assert_int_equal(claim(t, NOW + NOTICE_MATCH_MS), 0);
+    assert_int_equal(target_cell(t, "ops", TARGET_PENDING), 0);
+    assert_int_equal(notice_told(t, incarnation), 0);
+    assert_int_equal(notice_pending(t), 0);
+    /* Of the next problem it is told at its second step, and of that one's end. */
+    tell(t, "ops", 5, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 5, KIND_CHANGE, LEVEL_CRITICAL, NOW);
+    matched(t, 3, MATCH_NO, NOW);
+    matched(t, 4, MATCH_YES, NOW);
+    assert_int_equal(claim(t, NOW), 4);
+    assert_int_equal(notice_cell(t, 4, NOTICE_TARGET_SEQUENCE), 1);
+    deliver(t, 4);
+    assert_int_equal(notice_told(t, incarnation), 1);
+    tell(t, "ops", 5, KIND_CLEAR, LEVEL_OK, NOW);
+    assert_int_equal(claim(t, NOW), 5);
+    done(t);
+}
+
+static void test_a_match_without_an_answer_loses_nothing(void **state)
+{
+    struct txn *t = begin(*state);
+    struct key ops = key_of_names("alice", "ops");
+
+    set_match(t, "ops");
+    for (uint32_t alert = 1; alert <= 3; alert++)
+        tell(t, "ops", alert, KIND_RAISE, LEVEL_WARNING, NOW);
+    matched(t, 1, MATCH_FAILED, NOW);
+    assert_string_equal(text_of(t, SA_TARGET, ops, TARGET_MATCH_ERROR), "it is wrong");
+    assert_int_equal(claim(t, NOW), 1);
+    matched(t, 2, MATCH_YES, NOW);
+    assert_string_equal(text_of(t, SA_TARGET, ops, TARGET_MATCH_ERROR), "");
+    assert_int_equal(claim(t, NOW), 2);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), NOW + NOTICE_MATCH_MS);
+    assert_int_equal(claim(t, NOW + NOTICE_MATCH_MS - 1), 0);
+    assert_int_equal(claim(t, NOW + NOTICE_MATCH_MS), 3);
+    assert_string_equal(text_of(t, SA_TARGET, ops, TARGET_MATCH_ERROR), "no answer in time");
+    matched(t, 3, MATCH_NO, NOW + NOTICE_MATCH_MS); /* too late */
+    ASSERT_STATE(t, 3, NOTICE_DISPATCHED);
+    assert_int_equal(matching(t, 0), 0);
+    deliver(t, 3);
+    done(t);
+}
+
+static void test_a_match_and_what_else_happens_to_a_notice(void **state)
+{
+    struct notice_ref ref = {"alice", 1}, refs[NOTICE_BATCH_MAX];
+    struct txn *t = begin(*state);
+    char uuid[UUID_TEXT_LEN + 1];
+    bool back;
+    size_t n;
+
+    set_match(t, "ops");
+    tell(t, "ops", 1, KIND_RAISE, LEVEL_WARNING, NOW);
+    /* Cancelled by a manager, and sent again: whatever is answered then. */
+    PUT(t, SA_NOTICE, notice_key(1), {NOTICE_ACTION, ACTION_CANCEL, NULL});
+    assert_int_equal(notice_act(t, &ref, NOW, &back), 0);
+    ASSERT_STATE(t, 1, NOTICE_CANCELLED);
+    PUT(t, SA_NOTICE, notice_key(1), {NOTICE_ACTION, ACTION_RESEND, NULL});
+    assert_int_equal(notice_act(t, &ref, NOW, &back), 0);
+    matched(t, 1, MATCH_NO, NOW);
+    assert_int_equal(claim(t, NOW), 1);
+    deliver(t, 1);
+    /* A digest does not take along what waits for its answer, and that keeps its digest's time. */
+    set_target(t, "ops", TARGET_DIGEST, 1000);
+    tell(t, "ops", 2, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 3, KIND_RAISE, LEVEL_WARNING, NOW);
+    tell(t, "ops", 4, KIND_RAISE, LEVEL_WARNING, NOW);
+    matched(t, 2, MATCH_YES, NOW);
+    matched(t, 4, MATCH_YES, NOW);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), NOW + 1000);
+    assert_int_equal(notice_claim(t, NOW + 1000, NULL, refs, &n, uuid), 0);
+    assert_int_equal(n, 2);
+    ASSERT_STATE(t, 3, NOTICE_PENDING);
+    /* The clock is set back by far meanwhile. */
+    assert_true(notice_shift(t, -NOW / 2) > 0);
+    matched(t, 3, MATCH_YES, NOW / 2);
+    assert_int_equal(notice_cell(t, 3, NOTICE_NEXT_ATTEMPT), NOW / 2 + 1000);
+    done(t);
+}
+
 /* ---- claiming ---- */
 
 static void test_what_a_claim_marks(void **state)
@@ -2477,6 +2627,10 @@ int main(void)
         IN_WORLD(test_the_clock_is_set_back),
         IN_WORLD(test_recovery_from_a_future),
         IN_WORLD(test_a_dead_target_delays_no_other),
+        IN_WORLD(test_a_match_holds_back_its_line_alone),
+        IN_WORLD(test_what_a_match_refuses_leaves_nothing),
+        IN_WORLD(test_a_match_without_an_answer_loses_nothing),
+        IN_WORLD(test_a_match_and_what_else_happens_to_a_notice),
         IN_WORLD(test_what_a_claim_marks),
         IN_WORLD(test_an_outcome_that_never_comes_sends_it_again),
         IN_WORLD(test_outcomes_of_unknown_notices_are_ignored),

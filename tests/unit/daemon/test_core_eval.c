@@ -49,6 +49,7 @@ static int teardown(void **state)
     struct lab *l = *state;
 
     core_defs_free(&l->core);
+    core_match_free(&l->core);
     topics_free(l->core.topics);
     eval_client_free(l->core.eval);
     loop_free(l->core.loop);
@@ -185,6 +186,128 @@ static void test_what_is_disabled_meanwhile_is_not_judged(void **state)
     assert_int_equal(level_of(l, "three"), LEVEL_CRITICAL);
 }
 
+/* ---- targets' matches ---- */
+
+static uint64_t asked(const struct lab *l)
+{
+    struct eval_stats s;
+
+    eval_client_stats(l->core.eval, &s);
+    return s.conditions - 3; /* definitions */
+}
+
+static void answer_match(struct lab *l, uint32_t slot, enum verdict_kind kind, const char *error)
+{
+    struct verdict v = {.kind = kind};
+
+    snprintf(v.error, sizeof v.error, "%s", error);
+    core_on_verdict(&l->core, (UINT32_C(1) << 30) | slot, &v);
+}
+
+static void apply_matches(struct lab *l)
+{
+    struct txn *t = begin(&l->w);
+
+    assert_int_equal(core_match_apply(&l->core, t, now.wall_ms), 0);
+    done(t);
+    core_match_clear(&l->core);
+}
+
+static size_t pending_now(struct lab *l)
+{
+    struct txn *t = txn_begin(l->w.store, TXN_READ);
+    size_t n = notice_pending(t);
+
+    txn_abort(t);
+    return n;
+}
+
+static void follow(struct lab *l)
+{
+    l->core.match_wanted = true;
+    core_match_follow(&l->core);
+}
+
+/* What an answer is does not depend on when the turn that took it could be committed, nor on which
+ * core asked. */
+static void test_matches_are_asked_until_they_are_answered(void **state)
+{
+    struct lab *l = *state;
+    struct txn *t = begin(&l->w);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_MATCH, 0, "changed"});
+    done(t);
+    say(l, "one", VERDICT_TRUE, "");
+    say(l, "two", VERDICT_TRUE, "");
+    say(l, "three", VERDICT_TRUE, "");
+    assert_true(turn(l));
+    assert_int_equal(pending_now(l), 3);
+    follow(l);
+    follow(l); /* nobody is asked twice */
+    assert_int_equal(asked(l), 3);
+    answer_match(l, 0, VERDICT_FALSE, "");
+    answer_match(l, 0, VERDICT_TRUE, ""); /* of nothing that is asked any more */
+    answer_match(l, 77, VERDICT_TRUE, "");
+    assert_int_equal(asked(l), 2);
+    t = begin(&l->w); /* this turn cannot be committed */
+    assert_int_equal(core_match_apply(&l->core, t, now.wall_ms), 0);
+    txn_abort(t);
+    assert_int_equal(pending_now(l), 3);
+    apply_matches(l);
+    assert_int_equal(pending_now(l), 2);
+    /* This core ends; the next one asks about the two that are left. */
+    core_match_free(&l->core);
+    eval_client_condition_del(l->core.eval, (UINT32_C(1) << 30) | 1);
+    eval_client_condition_del(l->core.eval, (UINT32_C(1) << 30) | 2);
+    l->core.last_match = 0;
+    follow(l);
+    assert_int_equal(asked(l), 2);
+    answer_match(l, 0, VERDICT_ERROR, "it is wrong");
+    answer_match(l, 1, VERDICT_LEVEL, "");
+    apply_matches(l);
+    assert_int_equal(pending_now(l), 2);
+    t = txn_begin(l->w.store, TXN_READ);
+    assert_string_equal(text_of(t, SA_TARGET, key_of_names("alice", "ops"), TARGET_MATCH_ERROR),
+                        "the value is neither true nor false");
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), now.wall_ms);
+    txn_abort(t);
+    follow(l);
+    assert_int_equal(asked(l), 0);
+}
+
+/* More than are asked at a time, and a script that was taken away meanwhile stands for yes. */
+static void test_matches_wait_for_room(void **state)
+{
+    struct lab *l = *state;
+    struct route to = {.n = 1};
+    struct txn *t = begin(&l->w);
+    struct notice_text n = test_notice_of(0);
+
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_MATCH, 0, "changed"});
+    to.targets[0] = target_of(t, "alice", "ops");
+    n.kind = KIND_RAISE;
+    n.level = LEVEL_CRITICAL;
+    for (n.alert = 1; n.alert <= CORE_MATCHES_MAX + 10; n.alert++)
+        assert_int_equal(notice_tell(t, &to, &n, true, NULL, NULL, now.wall_ms), 0);
+    done(t);
+    follow(l);
+    assert_int_equal(asked(l), CORE_MATCHES_MAX);
+    for (uint32_t i = 0; i < CORE_MATCHES_MAX; i++)
+        answer_match(l, i, VERDICT_FALSE, "");
+    apply_matches(l);
+    assert_int_equal(pending_now(l), 10);
+    t = begin(&l->w);
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_MATCH, 0, ""});
+    done(t);
+    follow(l);
+    assert_int_equal(asked(l), 0);
+    apply_matches(l);
+    t = txn_begin(l->w.store, TXN_READ);
+    assert_int_equal(notice_next_due(t, NOTICE_ANY_WAY), now.wall_ms);
+    txn_abort(t);
+    assert_int_equal(pending_now(l), 10);
+}
+
 /* As when the ring told of it. */
 static void reload(struct lab *l, const char *name)
 {
@@ -274,6 +397,8 @@ int main(void)
         IN_LAB(test_two_verdicts_of_a_condition_in_one_turn),
         IN_LAB(test_a_verdict_that_cannot_be_stored_holds_up_no_other),
         IN_LAB(test_what_is_disabled_meanwhile_is_not_judged),
+        IN_LAB(test_matches_are_asked_until_they_are_answered),
+        IN_LAB(test_matches_wait_for_room),
         IN_LAB(test_definitions_as_they_are_read_again),
         IN_LAB(test_a_definition_that_goes_with_its_script),
         IN_LAB(test_many_definitions_come_and_go),
