@@ -711,8 +711,8 @@ static void rebuild_alarms(struct rebuild *b)
 
 static void rebuild_all(struct rebuild *b)
 {
-    static const char *const dbs[] = {"instances", "held",       "acknowledged", "pending",
-                                      "matching",  "due",        "historyAge",   "noticeAge"};
+    static const char *const dbs[] = {"instances", "held", "acknowledged", "pending",
+                                      "matching",  "due",  "historyAge",   "noticeAge"};
 
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++)
         kv_clear(b->t, dbs[i]);

@@ -31,7 +31,7 @@ TABLES = {
                       8: "kind", 9: "state", 10: "attempts", 11: "created", 12: "next",
                       13: "finished", 14: "confirmation", 15: "error", 16: "digest",
                       17: "definition", 19: "level", 20: "previous", 22: "message", 23: "action",
-                      24: "suppression", 202: "incarnation"},
+                      24: "suppression", 202: "incarnation", 210: "matching"},
     "saNoticeRecipientTable": {3: "state"},
     "saHistoryTable": {2: "alert", 3: "definition", 5: "source", 6: "to", 7: "at", 10: "reason",
                        12: "message"},
@@ -489,6 +489,10 @@ class Checks:
         pending = {(u32(k, 0), u32(k, 4), u32(k, 8)) for k in dump.db["pending"]}
         if waiting != pending:
             self.say(f"pending: missing {waiting - pending}, too much {pending - waiting}")
+        asked = {i for i, n in self.open.items() if n["matching"] and n["state"] == PENDING}
+        lost = asked - {u32(k, 0) for k in dump.db["matching"]}
+        if lost:
+            self.say(f"matching: missing {lost}")
         heads = {}
         for incarnation, alert, i in sorted(pending & waiting):
             heads.setdefault((incarnation, alert), i)

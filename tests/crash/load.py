@@ -56,7 +56,7 @@ def configuration(s, more=""):
     <aggregate name="sum" interval="1s" handler="informs"/>
   </handlers>
   <rows>{rows()}{more}
-    <target name="manager" handler="traps" global="true"/>
+    <target name="manager" handler="traps" global="true" match="level != 'OK' || changed"/>
     <target name="noc" handler="informs" global="true"/>
     <target name="operators" handler="mail" recipients="operators@example.net" global="true"
             digestMillis="0"/>

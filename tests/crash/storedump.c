@@ -13,10 +13,10 @@
 #include "store/store.h"
 #include "store/value.h"
 
-static const char *const databases[] = {
-    "pending",    "due",       "told",         "instances",   "held",       "disabled", "globals",
-    "defService", "defGroups", "targetGroups", "serviceDefs", "historyAge", "noticeAge",
-    "toldCount",  "acknowledged"};
+static const char *const databases[] = {"pending",   "due",          "told",         "instances",
+                                        "held",      "disabled",     "globals",      "defService",
+                                        "defGroups", "targetGroups", "serviceDefs",  "historyAge",
+                                        "noticeAge", "toldCount",    "acknowledged", "matching"};
 
 static char **bounds; /* TABLE=FIRST_ID */
 static int nbounds;

@@ -153,6 +153,8 @@ class Made:
         for i, n in sorted(open_.items()):
             x, alert = n["incarnation"], n.get("alert", 0)
             found.append(db("pending", f"{x:08x}{alert:08x}{i:08x}"))
+            if n.get("matching"):
+                found.append(db("matching", f"{i:08x}"))
             heads.setdefault((x, alert), (i, n["next"]))
             if n["kind"] in (RAISE, CHANGE):
                 told.setdefault((alert, x), [0, 0])[1] += 1
@@ -586,6 +588,17 @@ def test_index_that_is_lost(told, name):
     words = {"instances": "instances [] are not", "noticeAge": "are missing",
              "historyAge": "are missing", "toldCount": "counted are {}"}
     told.finds(words.get(name, name))
+
+
+def test_match_that_nobody_would_ask(told):
+    """Of one that waits for its target's match; one that was sent unasked needs no answer."""
+    first, second = told.made.transition(OK)
+    told.made.notices[first]["matching"] = told.made.notices[second]["matching"] = 60000
+    told.look()
+    assert not told.checks.problems
+    told.made.dispatch(second)
+    told.look(spoil=without_db("matching"))
+    told.finds(f"matching: missing {{{first}}}")
 
 
 def of_way(way, keep):

@@ -44,6 +44,18 @@ static void define(const uint8_t *data, size_t size, struct buf *b)
     same(b, data, size);
 }
 
+static void event(const uint8_t *data, size_t size, struct buf *b)
+{
+    struct slice json;
+    uint32_t id;
+
+    if (eval_get_event(data, size, &id, &json))
+        return;
+    REQUIRE(json.len <= EVAL_EVENT_MAX);
+    eval_put_event(b, id, json);
+    same(b, data, size);
+}
+
 static void compile(const uint8_t *data, size_t size, struct buf *b)
 {
     struct slice text;
@@ -104,13 +116,13 @@ static void answers(const uint8_t *data, size_t size, struct buf *b)
 FUZZ_TARGET(eval)
 {
     static void (*const parts[])(const uint8_t *, size_t, struct buf *) = {
-        topic, same_topic, define, compile, batch, results, answers};
+        topic, same_topic, define, compile, batch, results, answers, event};
     struct buf b;
 
     if (!size)
         return 0;
     buf_init(&b, size + 64);
-    parts[data[0] % 7](data + 1, size - 1, &b);
+    parts[data[0] % (sizeof parts / sizeof *parts)](data + 1, size - 1, &b);
     buf_release(&b);
     return 0;
 }

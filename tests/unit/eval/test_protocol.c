@@ -54,6 +54,38 @@ static void a_topic_goes_there_and_back(void **state)
     assert_int_equal(eval_get_topic(out.data, out.len, &got), ERR_PROTOCOL);
 }
 
+static int get_event(const char *json, size_t len, struct slice *ret)
+{
+    uint32_t id;
+    int err;
+
+    out.len = 0;
+    eval_put_event(&out, 7, (struct slice){(const uint8_t *)json, len});
+    err = eval_get_event(out.data, out.len, &id, ret);
+    if (!err)
+        assert_int_equal(id, 7);
+    return err;
+}
+
+static void an_event_goes_there_and_back(void **state)
+{
+    static char longest[EVAL_EVENT_MAX + 1];
+    struct slice got;
+    uint32_t id;
+
+    (void)state;
+    assert_int_equal(get_event("{\"a\":1}", 7, &got), 0);
+    assert_int_equal(got.len, 7);
+    assert_memory_equal(got.data, "{\"a\":1}", 7);
+    for (size_t n = 0; n < out.len; n++)
+        assert_int_equal(eval_get_event(out.data, n, &id, &got), ERR_PROTOCOL);
+    assert_int_equal(get_event("{\0}", 3, &got), ERR_PROTOCOL);
+    assert_int_equal(get_event("{\xff}", 3, &got), ERR_PROTOCOL);
+    memset(longest, ' ', sizeof longest);
+    assert_int_equal(get_event(longest, EVAL_EVENT_MAX, &got), 0);
+    assert_int_equal(get_event(longest, EVAL_EVENT_MAX + 1, &got), ERR_PROTOCOL);
+}
+
 static void put_results(void)
 {
     struct verdict v = {.kind = VERDICT_LEVEL, .level = 3, .cost_us = 17, .reads_clock = true};
@@ -189,9 +221,10 @@ static void texts_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BUFFER(a_topic_goes_there_and_back), WITH_BUFFER(results_go_there_and_back),
-        WITH_BUFFER(damaged_results_are_borne),   WITH_BUFFER(bundles_hold_whole_frames),
-        WITH_BUFFER(a_greeting_names_the_build),  WITH_BUFFER(texts_are_checked),
+        WITH_BUFFER(a_topic_goes_there_and_back), WITH_BUFFER(an_event_goes_there_and_back),
+        WITH_BUFFER(results_go_there_and_back),   WITH_BUFFER(damaged_results_are_borne),
+        WITH_BUFFER(bundles_hold_whole_frames),   WITH_BUFFER(a_greeting_names_the_build),
+        WITH_BUFFER(texts_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
