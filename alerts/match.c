@@ -74,7 +74,8 @@ static int fill(jv *event, struct txn *t, const struct row *notice, const char *
     return set_groups(event, t, notice, owner);
 }
 
-int match_ask(struct txn *t, const struct notice_ref *n, struct buf *script, struct buf *event)
+int match_ask(struct txn *t, const struct notice_ref *n, char owner[33], struct buf *script,
+              struct buf *event)
 {
     struct key k = key_of_id(n->owner, n->id);
     struct row notice, target;
@@ -83,6 +84,7 @@ int match_ask(struct txn *t, const struct notice_ref *n, struct buf *script, str
 
     if (err || !notice_waits_for_match(&notice))
         return err ? err : ERR_NOTFOUND;
+    row_str(&notice, NOTICE_TARGET_OWNER, owner, 33);
     root = jv_new_object();
     err = root ? fill(root, t, &notice, n->owner) : ERR_NOMEM;
     if (!err)

@@ -53,15 +53,16 @@ static void ask(struct core *c, struct txn *t, struct core_match *m)
 {
     uint32_t id = MATCH_BIT | (uint32_t)(m - c->matches);
     struct buf script, event;
+    char owner[33];
     int err;
 
     buf_init(&script, EVAL_SCRIPT_MAX);
     buf_init(&event, EVAL_EVENT_MAX);
-    err = match_ask(t, &m->notice, &script, &event);
+    err = match_ask(t, &m->notice, owner, &script, &event);
     if (!err)
         err = script.err ? script.err : event.err;
     if (!err && script.len)
-        err = eval_client_event_set(c->eval, id, core_owner_id(c, m->notice.owner),
+        err = eval_client_event_set(c->eval, id, core_owner_id(c, owner),
                                     (struct slice){script.data, script.len},
                                     (struct slice){event.data, event.len});
     if (err && err != ERR_NOTFOUND)
