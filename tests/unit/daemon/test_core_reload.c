@@ -395,6 +395,10 @@ static void play(struct play *p, const char *xml)
         see_store(p);
     wait_said(p, "source 1");
     wait_said(p, "handler 1");
+    if (strstr(xml, MORE))
+        wait_said(p, "handler 2 more;");
+    if (strstr(xml, MASTER))
+        wait_said(p, "handler 2 master;");
     wait_said(p, "master ");
     forget(p);
 }
