@@ -23,13 +23,13 @@ struct ack ack_read(const struct row *alert)
 
 void ack_follow(struct ack *a, const struct judge_transition *move, unsigned *flags)
 {
-    if (a->kind == ACK_NONE || !move->happened)
+    if (a->kind == ACK_NONE)
         return;
-    a->over = move->to == LEVEL_OK || a->kind == ACK_NORMAL;
-    a->suppresses = !a->over;
+    a->over = move->happened && (move->to == LEVEL_OK || a->kind == ACK_NORMAL);
+    a->suppresses = !a->over && move->kind;
     if (a->over)
         *flags &= ~(unsigned)(ALERT_FLAG_ACKNOWLEDGED | ALERT_FLAG_SUPPRESSED);
-    else
+    else if (a->suppresses)
         *flags |= ALERT_FLAG_SUPPRESSED;
 }
 

@@ -23,7 +23,7 @@ struct ack {
     bool suppresses; /* it goes on, and the transition is not to be told */
 };
 struct ack ack_read(const struct row *alert);
-/* Pure. FLAGS of the alert follow. Nothing, if there is no acknowledgement or no transition. */
+/* Pure. FLAGS of the alert follow. Nothing, if there is no acknowledgement, or nothing to tell. */
 void ack_follow(struct ack *a, const struct judge_transition *move, unsigned *flags);
 /* Of one that is over: its cells, in an edit of the alert's row. */
 void ack_wipe(struct edit *alert);

@@ -41,6 +41,8 @@ bool definition_read(struct definition *ret, const struct row *r)
         .stale_ms = ret->stale_multiplier * ret->interval_ms,
         .no_data = (enum sa_policy)row_int(r, DEFINITION_NO_DATA),
         .on_error = (enum sa_policy)row_int(r, DEFINITION_ON_ERROR),
+        .clear_ms = row_int(r, DEFINITION_CLEAR_DELAY),
+        .tolerance = (unsigned)row_int(r, DEFINITION_REPEAT_TOLERANCE),
     };
     return true;
 }
@@ -154,6 +156,8 @@ static void state_read(struct judge_state *s, const struct row *r)
     s->level = (enum sa_level)row_int(r, ALERT_LEVEL);
     s->previous_level = (enum sa_level)row_int(r, ALERT_PREVIOUS_LEVEL);
     s->phase = (enum sa_phase)row_int(r, ALERT_PHASE);
+    s->firmness = (enum sa_firmness)row_int(r, ALERT_FIRMNESS);
+    s->results = (unsigned)row_int(r, ALERT_RESULTS);
     s->flags = (unsigned)row_int(r, ALERT_FLAGS);
     s->since_ms = row_int(r, ALERT_SINCE);
     s->active_since_ms = row_int(r, ALERT_ACTIVE_SINCE);
@@ -168,6 +172,8 @@ static void state_write(struct edit *e, const struct judge_state *s)
     edit_int(e, ALERT_LEVEL, s->level);
     edit_int(e, ALERT_PREVIOUS_LEVEL, s->previous_level);
     edit_int(e, ALERT_PHASE, s->phase);
+    edit_int(e, ALERT_FIRMNESS, s->firmness);
+    edit_int(e, ALERT_RESULTS, s->results);
     edit_int(e, ALERT_FLAGS, s->flags);
     edit_int(e, ALERT_SINCE, s->since_ms);
     edit_int(e, ALERT_ACTIVE_SINCE, s->active_since_ms);
@@ -180,9 +186,10 @@ static void state_write(struct edit *e, const struct judge_state *s)
 static bool same_state(const struct judge_state *a, const struct judge_state *b)
 {
     return a->level == b->level && a->previous_level == b->previous_level && a->phase == b->phase &&
-           a->flags == b->flags && a->since_ms == b->since_ms &&
-           a->active_since_ms == b->active_since_ms && a->pending_level == b->pending_level &&
-           a->held_ms == b->held_ms && a->pending_since_mono == b->pending_since_mono &&
+           a->firmness == b->firmness && a->results == b->results && a->flags == b->flags &&
+           a->since_ms == b->since_ms && a->active_since_ms == b->active_since_ms &&
+           a->pending_level == b->pending_level && a->held_ms == b->held_ms &&
+           a->pending_since_mono == b->pending_since_mono &&
            a->no_data_since_mono == b->no_data_since_mono;
 }
 
@@ -206,6 +213,7 @@ struct step { /* one transition on its way to the store */
     const char *instance, *value, *message;
     uint32_t alert, history;
     const struct judge_transition *t;
+    const struct judge_state *after;
     struct ack ack;
 };
 
@@ -245,6 +253,7 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     edit_int(&e, HISTORY_REASON, s->t->reason);
     edit_str(&e, HISTORY_VALUE, s->value);
     edit_str(&e, HISTORY_MESSAGE, s->message);
+    edit_int(&e, HISTORY_FIRMNESS, s->after->firmness);
     err = row_put(&e, NULL);
     if (!err)
         err = retention_add(t, RETAINED_HISTORY, s->d->owner, s->history, now_ms);
@@ -269,8 +278,8 @@ static int tell(struct txn *t, const struct step *s, int64_t now_ms, notice_dige
         .alert = s->alert,
         .history = s->history,
         .level = s->t->to,
-        .previous_level = s->t->from,
-        .at_ms = now_ms,
+        .previous_level = s->t->kind == KIND_RAISE ? LEVEL_OK : s->t->from, /* as it is known */
+        .at_ms = s->t->happened ? now_ms : s->after->since_ms,
         .active_since_ms = s->t->in_ms,
         .suppression = s->ack.suppresses ? SUPPRESSION_ACKNOWLEDGED : 0,
     };
@@ -308,6 +317,20 @@ static void words(const struct definition *d, const char *instance,
 
 /* ---- verdicts ---- */
 
+/* The definition's, with what stands for the whole daemon where it leaves that open. */
+static struct judge_rules rules_now(struct txn *t, const struct definition *d)
+{
+    struct key k = key_of_scalars();
+    struct row r = {.table = sa_table_by_id(SA_SYSTEM), .key = key_slice(&k)};
+    struct judge_rules rules = d->rules;
+
+    if (rules.tolerance)
+        return rules;
+    (void)row_get(t, r.table, &k, &r); /* not there: a row of defaults */
+    rules.tolerance = (unsigned)row_int(&r, SYSTEM_REPEAT_TOLERANCE);
+    return rules;
+}
+
 static void outcome_of(const struct judge_state *before, const struct judge_state *after,
                        bool existed, struct instance_result *ret)
 {
@@ -318,6 +341,7 @@ int instance_look(struct txn *t, const struct definition *d, const char *instanc
                   const struct instance_verdict *v, const struct judge_now *now,
                   struct instance_result *ret)
 {
+    struct judge_rules rules = rules_now(t, d);
     struct judge_state before, after;
     struct row r;
     int err;
@@ -331,7 +355,7 @@ int instance_look(struct txn *t, const struct definition *d, const char *instanc
     else
         state_read(&before, &r);
     after = before;
-    ret->transition = judge(&after, &d->rules, v->kind, v->level, now, &ret->due_mono);
+    ret->transition = judge(&after, &rules, v->kind, v->level, now, &ret->due_mono);
     outcome_of(&before, &after, !err, ret);
     return 0;
 }
@@ -368,13 +392,15 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
                    notice_digest_fn digest_ms_of, void *arg, struct instance_result *ret)
 {
     char message[256];
+    struct judge_state before, after;
     struct step s = {.d = d,
                      .instance = instance,
                      .value = v->value ? v->value : "",
                      .message = message,
                      .t = &ret->transition,
+                     .after = &after,
                      .ack = {.kind = ACK_NONE}};
-    struct judge_state before, after;
+    struct judge_rules rules = rules_now(t, d);
     struct row r;
     bool existed;
     int err;
@@ -387,24 +413,24 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
     if (existed) {
         state_read(&before, &r);
         s.ack = ack_read(&r);
+        s.history = (uint32_t)row_int(&r, ALERT_HISTORY);
     } else {
         judge_init(&before, now);
     }
     after = before;
-    ret->transition = judge(&after, &d->rules, v->kind, v->level, now, &ret->due_mono);
+    ret->transition = judge(&after, &rules, v->kind, v->level, now, &ret->due_mono);
     ack_follow(&s.ack, &ret->transition, &after.flags);
     outcome_of(&before, &after, existed, ret);
     if (!ret->changed)
         return 0;
     err = existed ? 0 : create(t, d, instance, &ret->alert);
     s.alert = ret->alert;
-    if (!err && ret->transition.happened) {
-        words(d, instance, v, &ret->transition, message, sizeof message);
+    words(d, instance, v, &ret->transition, message, sizeof message);
+    if (!err && ret->transition.happened)
         err = write_history(t, &s, now->wall_ms);
-    }
     if (!err)
         err = write_alert(t, &s, &after, existed, now->wall_ms);
-    if (!err && ret->transition.happened)
+    if (!err && ret->transition.kind)
         err = tell(t, &s, now->wall_ms, digest_ms_of, arg);
     return err;
 }
@@ -468,7 +494,8 @@ static int close_one(void *arg, struct txn *t, uint32_t alert)
                      .value = "",
                      .message = message,
                      .alert = alert,
-                     .t = &move};
+                     .t = &move,
+                     .after = &state};
     struct row r;
     int err = row_get(t, alerts(), &k, &r);
 
@@ -488,7 +515,7 @@ static int close_one(void *arg, struct txn *t, uint32_t alert)
     }
     if (!err && !same_state(&before, &state))
         err = write_alert(t, &s, &state, true, c->now->wall_ms);
-    if (!err && move.happened && c->reason == REASON_DELETED)
+    if (!err && move.kind && c->reason == REASON_DELETED)
         err = tell(t, &s, c->now->wall_ms, NULL, NULL);
     if (!err && c->reason == REASON_DISABLED)
         err = notice_forget(t, alert);

@@ -9,7 +9,8 @@
 /* A definition's settings, read from its row. */
 struct definition {
     char owner[33], name[33], service[33], description[256];
-    struct judge_rules rules; /* stale_ms for a source of the definition's own interval */
+    struct judge_rules rules; /* stale_ms for a source of the definition's own interval;
+                               * tolerance 0: saSystemRepeatTolerance */
     int64_t interval_ms;
     int64_t stale_multiplier;
     bool notify_recovery, disabled;
@@ -52,7 +53,7 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
  * active. */
 int instances_close(struct txn *t, const char *owner, const char *definition, enum sa_reason reason,
                     const struct judge_now *now, unsigned *ret_closed);
-/* The condition was edited: what is pending starts again. */
+/* The condition was edited: what is pending or clearing, and results in a row, start again. */
 int instances_edited(struct txn *t, const char *owner, const char *definition);
 /* At start: holds are frozen for the downtime. Visits rows with a running hold only. */
 int instances_resume(struct txn *t, int64_t alive_mono, int64_t now_mono);

@@ -2,9 +2,53 @@
 
 /* Invariants, at entry and exit of every function here:
  *   phase INACTIVE  <=> level OK and no pending level
- *   phase PENDING   <=> level OK and a pending level
- *   phase ACTIVE    <=> level not OK   (a pending level then outranks it)
- *   active_since_ms != 0 <=> level not OK */
+ *   phase PENDING   <=> level OK and a pending level, which is not OK
+ *   phase ACTIVE    <=> level not OK, and no pending level or one that outranks it
+ *   phase CLEARING  <=> level not OK and OK pending; then it is hard
+ *   active_since_ms != 0 <=> level not OK
+ *   soft => level not OK; hard and level not OK, or INACTIVE => results 0 */
+
+const struct judge_edge judge_edges[] = {
+    {AT_INACTIVE, AT_PENDING, "not ok, and there is a hold time"},
+    {AT_INACTIVE, AT_SOFT, "not ok, without a hold time"},
+    {AT_INACTIVE, AT_HARD, "not ok, and one result is enough"},
+    {AT_PENDING, AT_INACTIVE, "ok; or edited, or closed"},
+    {AT_PENDING, AT_SOFT, "held long enough"},
+    {AT_PENDING, AT_HARD, "held long enough, and often enough"},
+    {AT_SOFT, AT_HARD, "often enough not ok"},
+    {AT_SOFT, AT_INACTIVE, "ok; or closed"},
+    {AT_HARD, AT_CLEARING, "ok, and there is a clear delay"},
+    {AT_HARD, AT_INACTIVE, "ok, without a clear delay; or closed"},
+    {AT_CLEARING, AT_HARD, "not ok; or edited"},
+    {AT_CLEARING, AT_INACTIVE, "ok for long enough; or closed"},
+};
+const size_t judge_nedges = sizeof judge_edges / sizeof *judge_edges;
+
+enum judge_place judge_place(const struct judge_state *s)
+{
+    switch (s->phase) {
+    case PHASE_PENDING:
+        return AT_PENDING;
+    case PHASE_ACTIVE:
+        return s->firmness == FIRMNESS_SOFT ? AT_SOFT : AT_HARD;
+    case PHASE_CLEARING:
+        return AT_CLEARING;
+    case PHASE_INACTIVE:
+        break;
+    }
+    return AT_INACTIVE;
+}
+
+const char *judge_place_name(enum judge_place at)
+{
+    static const char *const names[] = {[AT_INACTIVE] = "inactive",
+                                        [AT_PENDING] = "pending",
+                                        [AT_SOFT] = "active soft",
+                                        [AT_HARD] = "active hard",
+                                        [AT_CLEARING] = "clearing"};
+
+    return names[at];
+}
 
 static const int rank_of[] = {
     [LEVEL_OK] = 0,      [LEVEL_INFO] = 1,     [LEVEL_UNKNOWN] = 2,
@@ -22,6 +66,7 @@ void judge_init(struct judge_state *s, const struct judge_now *now)
         .level = LEVEL_OK,
         .previous_level = LEVEL_OK,
         .phase = PHASE_INACTIVE,
+        .firmness = FIRMNESS_HARD,
         .since_ms = now->wall_ms,
     };
 }
@@ -35,23 +80,37 @@ static void drop_pending(struct judge_state *s)
 
 static void set_phase(struct judge_state *s)
 {
-    if (s->level != LEVEL_OK)
-        s->phase = PHASE_ACTIVE;
-    else
+    if (s->level == LEVEL_OK)
         s->phase = s->pending_level ? PHASE_PENDING : PHASE_INACTIVE;
+    else
+        s->phase = s->pending_level == LEVEL_OK ? PHASE_CLEARING : PHASE_ACTIVE;
 }
 
-static struct judge_transition move(struct judge_state *s, enum sa_level to, enum sa_reason reason,
-                                    const struct judge_now *now)
+static bool is_soft(const struct judge_state *s)
+{
+    return s->firmness == FIRMNESS_SOFT;
+}
+
+/* Who hears of a move, by how firm the problem is before and after it. */
+static enum sa_notice_kind told_as(const struct judge_state *s, enum sa_level to, bool soft)
+{
+    if (to == LEVEL_OK)
+        return is_soft(s) ? 0 : KIND_CLEAR;
+    if (soft)
+        return 0;
+    return s->level == LEVEL_OK || is_soft(s) ? KIND_RAISE : KIND_CHANGE;
+}
+
+/* SOFT: the level that it moves to is. */
+static struct judge_transition move(struct judge_state *s, enum sa_level to, bool soft,
+                                    enum sa_reason reason, const struct judge_now *now)
 {
     struct judge_transition t = {
         .happened = true,
         .from = s->level,
         .to = to,
         .reason = reason,
-        .kind = s->level == LEVEL_OK ? KIND_RAISE
-                : to == LEVEL_OK     ? KIND_CLEAR
-                                     : KIND_CHANGE,
+        .kind = told_as(s, to, soft),
     };
 
     if (s->level == LEVEL_OK)
@@ -64,8 +123,8 @@ static struct judge_transition move(struct judge_state *s, enum sa_level to, enu
     s->previous_level = s->level;
     s->level = to;
     s->since_ms = now->wall_ms;
+    s->firmness = soft ? FIRMNESS_SOFT : FIRMNESS_HARD;
     drop_pending(s);
-    set_phase(s);
     return t;
 }
 
@@ -130,22 +189,106 @@ static enum sa_level choose(struct judge_state *s, const struct judge_rules *r,
     return 0;
 }
 
+static bool lasted(const struct judge_state *s, int64_t wanted_ms, const struct judge_now *now)
+{
+    return s->held_ms + (now->mono_ms - s->pending_since_mono) >= wanted_ms;
+}
+
+static void begin_pending(struct judge_state *s, const struct judge_now *now)
+{
+    s->held_ms = 0;
+    s->pending_since_mono = now->mono_ms;
+}
+
 /* A level above the present one: hold it until it has lasted. */
 static bool held_long_enough(struct judge_state *s, const struct judge_rules *r, enum sa_level to,
                              const struct judge_now *now)
 {
-    int64_t held;
-
     if (r->hold_ms <= 0)
         return true;
-    if (!s->pending_level || level_rank(to) > level_rank(s->pending_level)) {
-        s->held_ms = 0;
-        s->pending_since_mono = now->mono_ms;
-    }
     /* Down to a lower pending level: it has been at least that high since the hold began. */
+    if (s->pending_level <= LEVEL_OK || level_rank(to) > level_rank(s->pending_level))
+        begin_pending(s, now);
     s->pending_level = to;
-    held = s->held_ms + (now->mono_ms - s->pending_since_mono);
-    return held >= r->hold_ms;
+    return lasted(s, r->hold_ms, now);
+}
+
+/* A problem that nobody was told of is over at once. */
+static bool clear_long_enough(struct judge_state *s, const struct judge_rules *r,
+                              const struct judge_now *now)
+{
+    if (r->clear_ms <= 0 || is_soft(s))
+        return true;
+    if (s->pending_level != LEVEL_OK)
+        begin_pending(s, now);
+    s->pending_level = LEVEL_OK;
+    return lasted(s, r->clear_ms, now);
+}
+
+/* May it be at level TO now, which is not its own? */
+static bool may_move(struct judge_state *s, const struct judge_rules *r, enum sa_level to,
+                     const struct judge_now *now)
+{
+    if (to == LEVEL_OK)
+        return clear_long_enough(s, r, now);
+    return level_rank(to) < level_rank(s->level) || held_long_enough(s, r, to, now);
+}
+
+/* ---- repeat tolerance ---- */
+
+/* One more result; what is hard stays so until it is OK. */
+static void count_result(struct judge_state *s, const struct judge_rules *r, enum sa_level to)
+{
+    if (to == LEVEL_OK)
+        s->results = 0;
+    else if ((s->level == LEVEL_OK || is_soft(s)) && (!s->results || s->results < r->tolerance))
+        s->results++;
+}
+
+static bool often_enough(const struct judge_state *s, const struct judge_rules *r)
+{
+    return s->results >= (r->tolerance ? r->tolerance : 1);
+}
+
+/* Would it be soft at level TO, which it is moving to? */
+static bool soft_at(const struct judge_state *s, const struct judge_rules *r, enum sa_level to)
+{
+    return to != LEVEL_OK && (s->level == LEVEL_OK || is_soft(s)) && !often_enough(s, r);
+}
+
+/* It stays where it is, but may have become hard there. */
+static struct judge_transition harden(struct judge_state *s, const struct judge_rules *r,
+                                      enum sa_reason reason)
+{
+    struct judge_transition t = {.happened = false, .from = s->level, .to = s->level};
+
+    if (!is_soft(s) || !often_enough(s, r))
+        return t;
+    s->firmness = FIRMNESS_HARD;
+    t.reason = reason;
+    t.kind = KIND_RAISE;
+    t.in_ms = s->active_since_ms;
+    return t;
+}
+
+/* ---- one evaluation ---- */
+
+static struct judge_transition follow(struct judge_state *s, const struct judge_rules *r,
+                                      enum sa_level to, enum sa_reason reason,
+                                      const struct judge_now *now)
+{
+    struct judge_transition t;
+
+    count_result(s, r, to);
+    if (to == s->level)
+        drop_pending(s);
+    if (to != s->level && may_move(s, r, to, now))
+        t = move(s, to, soft_at(s, r, to), reason, now);
+    else
+        t = harden(s, r, reason);
+    if (s->level != LEVEL_OK && !is_soft(s))
+        s->results = 0;
+    return t;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -155,27 +298,29 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* When the hold or the clear time is over; 0: none runs. */
+static int64_t pending_due(const struct judge_state *s, const struct judge_rules *r)
+{
+    int64_t wanted_ms = s->pending_level == LEVEL_OK ? r->clear_ms : r->hold_ms;
+
+    return s->pending_level ? s->pending_since_mono + wanted_ms - s->held_ms : 0;
+}
+
 struct judge_transition judge(struct judge_state *s, const struct judge_rules *rules,
                               enum verdict_kind kind, enum sa_level verdict_level,
                               const struct judge_now *now, int64_t *ret_due_mono)
 {
-    struct judge_transition t = {.happened = false};
+    struct judge_transition t = {.happened = false, .from = s->level, .to = s->level};
     enum sa_reason reason;
     enum sa_level to;
     int64_t due = 0;
 
     s->flags &= ~(unsigned)ALERT_FLAG_DISABLED;
     to = choose(s, rules, kind, verdict_level, now, &reason, &due);
-    if (to && to == s->level) {
-        drop_pending(s);
-    } else if (to && level_rank(to) < level_rank(s->level)) {
-        t = move(s, to, reason, now);
-    } else if (to && held_long_enough(s, rules, to, now)) {
-        t = move(s, to, reason, now);
-    }
+    if (to)
+        t = follow(s, rules, to, reason, now);
     set_phase(s);
-    if (s->pending_level)
-        due = earlier(due, s->pending_since_mono + rules->hold_ms - s->held_ms);
+    due = earlier(due, pending_due(s, rules));
     /* A moment that is past (a hold that lasts while there is no data) waits for the interval. */
     *ret_due_mono = due > now->mono_ms ? due : 0;
     return t;
@@ -188,9 +333,10 @@ struct judge_transition judge_close(struct judge_state *s, enum sa_reason reason
 
     s->flags = reason == REASON_DISABLED ? ALERT_FLAG_DISABLED : 0;
     s->no_data_since_mono = 0;
+    s->results = 0;
     drop_pending(s);
     if (s->level != LEVEL_OK)
-        t = move(s, LEVEL_OK, reason, now);
+        t = move(s, LEVEL_OK, false, reason, now);
     set_phase(s);
     return t;
 }
@@ -214,6 +360,7 @@ void judge_resume(struct judge_state *s, int64_t alive_mono, int64_t now_mono)
 void judge_edited(struct judge_state *s)
 {
     drop_pending(s);
+    s->results = 0;
     s->no_data_since_mono = 0;
     set_phase(s);
 }

@@ -1,20 +1,34 @@
 /* The judge: what one evaluation's verdict makes of one instance. Pure: state, rules, verdict and
  * time in; the new state and at most one transition out. No store, no clock, no I/O.
  *
- * Order within one evaluation: value, no-data and error policy, level choice, hold time.
+ * Order within one evaluation: value, no-data and error policy, level choice, hold or clear time
+ * and repeat tolerance.
  *
- *              verdict above level, hold > 0            held long enough
- *   inactive ------------------------------> pending -------------------> active
- *      ^  ^------------ back to OK ------------'                            |
- *      '------------------------- verdict OK -------------------------------'
+ * Where an instance may go (judge_edges, which a test holds against this and the manual):
  *
- * While active, a rise to a higher level is held likewise (the lower one stays active meanwhile); a
- * fall is immediate. UNKNOWN never ends an active alert: it is one of the levels that are not OK.
+ *   inactive    -> pending      not ok, and there is a hold time
+ *   inactive    -> active soft  not ok, without a hold time
+ *   inactive    -> active hard  not ok, and one result is enough
+ *   pending     -> inactive     ok; or edited, or closed
+ *   pending     -> active soft  held long enough
+ *   pending     -> active hard  held long enough, and often enough
+ *   active soft -> active hard  often enough not ok
+ *   active soft -> inactive     ok; or closed
+ *   active hard -> clearing     ok, and there is a clear delay
+ *   active hard -> inactive     ok, without a clear delay; or closed
+ *   clearing    -> active hard  not ok; or edited
+ *   clearing    -> inactive     ok for long enough; or closed
+ *
+ * A hold that is not met keeps the level as it was; a tolerance that is not met keeps the new level
+ * from being told. While active, a rise to a higher level is held likewise (the lower one stays
+ * active meanwhile); a fall to a lower one is immediate. UNKNOWN never ends an active alert: it is
+ * one of the levels that are not OK.
  */
 #ifndef ALERTS_JUDGE_H
 #define ALERTS_JUDGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "eval/verdict.h"
@@ -25,6 +39,8 @@ struct judge_rules {
     int64_t hold_ms;  /* timeThresholdMillis: must hold for at least this long */
     int64_t stale_ms; /* without data for this long: UNKNOWN (policy keepLast) */
     enum sa_policy no_data, on_error;
+    int64_t clear_ms;   /* clearDelayMillis: must be OK for at least this long before it is over */
+    unsigned tolerance; /* so many results in a row that are not OK make it hard; 0 as 1 */
 };
 
 enum {
@@ -40,21 +56,25 @@ enum {
 struct judge_state {
     enum sa_level level, previous_level;
     enum sa_phase phase;
+    enum sa_firmness firmness;
+    unsigned results;            /* not OK, in a row; 0: it is hard */
     unsigned flags;              /* ALERT_FLAG_* */
     int64_t since_ms;            /* in `level` since */
     int64_t active_since_ms;     /* left OK at; 0: is OK */
-    enum sa_level pending_level; /* 0: no hold runs */
-    int64_t held_ms;             /* of the hold, before pending_since_mono (frozen while down) */
+    enum sa_level pending_level; /* whose hold runs, 0: none; LEVEL_OK: the clear time runs */
+    int64_t held_ms;             /* of that, before pending_since_mono (frozen while down) */
     int64_t pending_since_mono;
     int64_t no_data_since_mono; /* 0: had data at the last evaluation */
 };
 
 struct judge_transition {
-    bool happened;
+    bool happened; /* the level is another one: that is a row of history */
     enum sa_level from, to;
     enum sa_reason reason;
-    enum sa_notice_kind kind; /* KIND_RAISE, KIND_CLEAR or KIND_CHANGE */
-    int64_t in_ms, out_ms;    /* left OK at; came back at (0: still active) */
+    /* What is to be told: KIND_RAISE, KIND_CLEAR or KIND_CHANGE. 0: nothing, since the problem is
+     * soft, or there is no transition. It becomes hard without one: KIND_RAISE. */
+    enum sa_notice_kind kind;
+    int64_t in_ms, out_ms; /* left OK at; came back at (0: still active) */
 };
 
 struct judge_now {
@@ -78,8 +98,21 @@ struct judge_transition judge_close(struct judge_state *s, enum sa_reason reason
  * (of the clock that the state was written by) at which the judge was alive. */
 void judge_resume(struct judge_state *s, int64_t alive_mono, int64_t now_mono);
 
-/* An edit of the condition: what is pending starts again, what is active stays. */
+/* An edit of the condition: what is pending or clearing and results in a row start again, what is
+ * active stays. */
 void judge_edited(struct judge_state *s);
+
+/* Where an instance is: its phase, and while it is active its firmness. */
+enum judge_place { AT_INACTIVE, AT_PENDING, AT_SOFT, AT_HARD, AT_CLEARING };
+enum judge_place judge_place(const struct judge_state *s);
+const char *judge_place_name(enum judge_place at); /* "active soft" */
+
+struct judge_edge {
+    enum judge_place from, to;
+    const char *when;
+};
+extern const struct judge_edge judge_edges[];
+extern const size_t judge_nedges;
 
 /* Order of severity: CRITICAL > WARNING > UNKNOWN > INFO > OK. */
 int level_rank(enum sa_level l);

@@ -172,6 +172,11 @@ static const struct sa_name phase_names[] = {
     {"clearing", PHASE_CLEARING},
     {NULL, 0},
 };
+static const struct sa_name firmness_names[] = {
+    {"soft", FIRMNESS_SOFT},
+    {"hard", FIRMNESS_HARD},
+    {NULL, 0},
+};
 static const struct sa_name flag_bits[] = {
     {"noData", 0}, {"error", 1}, {"disabled", 2}, {"acknowledged", 3}, {"suppressed", 4}, {NULL, 0},
 };
@@ -308,6 +313,9 @@ static const struct sa_column system_columns[] = {
      .help = "Notices that were made but held back, for the reason in their saNoticeSuppression."},
     {COUNTER(SYSTEM_NOTICES_CANCELLED, "saSystemNoticesCancelled", SA_DURABLE),
      .help = "Notices that were cancelled, by a manager or since there was nobody left to tell."},
+    {UNSIGNED(SYSTEM_REPEAT_TOLERANCE, "saSystemRepeatTolerance", SA_READ_WRITE, SA_DURABLE, 1, 1000),
+     .def = 1,
+     .help = "What stands for saDefinitionRepeatTolerance where that is 0."},
     {HIDDEN(SYSTEM_ALIVE_MONO, "saSystemAliveMono", SA_VOLATILE),
      .help = "When the core was last alive, by the monotonic clock."},
     {NUMBER(SYSTEM_ENGINE_ID, "saSystemEngineId", SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 32),
@@ -676,6 +684,15 @@ static const struct sa_column definition_columns[] = {
      .xml = "handler",
      .help = "Name of the handler that delivers to saDefinitionRecipients: one of the owner's own, "
              "else one of admin's; empty stands for mail."},
+    {UNSIGNED(DEFINITION_CLEAR_DELAY, "saDefinitionClearDelayMillis", SA_READ_CREATE, SA_DURABLE, 0,
+              604800000),
+     .xml = "clearDelayMillis", .def = 0,
+     .help = "How long the condition must be clear before an active alert is over."},
+    {UNSIGNED(DEFINITION_REPEAT_TOLERANCE, "saDefinitionRepeatTolerance", SA_READ_CREATE, SA_DURABLE,
+              0, 1000),
+     .xml = "repeatTolerance", .def = 1,
+     .help = "So many results in a row that are not ok make an alert hard, which is when it is told; "
+             "0 stands for saSystemRepeatTolerance."},
     FILE_CELLS(DEFINITION_FILE, "saDefinitionFile"),
 };
 static const struct sa_table definition_table = {
@@ -1001,6 +1018,10 @@ static const struct sa_column alert_columns[] = {
      .help = "When an acknowledgement of the kind until ends; eight zero octets for the others."},
     {DATE(ALERT_ACK_AT, "saAlertAckAt", SA_DURABLE),
      .help = "When the daemon took the acknowledgement in; eight zero octets when there is none."},
+    {ENUM(ALERT_FIRMNESS, "saAlertFirmness", SA_READ_ONLY, SA_DURABLE, FIRMNESS_SOFT, FIRMNESS_HARD,
+          firmness_names),
+     .def = FIRMNESS_HARD,
+     .help = "Whether the alert has been seen often enough to be told."},
     {HIDDEN(ALERT_PENDING_LEVEL, "saAlertPendingLevel", SA_DURABLE),
      .help = "Level whose hold time runs, 0 when none does."},
     {HIDDEN(ALERT_HELD, "saAlertHeld", SA_DURABLE),
@@ -1015,6 +1036,8 @@ static const struct sa_column alert_columns[] = {
      .help = "A hash of the acknowledgement that was taken in, 0 when there is none."},
     {MILLIS(ALERT_ACK_DUE, "saAlertAckDue", SA_HIDDEN, SA_DURABLE),
      .help = "When it ends, as its timer has it; 0 when there is none."},
+    {HIDDEN(ALERT_RESULTS, "saAlertResults", SA_DURABLE),
+     .help = "Results in a row that were not ok, while the alert is pending or soft; else 0."},
 };
 static const struct sa_table alert_table = {
     .id = SA_ALERT,
@@ -1058,6 +1081,10 @@ static const struct sa_column history_columns[] = {
      .help = "Value that the condition gave, as text."},
     {TEXT(HISTORY_MESSAGE, "saHistoryMessage", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "What there was to say about the alert."},
+    {ENUM(HISTORY_FIRMNESS, "saHistoryFirmness", SA_READ_ONLY, SA_DURABLE, FIRMNESS_SOFT,
+          FIRMNESS_HARD, firmness_names),
+     .def = FIRMNESS_HARD,
+     .help = "Firmness that the alert had after the transition."},
 };
 static const struct sa_table history_table = {
     .id = SA_HISTORY,

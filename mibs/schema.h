@@ -172,6 +172,7 @@ enum { /* saSystem: scalars, index 0 */
     SYSTEM_NOTICE_OLDEST = 25,
     SYSTEM_NOTICES_SUPPRESSED = 26, /* Counter32, durable, as is the next */
     SYSTEM_NOTICES_CANCELLED = 27,
+    SYSTEM_REPEAT_TOLERANCE = 28, /* Unsigned32, read-write */
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
     SYSTEM_ENGINE_ID = 201,   /* hidden, durable: SnmpEngineID of the daemon */
     SYSTEM_ENGINE_BOOTS = 202, /* hidden, durable: snmpEngineBoots of the core that runs */
@@ -292,6 +293,8 @@ enum { /* saDefinitionTable (owner, definition) */
     DEFINITION_ALERTS_UNKNOWN = 29,
     DEFINITION_RECIPIENTS = 30, /* 0..1024, as TARGET_RECIPIENTS: told without a group */
     DEFINITION_HANDLER = 31,    /* SaName, default "mail": who delivers to these */
+    DEFINITION_CLEAR_DELAY = 32, /* ms, 0..604800000, default 0 */
+    DEFINITION_REPEAT_TOLERANCE = 33, /* 0..1000, default 1; 0: SYSTEM_REPEAT_TOLERANCE */
     DEFINITION_FILE = 210,
 };
 
@@ -397,14 +400,16 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_ACK_TEXT = 15,    /* 0..255 */
     ALERT_ACK_UNTIL = 16,   /* DateAndTime, for until(4) */
     ALERT_ACK_AT = 17,      /* DateAndTime: when the core took it in */
+    ALERT_FIRMNESS = 18, /* soft(1), hard(2) */
     /* hidden, durable, SA_INTEGER of 64 bits: struct judge_state (alerts/judge.h) */
-    ALERT_PENDING_LEVEL = 200, /* level whose hold time runs, 0 */
+    ALERT_PENDING_LEVEL = 200, /* level whose hold time runs (ok: the clear delay), 0 */
     ALERT_HELD = 201,          /* ms held before the present run (frozen while down) */
     ALERT_PENDING_SINCE = 202, /* clock_mono_ms() when the present hold began to count */
     ALERT_DATA_SINCE = 203,    /* clock_mono_ms() of the first evaluation without data, 0 */
     ALERT_ACTIVE_SINCE = 204,  /* wall ms when it left OK, 0 */
     ALERT_ACK_TAKEN = 205,     /* a hash of the acknowledgement that the core took in, 0: none */
     ALERT_ACK_DUE = 206,       /* wall ms of its end, as alerts/acknowledge.c waits for it, 0 */
+    ALERT_RESULTS = 207, /* results in a row that were not ok, while it is not hard */
 };
 
 enum { /* saHistoryTable (owner, historyId) */
@@ -420,6 +425,7 @@ enum { /* saHistoryTable (owner, historyId) */
     HISTORY_REASON = 10,  /* condition(1), noData(2), error(3), disabled(4), deleted(5) */
     HISTORY_VALUE = 11,   /* 0..255 */
     HISTORY_MESSAGE = 12, /* 0..255 */
+    HISTORY_FIRMNESS = 13, /* soft(1), hard(2) */
 };
 
 enum { /* saNoticeTable (owner, noticeId) */
@@ -482,6 +488,7 @@ enum { /* saTestTable (owner, handler, option) */
 enum sa_check { CHECK_NONE = 1, CHECK_RUNNING, CHECK_SUCCEEDED, CHECK_FAILED };
 enum sa_level { LEVEL_OK = 1, LEVEL_INFO, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };
 enum sa_phase { PHASE_INACTIVE = 1, PHASE_PENDING, PHASE_ACTIVE, PHASE_CLEARING };
+enum sa_firmness { FIRMNESS_SOFT = 1, FIRMNESS_HARD };
 enum sa_policy { POLICY_KEEP_LAST = 1, POLICY_OK, POLICY_ALERTING, POLICY_UNKNOWN };
 enum sa_reason {
     REASON_CONDITION = 1,

@@ -136,6 +136,27 @@ def test_hold_time_stands_still_while_the_daemon_is_down(make_site):
     assert hold - held - 0.5 < after < hold - held + 1.5, (held, after)
 
 
+def test_soft_until_it_was_seen_often_enough_and_clearing_before_it_is_over(make_site):
+    site = make_site(definition("busy", repeatTolerance=0, intervalMillis="1s",
+                                clearDelayMillis="1s") + TRAPS)
+    site.manager.set(("saSystemRepeatTolerance.0", "u", 1000))
+    apps_run(site, 7)
+    wait_alert(site, "busy", "critical", "active")
+    firmness = "saAlertFirmness"
+    assert set(site.manager.column(firmness).values()) == {"soft"}
+    assert not notices(site)
+    site.daemon.process.kill()
+    site.daemon.start()
+    assert set(site.manager.column(firmness).values()) == {"soft"}
+    site.manager.set(("saSystemRepeatTolerance.0", "u", 2))
+    wait_trap(site, "saAlertRaised", saAlertLevel="critical", saAlertPreviousLevel="ok")
+    assert set(site.manager.column(firmness).values()) == {"hard"}
+    apps_run(site, 2)
+    wait_alert(site, "busy", "critical", "clearing")
+    wait_trap(site, "saAlertCleared")
+    assert list(site.manager.column("saHistoryFirmness").values()) == ["soft", "hard"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_stage_is_started_again_and_goes_on(make_site, stage):
     site = make_site(definition("busy") + TRAPS)

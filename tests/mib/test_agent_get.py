@@ -18,7 +18,7 @@ SYSTEM = [(1, TEXT, b""), (2, TEXT, NEVER), (3, TEXT, b""), (4, TEXT, NEVER), (5
           (17, INT, 0)]
 SYSTEM += [(18, GAUGE, 90 * 24 * 3600), (19, GAUGE, 100000), (20, COUNTER, 0), (21, TEXT, NEVER),
            (22, GAUGE, 90 * 24 * 3600), (23, GAUGE, 100000), (24, COUNTER, 0), (25, TEXT, NEVER),
-           (26, COUNTER, 0), (27, COUNTER, 0)]
+           (26, COUNTER, 0), (27, COUNTER, 0), (28, GAUGE, 1)]
 PROCESS = [(2, TEXT, b""), (3, INT, 0), (4, INT, 1), (5, COUNTER, 0), (6, TEXT, b""),
            (7, COUNTER, 0), (8, GAUGE, 0)]
 METRIC = [(2, TEXT, b""), (3, INT, 1), (4, TEXT, b""), (5, INT, 0), (6, WIDE, 0)]
@@ -31,7 +31,7 @@ TARGET = [(2, TEXT, None), (3, TEXT, b""), (4, INT, 2), (5, INT, 1), (6, TEXT, b
           (23, TEXT, NEVER), (24, TEXT, b"")]
 HISTORY = [(2, GAUGE, 0), (3, TEXT, None), (4, TEXT, b""), (5, INT, 1), (6, INT, 1),
            (7, TEXT, NEVER), (8, WIDE, 0), (9, WIDE, 0), (10, INT, 1), (11, TEXT, b""),
-           (12, TEXT, b"")]
+           (12, TEXT, b""), (13, INT, 2)]
 LONG = "n" * 32
 NOW_MS = 1790000000123
 

@@ -234,7 +234,7 @@ static void bulk_of_two_repeaters(void **state)
 /* At the end of the view the rest is left for net-snmp, which looks on behind our registration. */
 static void bulk_stops_at_the_end(void **state)
 {
-    const uint32_t near_end[] = {1,   SA_HISTORY, 1,  HISTORY_MESSAGE, 5, 'a', 'l', 'i',
+    const uint32_t near_end[] = {1,   SA_HISTORY, 1,  HISTORY_FIRMNESS, 5, 'a', 'l', 'i',
                                  'c', 'e',        289};
     netsnmp_variable_list *vb;
     struct call c;
@@ -245,14 +245,14 @@ static void bulk_stops_at_the_end(void **state)
     call_repeat(&c, 5);
     call_run(&c, MODE_GETBULK);
     vb = c.first[0];
-    assert_history(vb, HISTORY_MESSAGE, 29);
+    assert_history(vb, HISTORY_FIRMNESS, 29);
     vb = vb->next_variable;
-    assert_history(vb, HISTORY_MESSAGE, 30);
+    assert_history(vb, HISTORY_FIRMNESS, 30);
     vb = vb->next_variable;
     assert_int_equal(vb->type, ASN_NULL);
     assert_ptr_equal(c.requests[0].requestvb, vb);
     assert_int_equal(c.requests[0].repeat, 3);
-    assert_history(vb, HISTORY_MESSAGE, 30); /* where the search goes on */
+    assert_history(vb, HISTORY_FIRMNESS, 30); /* where the search goes on */
     call_release(&c);
 }
 
@@ -626,7 +626,7 @@ static void bulk_in_a_context_stops_at_the_owners_end(void **state)
         assert_true(below[1] == SA_OWNER || below[1] == SA_HISTORY);
         assert_true(below[4] == 3 && below[5] == 'b' && below[6] == 'o' && below[7] == 'b');
     }
-    assert_int_equal(n, 4 + 11); /* the readable columns of both tables */
+    assert_int_equal(n, 4 + 12); /* the readable columns of both tables */
     call_release(&c);
     t = txn_begin(store, TXN_WRITE);
     assert_int_equal(row_delete(t, sa_table_by_id(SA_HISTORY), &k), 0);

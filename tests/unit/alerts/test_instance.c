@@ -744,6 +744,100 @@ static void test_set_but_not_taken_in_yet(void **state)
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
 
+/* ---- clear delay and repeat tolerance ---- */
+
+static int64_t last_history(struct txn *t)
+{
+    return alert_cell(t, 1, ALERT_HISTORY);
+}
+
+static void test_soft_is_history_that_nobody_is_told(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+    struct key notice = key_of_id("alice", 1);
+
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {DEFINITION_REPEAT_TOLERANCE, 2, NULL});
+    assert_false(apply(t, "one", "", &yes, 0).transition.kind);
+    assert_int_equal(alert_cell(t, 1, ALERT_FIRMNESS), FIRMNESS_SOFT);
+    assert_int_equal(alert_cell(t, 1, ALERT_LEVEL), LEVEL_CRITICAL);
+    assert_int_equal(cell_of(t, SA_HISTORY, key_of_id("alice", 1), HISTORY_FIRMNESS),
+                     FIRMNESS_SOFT);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0);
+    apply(t, "one", "", &no, 10);
+    assert_int_equal(alert_cell(t, 1, ALERT_FIRMNESS), FIRMNESS_HARD);
+    assert_int_equal(rows_in(t, SA_HISTORY), 2);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0);
+
+    apply(t, "one", "", &yes, 20);
+    assert_false(apply(t, "one", "", &yes, 30).transition.happened); /* hard now */
+    assert_int_equal(rows_in(t, SA_HISTORY), 3);
+    assert_int_equal(rows_in(t, SA_NOTICE), 1);
+    assert_int_equal(cell_of(t, SA_NOTICE, notice, NOTICE_KIND), KIND_RAISE);
+    assert_int_equal(cell_of(t, SA_NOTICE, notice, NOTICE_HISTORY), last_history(t));
+    assert_int_equal(cell_of(t, SA_NOTICE, notice, NOTICE_PREVIOUS_LEVEL), LEVEL_OK);
+    assert_int_equal(cell_of(t, SA_NOTICE, notice, NOTICE_SINCE), WALL + 20);
+    assert_false(apply(t, "one", "", &yes, 40).changed); /* no row for what is hard already */
+    apply(t, "one", "", &no, 50);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    done(t);
+}
+
+static void test_no_tolerance_of_its_own_is_that_of_all(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {DEFINITION_REPEAT_TOLERANCE, 0, NULL});
+    apply(t, "one", "", &yes, 0); /* 1 unless somebody says otherwise */
+    assert_int_equal(alert_cell(t, 1, ALERT_FIRMNESS), FIRMNESS_HARD);
+    PUT(t, SA_SYSTEM, key_of_scalars(), {SYSTEM_REPEAT_TOLERANCE, 2, NULL});
+    apply(t, "one", "", &no, 10);
+    apply(t, "one", "", &yes, 20);
+    assert_int_equal(alert_cell(t, 1, ALERT_FIRMNESS), FIRMNESS_SOFT);
+    apply(t, "one", "", &yes, 30);
+    assert_int_equal(alert_cell(t, 1, ALERT_FIRMNESS), FIRMNESS_HARD);
+    done(t);
+}
+
+static void test_clearing_outlives_a_restart(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {DEFINITION_CLEAR_DELAY, 5000, NULL});
+    apply(t, "one", "", &yes, 0);
+    assert_int_equal(apply(t, "one", "", &no, 1000).due_mono, MONO + 6000);
+    assert_int_equal(alert_cell(t, 1, ALERT_PHASE), PHASE_CLEARING);
+    assert_int_equal(rows_in(t, SA_HISTORY), 1);
+    assert_int_equal(instances_resume(t, MONO + 4000, MONO + 3600000), 0);
+    apply(t, "one", "", &no, 3600000 + 1999);
+    assert_int_equal(alert_cell(t, 1, ALERT_PHASE), PHASE_CLEARING);
+    apply(t, "one", "", &no, 3600000 + 2000);
+    assert_int_equal(alert_cell(t, 1, ALERT_PHASE), PHASE_INACTIVE);
+    assert_int_equal(rows_in(t, SA_NOTICE), 2);
+    done(t);
+}
+
+static void test_what_becomes_hard_while_it_is_acknowledged_is_held_back(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {DEFINITION_REPEAT_TOLERANCE, 2, NULL});
+    apply(t, "one", "", &yes, 0);
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, ACK_NORMAL, NULL});
+    assert_int_equal(ack_take_in(t, "alice", 1, WALL + 5, NULL, NULL), 0);
+    assert_int_equal(rows_in(t, SA_NOTICE), 0); /* nobody knows of it */
+    apply(t, "one", "", &yes, 10);
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 1), NOTICE_STATE), NOTICE_SUPPRESSED);
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, ACK_NONE, NULL});
+    assert_int_equal(ack_take_in(t, "alice", 1, WALL + 20, NULL, NULL), 0);
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 2), NOTICE_KIND), KIND_RAISE);
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 2), NOTICE_STATE), NOTICE_PENDING);
+    done(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -772,6 +866,10 @@ int main(void)
         IN_WORLD(test_taken_back_tells_what_was_held_back),
         IN_WORLD(test_an_acknowledgement_goes_with_its_definition),
         IN_WORLD(test_set_but_not_taken_in_yet),
+        IN_WORLD(test_soft_is_history_that_nobody_is_told),
+        IN_WORLD(test_no_tolerance_of_its_own_is_that_of_all),
+        IN_WORLD(test_clearing_outlives_a_restart),
+        IN_WORLD(test_what_becomes_hard_while_it_is_acknowledged_is_held_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
