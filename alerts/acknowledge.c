@@ -26,7 +26,7 @@ void ack_follow(struct ack *a, const struct judge_transition *move, unsigned *fl
     if (a->kind == ACK_NONE)
         return;
     a->over = move->happened && (move->to == LEVEL_OK || a->kind == ACK_NORMAL);
-    a->suppresses = !a->over && move->kind;
+    a->suppresses = !a->over && (move->kind || move->flap);
     if (a->over)
         *flags &= ~(unsigned)(ALERT_FLAG_ACKNOWLEDGED | ALERT_FLAG_SUPPRESSED);
     else if (a->suppresses)

@@ -235,6 +235,19 @@ static int check_condition(const struct checks *k, const struct set_check_contex
     return 0;
 }
 
+static int check_flapping(const struct set_check_context *c, unsigned *ret_column, struct err *e)
+{
+    int64_t low = row_int(c->after, DEFINITION_FLAP_LOW);
+    int64_t high = row_int(c->after, DEFINITION_FLAP_HIGH);
+
+    if (low <= high)
+        return 0;
+    *ret_column = cell_differs(c, DEFINITION_FLAP_LOW) ? DEFINITION_FLAP_LOW : DEFINITION_FLAP_HIGH;
+    return err_set(e, ERR_INCONSISTENT_VALUE,
+                   "an alert would begin to flap above %d %% and cease to below %d %%", (int)high,
+                   (int)low);
+}
+
 static int check_service(const struct set_check_context *c, const char *owner, struct err *e)
 {
     char service[33];
@@ -309,6 +322,8 @@ static int check_definition(void *arg, const struct set_check_context *c, unsign
     }
     if (!err)
         err = check_direct(c, n[0], n[1], ret_column, e);
+    if (!err)
+        err = check_flapping(c, ret_column, e);
     return err ? err : check_condition(arg, c, n[0], ret_column, e);
 }
 

@@ -43,6 +43,9 @@ bool definition_read(struct definition *ret, const struct row *r)
         .on_error = (enum sa_policy)row_int(r, DEFINITION_ON_ERROR),
         .clear_ms = row_int(r, DEFINITION_CLEAR_DELAY),
         .tolerance = (unsigned)row_int(r, DEFINITION_REPEAT_TOLERANCE),
+        .flap_history = (unsigned)row_int(r, DEFINITION_FLAP_HISTORY),
+        .flap_low = (unsigned)row_int(r, DEFINITION_FLAP_LOW),
+        .flap_high = (unsigned)row_int(r, DEFINITION_FLAP_HIGH),
     };
     return true;
 }
@@ -153,6 +156,12 @@ static int create(struct txn *t, const struct definition *d, const char *instanc
 
 static void state_read(struct judge_state *s, const struct row *r)
 {
+    struct slice ring = row_text(r, ALERT_RING);
+
+    *s = (struct judge_state){
+        .ring_len = (uint8_t)(ring.len < JUDGE_FLAP_MOST ? ring.len : JUDGE_FLAP_MOST)};
+    if (s->ring_len)
+        memcpy(s->ring, ring.data, s->ring_len);
     s->level = (enum sa_level)row_int(r, ALERT_LEVEL);
     s->previous_level = (enum sa_level)row_int(r, ALERT_PREVIOUS_LEVEL);
     s->phase = (enum sa_phase)row_int(r, ALERT_PHASE);
@@ -181,6 +190,10 @@ static void state_write(struct edit *e, const struct judge_state *s)
     edit_int(e, ALERT_HELD, s->held_ms);
     edit_int(e, ALERT_PENDING_SINCE, s->pending_since_mono);
     edit_int(e, ALERT_DATA_SINCE, s->no_data_since_mono);
+    if (s->ring_len)
+        edit_text(e, ALERT_RING, s->ring, s->ring_len);
+    else
+        edit_clear(e, ALERT_RING);
 }
 
 static bool same_state(const struct judge_state *a, const struct judge_state *b)
@@ -190,7 +203,8 @@ static bool same_state(const struct judge_state *a, const struct judge_state *b)
            a->since_ms == b->since_ms && a->active_since_ms == b->active_since_ms &&
            a->pending_level == b->pending_level && a->held_ms == b->held_ms &&
            a->pending_since_mono == b->pending_since_mono &&
-           a->no_data_since_mono == b->no_data_since_mono;
+           a->no_data_since_mono == b->no_data_since_mono && a->ring_len == b->ring_len &&
+           !memcmp(a->ring, b->ring, a->ring_len);
 }
 
 static int mark_held(struct txn *t, const char *owner, uint32_t alert, const struct judge_state *s)
@@ -260,15 +274,12 @@ static int write_history(struct txn *t, struct step *s, int64_t now_ms)
     return err ? err : list_alarm(t, s, now_ms);
 }
 
-static int tell(struct txn *t, const struct step *s, int64_t now_ms, notice_digest_fn digest_ms_of,
-                void *arg)
+/* What a notice of the transition says, but for its kind. */
+static struct notice_text text_of(const struct step *s, int64_t now_ms)
 {
-    static const enum sa_notification by_kind[] = {[KIND_RAISE] = SA_ALERT_RAISED,
-                                                   [KIND_CLEAR] = SA_ALERT_CLEARED,
-                                                   [KIND_CHANGE] = SA_ALERT_CHANGED};
-    struct notice_text n = {
-        .kind = s->t->kind,
-        .notification = by_kind[s->t->kind],
+    const struct judge_transition *t = s->t;
+
+    return (struct notice_text){
         .owner = s->d->owner,
         .definition = s->d->name,
         .service = s->d->service,
@@ -277,16 +288,59 @@ static int tell(struct txn *t, const struct step *s, int64_t now_ms, notice_dige
         .message = s->message,
         .alert = s->alert,
         .history = s->history,
-        .level = s->t->to,
-        .previous_level = s->t->kind == KIND_RAISE ? LEVEL_OK : s->t->from, /* as it is known */
-        .at_ms = s->t->happened ? now_ms : s->after->since_ms,
-        .active_since_ms = s->t->in_ms,
+        .level = t->to,
+        .previous_level = t->kind == KIND_RAISE ? LEVEL_OK /* as it is known */
+                          : t->happened         ? t->from
+                                                : s->after->previous_level,
+        .at_ms = t->happened ? now_ms : s->after->since_ms,
+        .active_since_ms = t->in_ms,
         .suppression = s->ack.suppresses ? SUPPRESSION_ACKNOWLEDGED : 0,
     };
+}
+
+static int tell_flapping(struct txn *t, const struct step *s, const struct route *route,
+                         int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
+{
+    struct notice_text n = text_of(s, now_ms);
+
+    n.kind = KIND_FLAPPING;
+    n.notification = SA_ALERT_FLAPPING;
+    n.message =
+        s->t->flap == FLAP_BEGAN ? "flapping: the level changes too often" : "no longer flapping";
+    return notice_tell(t, route, &n, true, digest_ms_of, arg, now_ms);
+}
+
+static int tell_level(struct txn *t, const struct step *s, const struct route *route,
+                      int64_t now_ms, notice_digest_fn digest_ms_of, void *arg)
+{
+    static const enum sa_notification by_kind[] = {[KIND_RAISE] = SA_ALERT_RAISED,
+                                                   [KIND_CLEAR] = SA_ALERT_CLEARED,
+                                                   [KIND_CHANGE] = SA_ALERT_CHANGED};
+    struct notice_text n = text_of(s, now_ms);
+
+    n.kind = s->t->kind;
+    n.notification = by_kind[s->t->kind];
+    if (s->t->flap == FLAP_ENDED && n.kind == KIND_CHANGE)
+        return notice_level_known(t, route, &n, digest_ms_of, arg, now_ms);
+    return notice_tell(t, route, &n, s->d->notify_recovery, digest_ms_of, arg, now_ms);
+}
+
+static bool is_told(const struct judge_transition *t)
+{
+    return t->kind || t->flap;
+}
+
+static int tell(struct txn *t, const struct step *s, int64_t now_ms, notice_digest_fn digest_ms_of,
+                void *arg)
+{
     struct route route;
     int err = route_find(t, s->d->owner, s->d->name, &route);
 
-    return err ? err : notice_tell(t, &route, &n, s->d->notify_recovery, digest_ms_of, arg, now_ms);
+    if (!err && s->t->flap)
+        err = tell_flapping(t, s, &route, now_ms, digest_ms_of, arg);
+    if (!err && s->t->kind)
+        err = tell_level(t, s, &route, now_ms, digest_ms_of, arg);
+    return err;
 }
 
 /* The words of a transition: the condition's own, else what is known. */
@@ -430,7 +484,7 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
         err = write_history(t, &s, now->wall_ms);
     if (!err)
         err = write_alert(t, &s, &after, existed, now->wall_ms);
-    if (!err && ret->transition.kind)
+    if (!err && is_told(&ret->transition))
         err = tell(t, &s, now->wall_ms, digest_ms_of, arg);
     return err;
 }

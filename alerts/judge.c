@@ -1,11 +1,15 @@
 #include "alerts/judge.h"
 
+#include <string.h>
+
 /* Invariants, at entry and exit of every function here:
  *   phase INACTIVE  <=> level OK and no pending level
  *   phase PENDING   <=> level OK and a pending level, which is not OK
  *   phase ACTIVE    <=> level not OK, and no pending level or one that outranks it
  *   phase CLEARING  <=> level not OK and OK pending; then it is hard
  *   active_since_ms != 0 <=> level not OK
+ *   flapping => not soft
+ *   the ring is empty, or begins with a level that is not OK
  *   soft => level not OK; hard and level not OK, or INACTIVE => results 0 */
 
 const struct judge_edge judge_edges[] = {
@@ -15,7 +19,7 @@ const struct judge_edge judge_edges[] = {
     {AT_PENDING, AT_INACTIVE, "ok; or edited, or closed"},
     {AT_PENDING, AT_SOFT, "held long enough"},
     {AT_PENDING, AT_HARD, "held long enough, and often enough"},
-    {AT_SOFT, AT_HARD, "often enough not ok"},
+    {AT_SOFT, AT_HARD, "often enough not ok; or it flaps"},
     {AT_SOFT, AT_INACTIVE, "ok; or closed"},
     {AT_HARD, AT_CLEARING, "ok, and there is a clear delay"},
     {AT_HARD, AT_INACTIVE, "ok, without a clear delay; or closed"},
@@ -247,7 +251,7 @@ static void count_result(struct judge_state *s, const struct judge_rules *r, enu
 
 static bool often_enough(const struct judge_state *s, const struct judge_rules *r)
 {
-    return s->results >= (r->tolerance ? r->tolerance : 1);
+    return s->results >= (r->tolerance ? r->tolerance : 1) || s->flags & ALERT_FLAG_FLAPPING;
 }
 
 /* Would it be soft at level TO, which it is moving to? */
@@ -269,6 +273,92 @@ static struct judge_transition harden(struct judge_state *s, const struct judge_
     t.kind = KIND_RAISE;
     t.in_ms = s->active_since_ms;
     return t;
+}
+
+/* ---- flapping ---- */
+
+static void ring_drop_first(struct judge_state *s, size_t n)
+{
+    s->ring_len -= (uint8_t)n;
+    memmove(s->ring, s->ring + n, s->ring_len);
+    memset(s->ring + s->ring_len, 0, n);
+}
+
+/* The level of the last result behind the others; at most MOST are kept. */
+static void ring_push(struct judge_state *s, size_t most)
+{
+    size_t n = 0;
+
+    if (s->ring_len >= most)
+        ring_drop_first(s, s->ring_len - (most - 1));
+    s->ring[s->ring_len++] = (uint8_t)s->level;
+    while (n < s->ring_len && s->ring[n] == LEVEL_OK)
+        n++;
+    ring_drop_first(s, n);
+}
+
+static enum sa_level ring_at(const struct judge_state *s, size_t history, size_t i)
+{
+    size_t missing = history - s->ring_len;
+
+    return i < missing ? LEVEL_OK : (enum sa_level)s->ring[i - missing];
+}
+
+/* Changes, in 1/(10 m (m - 1)) of all m that there could be: the oldest counts 0.8, the newest 1.2,
+ * those between them as they lie. */
+static unsigned ring_changes(const struct judge_state *s, unsigned history)
+{
+    unsigned m = history - 1, sum = 0;
+
+    for (unsigned i = 0; i < m; i++) {
+        if (ring_at(s, history, i) != ring_at(s, history, i + 1))
+            sum += 8 * (m - 1) + 4 * i;
+    }
+    return sum;
+}
+
+static bool flaps(const struct judge_state *s, const struct judge_rules *r)
+{
+    unsigned m = r->flap_history - 1, sum, all = m * (m - 1);
+
+    if (r->flap_history < JUDGE_FLAP_LEAST)
+        return false;
+    sum = 10 * ring_changes(s, r->flap_history); /* percent of ALL times 100 */
+    return s->flags & ALERT_FLAG_FLAPPING ? sum >= r->flap_low * all : sum > r->flap_high * all;
+}
+
+static void ring_follow(struct judge_state *s, const struct judge_rules *r)
+{
+    if (r->flap_history >= JUDGE_FLAP_LEAST)
+        ring_push(s, r->flap_history);
+    else
+        ring_drop_first(s, s->ring_len);
+}
+
+/* While it flaps, T is not told; when it ceases to, it is what the alert has come to. */
+static void flap(struct judge_state *s, const struct judge_rules *r, struct judge_transition *t,
+                 enum sa_reason reason)
+{
+    bool was = s->flags & ALERT_FLAG_FLAPPING, is;
+
+    ring_follow(s, r);
+    is = flaps(s, r);
+    if (!was && !is)
+        return;
+    t->kind = 0;
+    if (was && is)
+        return;
+    t->flap = is ? FLAP_BEGAN : FLAP_ENDED;
+    t->reason = reason;
+    s->flags ^= ALERT_FLAG_FLAPPING;
+    if (is) {
+        s->firmness = FIRMNESS_HARD;
+        s->results = s->level == LEVEL_OK ? s->results : 0;
+    } else {
+        t->kind = s->level == LEVEL_OK ? KIND_CLEAR : KIND_CHANGE;
+    }
+    if (!t->happened)
+        t->in_ms = s->active_since_ms;
 }
 
 /* ---- one evaluation ---- */
@@ -319,6 +409,8 @@ struct judge_transition judge(struct judge_state *s, const struct judge_rules *r
     to = choose(s, rules, kind, verdict_level, now, &reason, &due);
     if (to)
         t = follow(s, rules, to, reason, now);
+    if (to)
+        flap(s, rules, &t, reason);
     set_phase(s);
     due = earlier(due, pending_due(s, rules));
     /* A moment that is past (a hold that lasts while there is no data) waits for the interval. */
@@ -329,11 +421,14 @@ struct judge_transition judge(struct judge_state *s, const struct judge_rules *r
 struct judge_transition judge_close(struct judge_state *s, enum sa_reason reason,
                                     const struct judge_now *now)
 {
-    struct judge_transition t = {.happened = false};
+    struct judge_transition t = {.happened = false, .from = s->level, .to = s->level};
 
+    if (s->flags & ALERT_FLAG_FLAPPING) /* who was told of a problem may not know that it is OK */
+        t.kind = KIND_CLEAR;
     s->flags = reason == REASON_DISABLED ? ALERT_FLAG_DISABLED : 0;
     s->no_data_since_mono = 0;
     s->results = 0;
+    ring_drop_first(s, s->ring_len);
     drop_pending(s);
     if (s->level != LEVEL_OK)
         t = move(s, LEVEL_OK, false, reason, now);

@@ -2,7 +2,7 @@
  * time in; the new state and at most one transition out. No store, no clock, no I/O.
  *
  * Order within one evaluation: value, no-data and error policy, level choice, hold or clear time
- * and repeat tolerance.
+ * and repeat tolerance, flapping.
  *
  * Where an instance may go (judge_edges, which a test holds against this and the manual):
  *
@@ -12,7 +12,7 @@
  *   pending     -> inactive     ok; or edited, or closed
  *   pending     -> active soft  held long enough
  *   pending     -> active hard  held long enough, and often enough
- *   active soft -> active hard  often enough not ok
+ *   active soft -> active hard  often enough not ok; or it flaps
  *   active soft -> inactive     ok; or closed
  *   active hard -> clearing     ok, and there is a clear delay
  *   active hard -> inactive     ok, without a clear delay; or closed
@@ -34,12 +34,17 @@
 #include "eval/verdict.h"
 #include "mibs/schema.h"
 
+/* Fewer results than this say nothing about flapping; more are not kept. */
+enum { JUDGE_FLAP_LEAST = 3, JUDGE_FLAP_MOST = 100 };
+
 struct judge_rules {
     enum sa_level severity;
     int64_t hold_ms;  /* timeThresholdMillis: must hold for at least this long */
     int64_t stale_ms; /* without data for this long: UNKNOWN (policy keepLast) */
     enum sa_policy no_data, on_error;
-    int64_t clear_ms;   /* clearDelayMillis: must be OK for at least this long before it is over */
+    int64_t clear_ms; /* clearDelayMillis: must be OK for at least this long before it is over */
+    /* flapHistory (below JUDGE_FLAP_LEAST: off), flapLowPercent, flapHighPercent */
+    unsigned flap_history, flap_low, flap_high;
     unsigned tolerance; /* so many results in a row that are not OK make it hard; 0 as 1 */
 };
 
@@ -50,6 +55,7 @@ enum {
     /* Not the judge's, which leaves them alone until the alert is closed (alerts/acknowledge.h). */
     ALERT_FLAG_ACKNOWLEDGED = 1 << 3,
     ALERT_FLAG_SUPPRESSED = 1 << 4,
+    ALERT_FLAG_FLAPPING = 1 << 5, /* the judge's again */
 };
 
 /* What is kept of an instance. Times named _mono are clock_mono_ms(), the others wall ms. */
@@ -65,6 +71,10 @@ struct judge_state {
     int64_t held_ms;             /* of that, before pending_since_mono (frozen while down) */
     int64_t pending_since_mono;
     int64_t no_data_since_mono; /* 0: had data at the last evaluation */
+    /* Levels of the last results, the oldest first; those before them, which are as many as the
+     * history lacks, were OK. */
+    uint8_t ring[JUDGE_FLAP_MOST];
+    uint8_t ring_len;
 };
 
 struct judge_transition {
@@ -72,8 +82,11 @@ struct judge_transition {
     enum sa_level from, to;
     enum sa_reason reason;
     /* What is to be told: KIND_RAISE, KIND_CLEAR or KIND_CHANGE. 0: nothing, since the problem is
-     * soft, or there is no transition. It becomes hard without one: KIND_RAISE. */
+     * soft or flapping, or there is no transition. Without one: KIND_RAISE, it became hard; and
+     * where it stands when it ceases to flap: KIND_CLEAR, or KIND_CHANGE, to whoever does not
+     * know. */
     enum sa_notice_kind kind;
+    enum judge_flap { FLAP_NONE, FLAP_BEGAN, FLAP_ENDED } flap; /* to be told, before KIND */
     int64_t in_ms, out_ms; /* left OK at; came back at (0: still active) */
 };
 

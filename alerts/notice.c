@@ -728,6 +728,23 @@ int notice_create(struct txn *t, const struct route_target *to, const struct not
 
 static int cancel_untold(struct txn *t, const struct place *done, int64_t now_ms);
 
+/* Is it the end of a problem? What flaps may do so between levels one of which is OK. */
+static bool is_end(const struct notice_text *n)
+{
+    return n->level == LEVEL_OK && n->kind != KIND_FLAPPING;
+}
+
+static bool wants_level(const struct row *target, enum sa_level level)
+{
+    return route_wants(row_int(target, TARGET_STATES),
+                       (enum sa_level)row_int(target, TARGET_MIN_LEVEL), level);
+}
+
+static bool wants_problem(const struct row *target, enum sa_level level)
+{
+    return level != LEVEL_OK && wants_level(target, level);
+}
+
 static bool wants(const struct told *told, const struct notice_text *n, const struct row *target,
                   bool notify_recovery)
 {
@@ -735,9 +752,9 @@ static bool wants(const struct told *told, const struct notice_text *n, const st
 
     if (n->kind == KIND_ACKNOWLEDGE) /* whoever knows of the problem may stop to worry */
         return knows;
-    return route_wants(row_int(target, TARGET_STATES),
-                       (enum sa_level)row_int(target, TARGET_MIN_LEVEL), n->level) &&
-           (n->level != LEVEL_OK || (notify_recovery && knows));
+    if (n->kind == KIND_FLAPPING)
+        return knows || wants_problem(target, n->level) || wants_problem(target, n->previous_level);
+    return wants_level(target, n->level) && (n->level != LEVEL_OK || (notify_recovery && knows));
 }
 
 /* A problem that N tells is held back for the target of LINE. */
@@ -755,9 +772,9 @@ static int suppress(struct txn *t, const struct place *line, const struct route_
 static int not_wanted(struct txn *t, const struct place *line, struct told told,
                       const struct notice_text *n)
 {
-    if (n->level == LEVEL_OK)
+    if (is_end(n))
         return told_forget(t, line, told);
-    if (!told.suppressed || n->suppression || n->kind == KIND_ACKNOWLEDGE)
+    if (!told.suppressed || n->suppression || !is_problem(n->kind))
         return 0;
     told.suppressed = false; /* what was held back is no longer so */
     return told_put(t, line, &told);
@@ -784,7 +801,7 @@ static int tell_one(struct txn *t, const struct route_target *to, const struct n
         return err;
     if (full) /* an older notice of the line has gone for it */
         told = told_get(t, &line);
-    if (is_problem(n->kind) || (n->level == LEVEL_OK && told.suppressed)) {
+    if (is_problem(n->kind) || (is_end(n) && told.suppressed)) {
         told.owed += is_problem(n->kind);
         told.suppressed = false;
         err = told_put(t, &line, &told);
@@ -808,7 +825,7 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
             return err;
     }
     /* Targets that were told and are no longer led to, or are no more, do not hear of it either. */
-    return n->level == LEVEL_OK && n->alert ? told_each(t, n->alert, forget_one, route) : 0;
+    return is_end(n) && n->alert ? told_each(t, n->alert, forget_one, route) : 0;
 }
 
 static int unmark(struct txn *t, const struct place *p, struct told told, const void *arg)
@@ -831,8 +848,21 @@ static struct notice_text as_known(const struct told *told, const struct notice_
     return ret;
 }
 
-int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
-                      notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
+static bool was_held_back(const struct told *told, const struct notice_text *n)
+{
+    (void)n;
+    return told->suppressed;
+}
+
+static bool lacks_level(const struct told *told, const struct notice_text *n)
+{
+    return told->level != n->level || told->owed || told->suppressed;
+}
+
+/* N to each target in ROUTE that NEEDS it, as what it is to that. */
+static int tell_as_known(struct txn *t, const struct route *route, const struct notice_text *n,
+                         bool (*needs)(const struct told *told, const struct notice_text *n),
+                         notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
 {
     for (size_t i = 0; i < route->n; i++) {
         const struct route_target *to = &route->targets[i];
@@ -840,16 +870,31 @@ int notice_unsuppress(struct txn *t, const struct route *route, const struct not
         struct place line = {to->incarnation, n->alert, 0};
         struct told told = told_get(t, &line);
         struct notice_text text = as_known(&told, n);
+        bool needed = needs(&told, n);
         struct row target;
-        int err = told.suppressed ? row_get(t, sa_table_by_id(SA_TARGET), &k, &target) : 0;
+        int err = needed ? row_get(t, sa_table_by_id(SA_TARGET), &k, &target) : 0;
 
-        if (!err && told.suppressed)
+        if (!err && needed)
             err = tell_one(t, to, &text, &target, true, digest_of(t, &target, digest_ms_of, arg),
                            now_ms);
         if (err && err != ERR_NOTFOUND)
             return err;
     }
-    return told_each(t, n->alert, unmark, NULL);
+    return txn_error(t);
+}
+
+int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
+                      notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
+{
+    int err = tell_as_known(t, route, n, was_held_back, digest_ms_of, arg, now_ms);
+
+    return err ? err : told_each(t, n->alert, unmark, NULL);
+}
+
+int notice_level_known(struct txn *t, const struct route *route, const struct notice_text *n,
+                       notice_digest_fn digest_ms_of, void *arg, int64_t now_ms)
+{
+    return tell_as_known(t, route, n, lacks_level, digest_ms_of, arg, now_ms);
 }
 
 /* ---- finishing ---- */

@@ -68,7 +68,8 @@ typedef int64_t (*notice_digest_fn)(void *arg, struct txn *t, const struct row *
 /* Told state: which targets are told of a transition, and making their notices. Answers for each
  * target in ROUTE whether it wants this level, was told the problem or is owed it. DIGEST_MS_OF is
  * asked for targets that leave it open; NULL: 0. With a suppression, problems become rows that are
- * SUPPRESSED. KIND_ACKNOWLEDGE goes to those that know of the problem or will. */
+ * SUPPRESSED. KIND_ACKNOWLEDGE goes to those that know of the problem or will,
+ * KIND_FLAPPING to those as well that want the level or the one before it. */
 int notice_tell(struct txn *t, const struct route *route, const struct notice_text *n,
                 bool notify_recovery, notice_digest_fn digest_ms_of, void *arg, int64_t now_ms);
 
@@ -78,6 +79,11 @@ int notice_tell(struct txn *t, const struct route *route, const struct notice_te
  */
 int notice_unsuppress(struct txn *t, const struct route *route, const struct notice_text *n,
                       notice_digest_fn digest_ms_of, void *arg, int64_t now_ms);
+
+/* The problem N, what the alert is now, is told likewise to each target in ROUTE that was not told
+ * its level. */
+int notice_level_known(struct txn *t, const struct route *route, const struct notice_text *n,
+                       notice_digest_fn digest_ms_of, void *arg, int64_t now_ms);
 
 struct notice_ref {
     char owner[33];

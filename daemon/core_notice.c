@@ -406,8 +406,10 @@ int core_event_fill(struct txn *t, const struct notice_ref *ref, const struct ro
     ev->notification = (uint8_t)row_int(r, NOTICE_NOTIFICATION);
     ev->level = (uint8_t)row_int(r, NOTICE_LEVEL);
     ev->previous_level = (uint8_t)row_int(r, NOTICE_PREVIOUS_LEVEL);
-    /* An acknowledgement is news of its own; its alert has had its level for longer. */
-    ev->at_ms = row_int(r, ev->kind == KIND_ACKNOWLEDGE ? NOTICE_CREATED : NOTICE_SINCE);
+    /* Not of a level: news of their own; the alert has had its level for longer. */
+    ev->at_ms =
+        row_int(r, ev->kind == KIND_ACKNOWLEDGE || ev->kind == KIND_FLAPPING ? NOTICE_CREATED
+                                                                             : NOTICE_SINCE);
     ev->active_since_ms = row_int(r, NOTICE_ACTIVE_SINCE);
     snprintf(ev->owner, sizeof ev->owner, "%s", ref->owner);
     row_str(r, NOTICE_DEFINITION, ev->definition, sizeof ev->definition);
@@ -719,8 +721,8 @@ static int on_outcome(struct core *c, enum core_way from, const uint8_t *payload
 }
 
 /* Of a process that does nothing but deliver. */
-static int deliverer_frame(struct core *c, enum core_way from, uint16_t type, const uint8_t *payload,
-                           size_t len, int nfds)
+static int deliverer_frame(struct core *c, enum core_way from, uint16_t type,
+                           const uint8_t *payload, size_t len, int nfds)
 {
     if (nfds)
         return ERR_PROTOCOL;

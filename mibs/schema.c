@@ -178,7 +178,8 @@ static const struct sa_name firmness_names[] = {
     {NULL, 0},
 };
 static const struct sa_name flag_bits[] = {
-    {"noData", 0}, {"error", 1}, {"disabled", 2}, {"acknowledged", 3}, {"suppressed", 4}, {NULL, 0},
+    {"noData", 0}, {"error", 1}, {"disabled", 2}, {"acknowledged", 3}, {"suppressed", 4},
+    {"flapping", 5}, {NULL, 0},
 };
 static const struct sa_name acknowledge_names[] = {
     {"none", ACK_NONE}, {"normal", ACK_NORMAL}, {"sticky", ACK_STICKY}, {"until", ACK_UNTIL},
@@ -693,6 +694,15 @@ static const struct sa_column definition_columns[] = {
      .xml = "repeatTolerance", .def = 1,
      .help = "So many results in a row that are not ok make an alert hard, which is when it is told; "
              "0 stands for saSystemRepeatTolerance."},
+    {UNSIGNED(DEFINITION_FLAP_HISTORY, "saDefinitionFlapHistory", SA_READ_CREATE, SA_DURABLE, 0, 100),
+     .xml = "flapHistory", .def = 0,
+     .help = "Over how many results it is judged whether an alert is flapping; less than 3: it is not."},
+    {UNSIGNED(DEFINITION_FLAP_LOW, "saDefinitionFlapLowPercent", SA_READ_CREATE, SA_DURABLE, 0, 100),
+     .xml = "flapLowPercent", .def = 25,
+     .help = "An alert that is flapping is no longer when its changes are less than this."},
+    {UNSIGNED(DEFINITION_FLAP_HIGH, "saDefinitionFlapHighPercent", SA_READ_CREATE, SA_DURABLE, 0, 100),
+     .xml = "flapHighPercent", .def = 50,
+     .help = "An alert is flapping when its changes are more than this."},
     FILE_CELLS(DEFINITION_FILE, "saDefinitionFile"),
 };
 static const struct sa_table definition_table = {
@@ -1038,6 +1048,8 @@ static const struct sa_column alert_columns[] = {
      .help = "When it ends, as its timer has it; 0 when there is none."},
     {HIDDEN(ALERT_RESULTS, "saAlertResults", SA_DURABLE),
      .help = "Results in a row that were not ok, while the alert is pending or soft; else 0."},
+    {NUMBER(ALERT_RING, "saAlertRing", SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 100),
+     .help = "Levels of the last results, an octet each, the oldest that is not ok first."},
 };
 static const struct sa_table alert_table = {
     .id = SA_ALERT,
@@ -1326,6 +1338,10 @@ const struct sa_notification_type sa_notifications[] = {
      .name = "saAlertAcknowledged",
      OBJECTS(alert_objects),
      .help = "Somebody acknowledged an alert."},
+    {.number = SA_ALERT_FLAPPING,
+     .name = "saAlertFlapping",
+     OBJECTS(alert_objects),
+     .help = "An alert began to flap between levels, or ceased to."},
     {.number = SA_DEFINITION_DISABLED,
      .name = "saDefinitionDisabled",
      OBJECTS(definition_objects),

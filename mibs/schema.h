@@ -295,6 +295,9 @@ enum { /* saDefinitionTable (owner, definition) */
     DEFINITION_HANDLER = 31,    /* SaName, default "mail": who delivers to these */
     DEFINITION_CLEAR_DELAY = 32, /* ms, 0..604800000, default 0 */
     DEFINITION_REPEAT_TOLERANCE = 33, /* 0..1000, default 1; 0: SYSTEM_REPEAT_TOLERANCE */
+    DEFINITION_FLAP_HISTORY = 35, /* 0..100, default 0: off */
+    DEFINITION_FLAP_LOW = 36, /* percent, default 25 */
+    DEFINITION_FLAP_HIGH = 37, /* percent, default 50 */
     DEFINITION_FILE = 210,
 };
 
@@ -389,7 +392,7 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_PREVIOUS_LEVEL = 5,
     ALERT_PHASE = 6,      /* inactive(1), pending(2), active(3), clearing(4) */
     ALERT_FLAGS = 7,      /* BITS { noData(0), error(1), disabled(2), acknowledged(3),
-                           * suppressed(4) } */
+                           * suppressed(4), flapping(5) } */
     ALERT_SINCE = 8,      /* DateAndTime: in this level since */
     ALERT_CHANGED = 9,    /* SaMillis: last change of any durable cell */
     ALERT_VALUE = 10,     /* 0..255 */
@@ -410,6 +413,7 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_ACK_TAKEN = 205,     /* a hash of the acknowledgement that the core took in, 0: none */
     ALERT_ACK_DUE = 206,       /* wall ms of its end, as alerts/acknowledge.c waits for it, 0 */
     ALERT_RESULTS = 207, /* results in a row that were not ok, while it is not hard */
+    ALERT_RING = 208, /* levels of the last results, an octet each, the oldest first */
 };
 
 enum { /* saHistoryTable (owner, historyId) */
@@ -550,6 +554,7 @@ enum sa_notification {
     SA_ALERT_CLEARED = 2,
     SA_ALERT_CHANGED = 3,
     SA_ALERT_ACKNOWLEDGED = 5,
+    SA_ALERT_FLAPPING = 6,
     SA_DEFINITION_DISABLED = 7,
     SA_DEFINITION_ENABLED = 8,
     SA_TEST = 12,

@@ -157,6 +157,21 @@ def test_soft_until_it_was_seen_often_enough_and_clearing_before_it_is_over(make
     assert list(site.manager.column("saHistoryFirmness").values()) == ["soft", "hard"]
 
 
+def test_flapping_is_told_twice_and_in_between_is_history(make_site):
+    site = make_site(definition("busy", flapHistory=5, intervalMillis="1s") + TRAPS)
+    for n, level in ((7, "critical"), (2, "ok"), (7, "critical"), (2, "ok")):
+        apps_run(site, n)
+        wait_alert(site, "busy", level, "active" if n > 5 else "inactive")
+    begun = wait_trap(site, "saAlertFlapping")
+    assert begun["saAlertMessage"] == "flapping: the level changes too often"
+    assert site.manager.column("saAlertFlags").popitem()[1].split()[0] == "04"  # bit 5
+    wait_trap(site, "saAlertCleared", 20)
+    assert [len(traps(site, k)) for k in ("saAlertRaised", "saAlertFlapping", "saAlertCleared")] \
+        == [1, 2, 1]
+    assert traps(site, "saAlertFlapping")[1]["saAlertMessage"] == "no longer flapping"
+    assert len(site.manager.column("saHistoryTo")) == 4
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_stage_is_started_again_and_goes_on(make_site, stage):
     site = make_site(definition("busy") + TRAPS)

@@ -56,6 +56,8 @@ static int add(struct set *x, int tag, const struct bind *b, struct err *e)
     uint32_t subids[128];
     size_t n = view_oid(t, b->column, &key, subids, 128);
 
+    if (sa_column_by_number(t, b->column)->syntax == SA_UNSIGNED)
+        v.type = SET_UNSIGNED32;
     if (b->text) {
         v.type = SET_OCTETS;
         v.bytes = (struct slice){(const uint8_t *)b->text, strlen(b->text)};
@@ -194,6 +196,16 @@ static const struct refusal refusals[] = {
      0,
      "neither a condition nor a script is given",
      {DEF(CONDITION, "one", .text = "")}},
+    {"ceases to flap where it would begin to",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "an alert would begin to flap above 50 % and cease to below 51 %",
+     {DEF(FLAP_LOW, "one", .number = 51)}},
+    {"begins to flap where it would cease to",
+     ERR_INCONSISTENT_VALUE,
+     0,
+     "an alert would begin to flap above 24 % and cease to below 25 %",
+     {DEF(FLAP_HIGH, "one", .number = 24)}},
     {"two things to evaluate",
      ERR_INCONSISTENT_VALUE,
      1,

@@ -838,6 +838,102 @@ static void test_what_becomes_hard_while_it_is_acknowledged_is_held_back(void **
     done(t);
 }
 
+/* ---- flapping ---- */
+
+/* The kinds of alice's notices, in their order, a letter each, those that are suppressed in
+ * brackets. */
+static const char *kinds_told(struct txn *t)
+{
+    static const char letters[] = "?rcxmaf";
+    static char ret[128];
+    size_t n = 0;
+
+    for (uint32_t id = 1; is_there(t, SA_NOTICE, key_of_id("alice", id)); id++) {
+        struct key k = key_of_id("alice", id);
+        bool held_back = cell_of(t, SA_NOTICE, k, NOTICE_STATE) == NOTICE_SUPPRESSED;
+
+        n += (size_t)snprintf(ret + n, sizeof ret - n, held_back ? "[%c]" : "%c",
+                              letters[cell_of(t, SA_NOTICE, k, NOTICE_KIND)]);
+    }
+    ret[n] = 0;
+    return ret;
+}
+
+static void make_flappy(struct txn *t)
+{
+    PUT(t, SA_DEFINITION, key_of_names("alice", "one"), {DEFINITION_FLAP_HISTORY, 5, NULL});
+}
+
+static void play(struct txn *t, const char *results, int64_t from_ms)
+{
+    for (; *results; results++)
+        apply(t, "one", "", *results == 'c' ? &yes : &no, from_ms++);
+}
+
+static void test_what_flaps_is_history_alone_between_its_beginning_and_end(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+    struct key alert = key_of_id("alice", 1);
+
+    make_flappy(t);
+    play(t, "cococo", 0);
+    assert_string_equal(kinds_told(t), "rf");
+    assert_int_equal(rows_in(t, SA_HISTORY), 6);
+    assert_int_equal(cell_of(t, SA_ALERT, alert, ALERT_FLAGS), ALERT_FLAG_FLAPPING);
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 2), NOTICE_NOTIFICATION),
+                     SA_ALERT_FLAPPING);
+    play(t, "ooooo", 100); /* who was told of the problem is told that it is over */
+    assert_string_equal(kinds_told(t), "rffc");
+    assert_int_equal(cell_of(t, SA_ALERT, alert, ALERT_FLAGS), 0);
+    assert_int_equal(rows_in(t, SA_HISTORY), 6);
+    done(t);
+}
+
+static void test_the_end_of_flapping_tells_the_level_to_whoever_lacks_it(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    make_flappy(t);
+    play(t, "cococcccc", 0); /* the problem is owed: nothing but the end is news */
+    assert_string_equal(kinds_told(t), "rffx");
+    assert_int_equal(cell_of(t, SA_NOTICE, key_of_id("alice", 4), NOTICE_LEVEL), LEVEL_CRITICAL);
+    done(t);
+}
+
+static void test_who_wants_neither_level_does_not_hear_of_flapping(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    make_flappy(t);
+    PUT(t, SA_TARGET, key_of_names("alice", "ops"), {TARGET_STATES, 1 << 1, NULL}); /* info */
+    play(t, "cocooooooo", 0);
+    assert_string_equal(kinds_told(t), "");
+    done(t);
+}
+
+static void test_what_flaps_while_it_is_acknowledged_is_held_back(void **state)
+{
+    struct world *w = *state;
+    struct txn *t = begin(w);
+
+    make_flappy(t);
+    apply(t, "one", "", &yes, 0);
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, ACK_STICKY, NULL});
+    assert_int_equal(ack_take_in(t, "alice", 1, WALL + 1, NULL, NULL), 0);
+    apply(t, "one", "", &warning, 2);
+    assert_string_equal(kinds_told(t), "ra[f]");
+    for (int i = 3; i < 8; i++)
+        apply(t, "one", "", &warning, i);
+    assert_string_equal(kinds_told(t), "ra[f][f][x]");
+    PUT(t, SA_ALERT, key_of_id("alice", 1), {ALERT_ACKNOWLEDGE, ACK_NONE, NULL});
+    assert_int_equal(ack_take_in(t, "alice", 1, WALL + 20, NULL, NULL), 0);
+    assert_string_equal(kinds_told(t), "ra[f][f][x]x");
+    done(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,6 +966,10 @@ int main(void)
         IN_WORLD(test_no_tolerance_of_its_own_is_that_of_all),
         IN_WORLD(test_clearing_outlives_a_restart),
         IN_WORLD(test_what_becomes_hard_while_it_is_acknowledged_is_held_back),
+        IN_WORLD(test_what_flaps_is_history_alone_between_its_beginning_and_end),
+        IN_WORLD(test_the_end_of_flapping_tells_the_level_to_whoever_lacks_it),
+        IN_WORLD(test_who_wants_neither_level_does_not_hear_of_flapping),
+        IN_WORLD(test_what_flaps_while_it_is_acknowledged_is_held_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

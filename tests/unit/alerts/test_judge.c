@@ -195,7 +195,8 @@ static void check_invariants(const struct judge_state *s)
     assert_int_equal(!ok, s->phase == PHASE_ACTIVE || s->phase == PHASE_CLEARING);
     assert_int_equal(!ok, s->active_since_ms != 0);
     assert_int_equal(s->phase == PHASE_CLEARING, !ok && s->pending_level == LEVEL_OK);
-    assert_true(!soft || s->phase == PHASE_ACTIVE);
+    assert_true(!soft || (s->phase == PHASE_ACTIVE && !(s->flags & ALERT_FLAG_FLAPPING)));
+    assert_true(!s->ring_len || s->ring[0] != LEVEL_OK);
     assert_int_equal(s->results != 0, soft || s->phase == PHASE_PENDING);
     if (s->phase == PHASE_INACTIVE)
         assert_int_equal(s->pending_level, 0);
@@ -451,6 +452,111 @@ static void test_the_drawings_are_the_table(void **state)
     assert_drawn("man/snmpalertd.8.in", "    ");
 }
 
+/* ---- flapping ---- */
+
+static const struct judge_rules flappy =
+    RULES(LEVEL_CRITICAL, 0, 60000, POLICY_KEEP_LAST, POLICY_UNKNOWN, .flap_history = 5,
+          .flap_low = 25, .flap_high = 50);
+
+/* One letter, one result: o is ok, c is critical. What came out: . nothing, the first letters of
+ * raise, clear and change (x), each behind ( or ) where flapping begins or ends. */
+static void assert_flow(const struct judge_rules *r, const char *results, const char *want)
+{
+    struct judge_now now = {WALL, 1};
+    struct judge_state s;
+    char got[128];
+    size_t n = 0;
+
+    judge_init(&s, &now);
+    for (const char *p = results; *p; p++) {
+        struct judge_transition t;
+        int64_t due;
+
+        now.wall_ms++;
+        now.mono_ms++;
+        t = judge(&s, r, *p == 'c' ? VERDICT_TRUE : VERDICT_FALSE, 0, &now, &due);
+        check_invariants(&s);
+        if (t.flap)
+            got[n++] = t.flap == FLAP_BEGAN ? '(' : ')';
+        got[n++] = t.kind == KIND_RAISE    ? 'r'
+                   : t.kind == KIND_CLEAR  ? 'c'
+                   : t.kind == KIND_CHANGE ? 'x'
+                                           : '.';
+    }
+    got[n] = 0;
+    assert_string_equal(got, want);
+}
+
+static void test_flapping(void **state)
+{
+    struct judge_rules r = flappy;
+
+    (void)state;
+    /* There may be four changes among five, of 24, 28, 32 and 36 parts in 120. The newest two are
+     * 0.567, more than a half. */
+    assert_flow(&r, "cocococ", "r(......");
+    /* It ends when what is left is less than a quarter: the oldest alone is 0.2. */
+    assert_flow(&r, "cooooo", "r(...)c.");
+    assert_flow(&r, "cocccc", "r(....)x");
+    r.flap_high = 56;
+    assert_flow(&r, "co", "r(.");
+    r.flap_high = 57;
+    assert_flow(&r, "cooooo", "rc....");
+    r.flap_high = 100; /* nothing is more than all */
+    assert_flow(&r, "cococococo", "rcrcrcrcrc");
+    r = flappy;
+    r.flap_history = 2; /* too few to tell */
+    assert_flow(&r, "cococo", "rcrcrc");
+}
+
+static void test_what_flaps_is_hard(void **state)
+{
+    struct judge_rules r = flappy;
+
+    (void)state;
+    r.tolerance = 2;
+    assert_flow(&r, "cocccccc", ".(....)x..");
+}
+
+static void test_flapping_ends_when_it_is_asked_for_no_more(void **state)
+{
+    struct judge_rules r = flappy;
+    struct judge_now now = {WALL, 1};
+    struct judge_transition t;
+    struct judge_state s;
+    int64_t due;
+
+    (void)state;
+    judge_init(&s, &now);
+    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    assert_int_equal(judge(&s, &r, VERDICT_FALSE, 0, &now, &due).flap, FLAP_BEGAN);
+    assert_int_equal(s.flags, ALERT_FLAG_FLAPPING);
+    r.flap_history = 0;
+    assert_int_equal(judge(&s, &r, VERDICT_SKIPPED, 0, &now, &due).flap, FLAP_NONE);
+    t = judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    assert_int_equal(t.flap, FLAP_ENDED);
+    assert_int_equal(t.kind, KIND_CLEAR);
+    assert_int_equal(s.ring_len, 0);
+}
+
+static void test_closing_what_flaps_tells_the_end(void **state)
+{
+    struct judge_now now = {WALL, 1};
+    struct judge_transition t;
+    struct judge_state s;
+    int64_t due;
+
+    (void)state;
+    judge_init(&s, &now);
+    judge(&s, &flappy, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &flappy, VERDICT_FALSE, 0, &now, &due);
+    t = judge_close(&s, REASON_DELETED, &now);
+    assert_false(t.happened);
+    assert_int_equal(t.kind, KIND_CLEAR);
+    assert_int_equal(s.flags, 0);
+    assert_int_equal(s.ring_len, 0);
+}
+
 static void test_rank(void **state)
 {
     static const enum sa_level order[] = {LEVEL_OK, LEVEL_INFO, LEVEL_UNKNOWN, LEVEL_WARNING,
@@ -474,6 +580,10 @@ int main(void)
         cmocka_unit_test(test_the_clear_time_is_frozen_over_a_restart),
         cmocka_unit_test(test_closing_what_is_soft_tells_nobody),
         cmocka_unit_test(test_the_drawings_are_the_table),
+        cmocka_unit_test(test_flapping),
+        cmocka_unit_test(test_what_flaps_is_hard),
+        cmocka_unit_test(test_flapping_ends_when_it_is_asked_for_no_more),
+        cmocka_unit_test(test_closing_what_flaps_tells_the_end),
         cmocka_unit_test(test_rank),
     };
 
