@@ -211,6 +211,31 @@ static int no_such(struct err *e, const char *what, const char *name, const char
 
 /* ---- definitions ---- */
 
+static bool raises_to_levels(const struct row *definition)
+{
+    return row_text(definition, DEFINITION_CRIT).len || row_text(definition, DEFINITION_WARN).len ||
+           row_text(definition, DEFINITION_INFO).len;
+}
+
+/* All that is JavaScript in the row, and new. */
+static int check_expressions(const struct checks *k, const struct set_check_context *c,
+                             unsigned *ret_column, struct err *e)
+{
+    static const uint8_t columns[] = {
+        DEFINITION_CONDITION,  DEFINITION_CRIT, DEFINITION_CRIT_RESET, DEFINITION_WARN,
+        DEFINITION_WARN_RESET, DEFINITION_INFO, DEFINITION_INFO_RESET};
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof columns && !err && !c->final && k->compile; i++) {
+        struct slice text = row_text(c->after, columns[i]);
+
+        *ret_column = columns[i];
+        if (text.len && cell_differs(c, columns[i]))
+            err = k->compile(k->arg, text.data, text.len, e);
+    }
+    return err;
+}
+
 static int check_condition(const struct checks *k, const struct set_check_context *c,
                            const char *owner, unsigned *ret_column, struct err *e)
 {
@@ -226,13 +251,11 @@ static int check_condition(const struct checks *k, const struct set_check_contex
     if (script[0] && look_ref(c, SA_SCRIPT, owner, script, &r))
         return no_such(e, "script", script, owner);
     *ret_column = DEFINITION_CONDITION;
-    if (!script[0] && !condition.len)
+    if (!script[0] && !condition.len && !raises_to_levels(c->after))
         return row_active(c->after)
                    ? err_set(e, ERR_INCONSISTENT_VALUE, "neither a condition nor a script is given")
                    : 0;
-    if (condition.len && !c->final && k->compile && cell_differs(c, DEFINITION_CONDITION))
-        return k->compile(k->arg, condition.data, condition.len, e);
-    return 0;
+    return check_expressions(k, c, ret_column, e);
 }
 
 static int check_flapping(const struct set_check_context *c, unsigned *ret_column, struct err *e)

@@ -108,13 +108,19 @@ static void target_told(void *arg, struct txn *t, const struct row *r, struct ce
 /* "line 3: ..." */
 static void definition_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
 {
-    char text[32];
+    char text[40], part[16];
     unsigned line;
 
     (void)arg;
     (void)t;
     row_str(r, DEFINITION_ERROR, text, sizeof text);
-    ret->number = sscanf(text, "line %9u:", &line) == 1 ? line : 0;
+    if (sscanf(text, "line %9u:", &line) == 1)
+        ret->number = line;
+    else if (sscanf(text, "%15[a-zA-Z]: line %9u:", part, &line) == 2 &&
+             sa_column_by_xml(sa_table_by_id(SA_DEFINITION), part))
+        ret->number = line; /* of critCondition, or its like */
+    else
+        ret->number = 0;
 }
 
 static void group_service(void *arg, struct txn *t, const struct row *r, struct cell *ret)

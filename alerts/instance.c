@@ -79,7 +79,7 @@ static int find_script(struct txn *t, const char *owner, const char *name, struc
     return row_active(&r) ? 0 : ERR_NOTFOUND;
 }
 
-int definition_text(struct txn *t, const struct row *definition, struct buf *b)
+static int condition_text(struct txn *t, const struct row *definition, struct buf *b)
 {
     char owner[33], name[33];
     struct slice condition = row_text(definition, DEFINITION_CONDITION);
@@ -99,6 +99,29 @@ int definition_text(struct txn *t, const struct row *definition, struct buf *b)
     if (!err)
         err = script_text(t, &script, b);
     return err || b->len ? err : ERR_NOTFOUND;
+}
+
+bool definition_has_levels(const struct row *definition)
+{
+    for (unsigned c = DEFINITION_CRIT; c <= DEFINITION_INFO_RESET; c++)
+        if (row_text(definition, c).len)
+            return true;
+    return false;
+}
+
+int definition_text(struct txn *t, const struct row *definition, struct buf *b)
+{
+    int err = condition_text(t, definition, b);
+
+    if (err || !definition_has_levels(definition))
+        return err;
+    for (unsigned c = DEFINITION_CRIT; c <= DEFINITION_INFO_RESET; c++) { /* enum verdict_part */
+        struct slice text = row_text(definition, c);
+
+        buf_u8(b, 0);
+        buf_bytes(b, text.data, text.len);
+    }
+    return b->err;
 }
 
 /* ---- finding ---- */
@@ -385,6 +408,12 @@ static struct judge_rules rules_now(struct txn *t, const struct definition *d)
     return rules;
 }
 
+static struct judge_said said_by(const struct instance_verdict *v)
+{
+    return (struct judge_said){
+        .kind = v->kind, .level = v->level, .asked = v->asked, .holds = v->holds};
+}
+
 static void outcome_of(const struct judge_state *before, const struct judge_state *after,
                        bool existed, struct instance_result *ret)
 {
@@ -395,6 +424,7 @@ int instance_look(struct txn *t, const struct definition *d, const char *instanc
                   const struct instance_verdict *v, const struct judge_now *now,
                   struct instance_result *ret)
 {
+    const struct judge_said said = said_by(v);
     struct judge_rules rules = rules_now(t, d);
     struct judge_state before, after;
     struct row r;
@@ -409,7 +439,7 @@ int instance_look(struct txn *t, const struct definition *d, const char *instanc
     else
         state_read(&before, &r);
     after = before;
-    ret->transition = judge(&after, &rules, v->kind, v->level, now, &ret->due_mono);
+    ret->transition = judge(&after, &rules, &said, now, &ret->due_mono);
     outcome_of(&before, &after, !err, ret);
     return 0;
 }
@@ -454,6 +484,7 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
                      .t = &ret->transition,
                      .after = &after,
                      .ack = {.kind = ACK_NONE}};
+    const struct judge_said said = said_by(v);
     struct judge_rules rules = rules_now(t, d);
     struct row r;
     bool existed;
@@ -472,7 +503,7 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
         judge_init(&before, now);
     }
     after = before;
-    ret->transition = judge(&after, &rules, v->kind, v->level, now, &ret->due_mono);
+    ret->transition = judge(&after, &rules, &said, now, &ret->due_mono);
     ack_follow(&s.ack, &ret->transition, &after.flags);
     outcome_of(&before, &after, existed, ret);
     if (!ret->changed)

@@ -21,14 +21,18 @@ bool definition_read(struct definition *ret, const struct row *r);
 /* The active segments of a script, joined in their order, into B; SCRIPT is the key of its row. 0,
  * ERR_FULL (it is longer than B takes), or the transaction's error. */
 int script_text(struct txn *t, const struct key *script, struct buf *b);
-/* The text that is to be run: the condition, or that of its script, into B. ERR_NOTFOUND: it names
- * a script that is not there, not active, or without text. */
+/* Has it expressions of levels (critCondition and its like)? */
+bool definition_has_levels(const struct row *definition);
+/* The text that is to be run: the condition, or that of its script, into B; and, if it has any,
+ * behind it the expressions of levels, as eval_client_condition_set() takes them. ERR_NOTFOUND: it
+ * names a script that is not there, not active, or without text. */
 int definition_text(struct txn *t, const struct row *definition, struct buf *b);
 
 /* A verdict with its texts, borrowed. */
 struct instance_verdict {
     enum verdict_kind kind;
     enum sa_level level;
+    unsigned asked, holds; /* as in struct judge_said */
     const char *value, *message, *error;
 };
 

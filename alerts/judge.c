@@ -161,11 +161,64 @@ static enum sa_level no_data_level(struct judge_state *s, const struct judge_rul
     return 0;
 }
 
+/* ---- expressions of levels ---- */
+
+/* Of level L, in a mask of struct judge_said. */
+static bool raises(unsigned mask, enum sa_level l)
+{
+    return mask & 1U << (PART_CRIT + 2 * (LEVEL_CRITICAL - l));
+}
+
+static bool resets(unsigned mask, enum sa_level l)
+{
+    return mask & 1U << (PART_CRIT_RESET + 2 * (LEVEL_CRITICAL - l));
+}
+
+/* The highest true one from FROM down to TO; LEVEL_OK: none. */
+static enum sa_level first_true(unsigned holds, enum sa_level from, enum sa_level to)
+{
+    while (from >= to && from > LEVEL_OK && !raises(holds, from))
+        from--;
+    return from >= to && from > LEVEL_OK ? from : LEVEL_OK;
+}
+
+/* What they come to from the level that the alert has; if that is not known, had before. */
+static enum sa_level climb(const struct judge_state *s, const struct judge_said *said)
+{
+    enum sa_level at = s->level == LEVEL_UNKNOWN ? s->previous_level : s->level, up;
+
+    if (at == LEVEL_UNKNOWN)
+        at = LEVEL_OK;
+    up = first_true(said->holds, LEVEL_CRITICAL, at);
+    if (up != LEVEL_OK || at == LEVEL_OK)
+        return up;
+    if (resets(said->asked, at) && !resets(said->holds, at))
+        return at;
+    return first_true(said->holds, at - 1, LEVEL_INFO);
+}
+
+static enum sa_level higher(enum sa_level a, enum sa_level b)
+{
+    return level_rank(b) > level_rank(a) ? b : a;
+}
+
+/* ---- the level ---- */
+
+/* The condition's own, which gave one. */
+static enum sa_level level_said(const struct judge_rules *r, const struct judge_said *said)
+{
+    if (said->kind == VERDICT_LEVEL)
+        return said->level;
+    return said->kind == VERDICT_TRUE ? r->severity : LEVEL_OK;
+}
+
 /* The level that the verdict stands for, 0: none. */
 static enum sa_level choose(struct judge_state *s, const struct judge_rules *r,
-                            enum verdict_kind kind, enum sa_level level,
-                            const struct judge_now *now, enum sa_reason *reason, int64_t *due_mono)
+                            const struct judge_said *said, const struct judge_now *now,
+                            enum sa_reason *reason, int64_t *due_mono)
 {
+    enum verdict_kind kind = said->kind;
+
     *reason = REASON_CONDITION;
     if (kind == VERDICT_SKIPPED)
         return 0;
@@ -174,11 +227,10 @@ static enum sa_level choose(struct judge_state *s, const struct judge_rules *r,
         s->no_data_since_mono = 0;
     switch (kind) {
     case VERDICT_TRUE:
-        return r->severity;
     case VERDICT_FALSE:
-        return LEVEL_OK;
     case VERDICT_LEVEL:
-        return level;
+        return said->asked & PARTS_LEVELS ? higher(level_said(r, said), climb(s, said))
+                                          : level_said(r, said);
     case VERDICT_NODATA:
         *reason = REASON_NO_DATA;
         s->flags |= ALERT_FLAG_NO_DATA;
@@ -397,8 +449,8 @@ static int64_t pending_due(const struct judge_state *s, const struct judge_rules
 }
 
 struct judge_transition judge(struct judge_state *s, const struct judge_rules *rules,
-                              enum verdict_kind kind, enum sa_level verdict_level,
-                              const struct judge_now *now, int64_t *ret_due_mono)
+                              const struct judge_said *said, const struct judge_now *now,
+                              int64_t *ret_due_mono)
 {
     struct judge_transition t = {.happened = false, .from = s->level, .to = s->level};
     enum sa_reason reason;
@@ -406,7 +458,7 @@ struct judge_transition judge(struct judge_state *s, const struct judge_rules *r
     int64_t due = 0;
 
     s->flags &= ~(unsigned)ALERT_FLAG_DISABLED;
-    to = choose(s, rules, kind, verdict_level, now, &reason, &due);
+    to = choose(s, rules, said, now, &reason, &due);
     if (to)
         t = follow(s, rules, to, reason, now);
     if (to)

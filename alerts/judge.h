@@ -90,6 +90,17 @@ struct judge_transition {
     int64_t in_ms, out_ms; /* left OK at; came back at (0: still active) */
 };
 
+/* What the definition's expressions came to. */
+struct judge_said {
+    enum verdict_kind kind; /* of the condition; FALSE, if there are only those of levels */
+    enum sa_level level;    /* of VERDICT_LEVEL */
+    /* 1 << enum verdict_part: which expressions of levels there are, and which of them are true.
+     * Among them the highest true one at or above the alert's level counts; else, to fall, the
+     * reset of that level must be true, if it has one, and then the first true one below counts.
+     * The higher of what they and the condition say is the level. */
+    unsigned asked, holds;
+};
+
 struct judge_now {
     int64_t wall_ms, mono_ms;
 };
@@ -100,8 +111,8 @@ void judge_init(struct judge_state *s, const struct judge_now *now);
 /* Apply a verdict to *S. Returns the transition. *RET_DUE_MONO: when the instance wants to be
  * evaluated for a timer of its own (hold time, staleness), 0: none. */
 struct judge_transition judge(struct judge_state *s, const struct judge_rules *rules,
-                              enum verdict_kind kind, enum sa_level verdict_level,
-                              const struct judge_now *now, int64_t *ret_due_mono);
+                              const struct judge_said *said, const struct judge_now *now,
+                              int64_t *ret_due_mono);
 
 /* Bring it back to OK from outside (the definition was disabled or deleted). */
 struct judge_transition judge_close(struct judge_state *s, enum sa_reason reason,

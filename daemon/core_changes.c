@@ -117,6 +117,14 @@ static int apply_out_of_service(struct core *c, struct txn *t, const struct defi
                                  now);
 }
 
+static bool expressions_changed(const struct change *ch)
+{
+    for (unsigned c = DEFINITION_CRIT; c <= DEFINITION_INFO_RESET; c++)
+        if (change_has(ch, c))
+            return true;
+    return change_has(ch, DEFINITION_CONDITION) || change_has(ch, DEFINITION_SCRIPT);
+}
+
 static int apply_definition(struct core *c, struct txn *t, const struct change *ch,
                             const struct judge_now *now)
 {
@@ -141,7 +149,7 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
         return err;
     if (!row_active(&r))
         return apply_out_of_service(c, t, &d, &k, now);
-    if (change_has(ch, DEFINITION_CONDITION) || change_has(ch, DEFINITION_SCRIPT)) {
+    if (expressions_changed(ch)) {
         err = instances_edited(t, owner, name);
         if (err)
             return err;

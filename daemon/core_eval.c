@@ -249,7 +249,7 @@ static int def_load(struct core *c, struct txn *t, const struct row *r)
             def_free(c, def);
         return 0;
     }
-    buf_init(&text, EVAL_SCRIPT_MAX + 1);
+    buf_init(&text, EVAL_TEXTS_MAX + 1);
     err = definition_text(t, r, &text);
     if (err) {
         if (err != ERR_NOTFOUND)
@@ -513,12 +513,27 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
     c->verdicts[c->nverdicts++].v = *v;
 }
 
+static bool has_levels_alone(const struct verdict *v)
+{
+    return v->asked && !(v->asked & 1 << PART_CONDITION);
+}
+
 /* A condition that answers with an object names its value; else its answer is the value. */
 static const char *value_of(const struct verdict *v)
 {
     static const char *const plain[] = {[VERDICT_FALSE] = "false", [VERDICT_TRUE] = "true"};
 
-    return v->value[0] || v->kind > VERDICT_TRUE ? v->value : plain[v->kind];
+    if (v->value[0] || v->kind > VERDICT_TRUE || has_levels_alone(v))
+        return v->value;
+    return plain[v->kind];
+}
+
+/* Nothing came of it but a failure. */
+static bool failed(const struct verdict *v)
+{
+    if (has_levels_alone(v))
+        return v->failed & PARTS_RAISE && !(v->holds & PARTS_RAISE);
+    return v->kind == VERDICT_ERROR;
 }
 
 static struct instance_verdict as_instance_verdict(const struct core_verdict *cv)
@@ -528,10 +543,17 @@ static struct instance_verdict as_instance_verdict(const struct core_verdict *cv
 
     if (cv->stale && kind != VERDICT_SKIPPED && kind != VERDICT_ERROR)
         kind = VERDICT_NODATA;
-    if (cv->missed && kind == VERDICT_ERROR) /* _topic['x'].y of a topic that has not come yet */
+    if (cv->missed && failed(v)) /* _topic['x'].y of a topic that has not come yet */
         kind = VERDICT_NODATA;
-    return (struct instance_verdict){kind, v->level, kind == VERDICT_NODATA ? "" : value_of(v),
-                                     v->message, v->error};
+    return (struct instance_verdict){
+        .kind = kind,
+        .level = v->level,
+        .asked = v->asked,
+        .holds = v->holds,
+        .value = kind == VERDICT_NODATA ? "" : value_of(v),
+        .message = v->message,
+        .error = v->error,
+    };
 }
 
 /* The definition, with staleness by the sources that were read. */
@@ -552,6 +574,16 @@ static void judge_age(struct core_def *def, struct core_verdict *cv)
     cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
 }
 
+/* An expression of a level that fails counts as false: nothing else tells of it. Once, while it
+ * fails alike; not for a topic that has not come yet. */
+static void log_failure(const struct core_def *def, const struct core_verdict *cv)
+{
+    const struct verdict *v = &cv->v;
+
+    if (v->failed && !cv->missed && strcmp(def->error, v->error) != 0)
+        log_warning(def->d.name, "owner=%s %s", def->d.owner, v->error);
+}
+
 static void note_verdict(struct core *c, struct core_def *def, const struct core_verdict *cv,
                          const struct instance_result *result)
 {
@@ -560,7 +592,8 @@ static void note_verdict(struct core *c, struct core_def *def, const struct core
     def->evaluations++;
     def->cost_us += v->cost_us;
     snprintf(def->value, sizeof def->value, "%s", value_of(v));
-    snprintf(def->error, sizeof def->error, "%s", v->kind == VERDICT_ERROR ? v->error : "");
+    log_failure(def, cv);
+    snprintf(def->error, sizeof def->error, "%s", v->error);
     def->due_mono = result->due_mono;
     arm_stale(def);
     def_arm(def);

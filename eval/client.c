@@ -171,7 +171,7 @@ static void queue_again(struct eval_client *c, struct condition *k, bool old)
 static void tell_verdict(struct eval_client *c, uint32_t id, const struct verdict *v)
 {
     c->stats.evaluations++;
-    c->stats.faults += v->kind == VERDICT_ERROR;
+    c->stats.faults += v->kind == VERDICT_ERROR || v->failed;
     c->o.on_verdict(c->o.arg, id, v);
 }
 
@@ -187,6 +187,9 @@ static void take_verdict(struct verdict *v, const struct eval_result *r)
 {
     v->kind = (enum verdict_kind)r->kind;
     v->level = r->level;
+    v->asked = r->asked;
+    v->holds = r->holds;
+    v->failed = r->failed;
     v->reads_clock = r->flags & RESULT_CLOCK;
     v->over_budget = r->flags & RESULT_OVER;
     v->cost_us = r->cost_us;

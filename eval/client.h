@@ -80,9 +80,11 @@ int eval_client_topic_set(struct eval_client *c, uint32_t topic_id, const char *
                           const void *json, size_t len);
 int eval_client_topic_del(struct eval_client *c, uint32_t topic_id); /* ERR_NOTFOUND */
 
-/* Make or change a condition; it is evaluated at the next flush (not if nothing differs). TEXT is
- * copied. Ids are any number but 0. ERR_RANGE (longer than EVAL_SCRIPT_MAX), ERR_INVALID (a 0
- * octet, invalid UTF-8), ERR_NOMEM; then nothing changed. */
+/* Make or change a condition; it is evaluated at the next flush (not if nothing differs). TEXT
+ * (copied) is the condition's, or those of all enum verdict_part with a 0 octet between them, empty
+ * where there is none. Ids are any number but 0. ERR_RANGE (longer than EVAL_SCRIPT_MAX, or a part
+ * than EVAL_LEVEL_MAX), ERR_INVALID (another number of 0 octets, invalid UTF-8), ERR_NOMEM; then
+ * nothing changed. */
 int eval_client_condition_set(struct eval_client *c, uint32_t condition_id, uint32_t owner_id,
                               const void *text, size_t len);
 /* Make a condition about one event: it sees each member of JSON, the text of an object of at most

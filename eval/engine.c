@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "eval/arena.h"
 #include "eval/interpose.h"
 #include "eval/outcome.h"
@@ -251,6 +252,7 @@ static void clear_verdict(struct verdict *v)
 {
     v->kind = VERDICT_NODATA;
     v->level = 0;
+    v->asked = v->holds = v->failed = 0;
     v->reads_clock = v->over_budget = false;
     v->value[0] = v->message[0] = v->error[0] = 0;
 }
@@ -263,15 +265,15 @@ static void fail_verdict(struct verdict *v)
     v->value[0] = v->message[0] = 0;
 }
 
-void engine_evaluate(const struct script *s, const struct topics *topics, int64_t now_ms,
-                     struct verdict *ret)
+/* One part of S; what it reads is added to the record. */
+static void run_part(const struct script *s, enum verdict_part part, const struct topics *topics,
+                     int64_t now_ms, struct verdict *ret)
 {
     clear_verdict(ret);
-    record_begin(engine.aborted);
     view_begin(topics, s, now_ms);
     interpose_clock_read = engine.aborted = false;
     engine.script = s;
-    engine.text = s->text;
+    engine.text = s->text + s->at[part];
     engine.out = ret;
     engine.error = ret->error;
     engine.error_cap = sizeof ret->error;
@@ -281,6 +283,73 @@ void engine_evaluate(const struct script *s, const struct topics *topics, int64_
     ret->cost_us = cost_us();
     if (ret->over_budget && ret->cost_us < ENGINE_BUDGET_MS * 1000)
         ret->cost_us = ENGINE_BUDGET_MS * 1000; /* the cheap ones before were taken for dearer */
+}
+
+/* The expression of a level failed; the first of them is told. */
+static void add_failure(struct verdict *v, enum verdict_part part, const struct verdict *said)
+{
+    static const char *const names[VERDICT_PARTS] = {
+        [PART_CRIT] = "critCondition", [PART_CRIT_RESET] = "critReset",
+        [PART_WARN] = "warnCondition", [PART_WARN_RESET] = "warnReset",
+        [PART_INFO] = "infoCondition", [PART_INFO_RESET] = "infoReset",
+    };
+    const char *why = said->kind == VERDICT_ERROR ? said->error : "the value is not true or false";
+    char text[VERDICT_ERROR_MAX + 32];
+
+    if (!v->failed && v->kind != VERDICT_ERROR) {
+        snprintf(text, sizeof text, "%s: %s", names[part], why);
+        utf8_clean(v->error, sizeof v->error, text, strlen(text), false);
+    }
+    v->failed |= (uint8_t)(1U << part);
+}
+
+/* What an expression of a level said. True: it had no data. */
+static bool add_part(struct verdict *v, enum verdict_part part, const struct verdict *said)
+{
+    v->cost_us += said->cost_us;
+    v->reads_clock |= said->reads_clock;
+    v->over_budget |= said->over_budget;
+    if (said->kind == VERDICT_TRUE)
+        v->holds |= (uint8_t)(1U << part);
+    else if (said->kind != VERDICT_FALSE && said->kind != VERDICT_NODATA)
+        add_failure(v, part, said);
+    return said->kind == VERDICT_NODATA;
+}
+
+/* Each part has a budget of its own. */
+static void run_levels(const struct script *s, const struct topics *topics, int64_t now_ms,
+                       struct verdict *ret)
+{
+    static struct verdict said;
+    unsigned no_data = 0;
+
+    if (!(s->asked & 1 << PART_CONDITION)) {
+        clear_verdict(ret);
+        ret->kind = VERDICT_FALSE;
+        ret->cost_us = 0;
+    }
+    ret->asked = (uint8_t)s->asked;
+    for (unsigned part = PART_CRIT; part < VERDICT_PARTS; part++) {
+        if (!(s->asked & 1U << part))
+            continue;
+        record_go_on(engine.aborted);
+        run_part(s, part, topics, now_ms, &said);
+        if (add_part(ret, part, &said))
+            no_data |= 1U << part;
+    }
+    if (!(s->asked & 1 << PART_CONDITION) && !(ret->holds & PARTS_RAISE) && no_data & PARTS_RAISE)
+        ret->kind = VERDICT_NODATA;
+}
+
+void engine_evaluate(const struct script *s, const struct topics *topics, int64_t now_ms,
+                     struct verdict *ret)
+{
+    record_begin(engine.aborted);
+    engine.aborted = false;
+    if (!s->asked || s->asked & 1 << PART_CONDITION)
+        run_part(s, PART_CONDITION, topics, now_ms, ret);
+    if (s->asked)
+        run_levels(s, topics, now_ms, ret);
 }
 
 bool engine_compile(const char *text, char *ret, size_t cap)

@@ -98,11 +98,11 @@ static int on_drop(struct slice p)
 
 static int on_define(struct slice p)
 {
+    struct slice text, parts[VERDICT_PARTS];
     uint32_t id, owner;
-    struct slice text;
 
     if (eval_get_define(p.data, p.len, &id, &owner, &text) ||
-        eval_check_text(text.data, text.len, NULL))
+        eval_check_texts(text.data, text.len, parts))
         return ERR_PROTOCOL;
     struct script *s = script_new(id, owner, text);
     if (!s)

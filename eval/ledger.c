@@ -386,7 +386,8 @@ static struct condition *create_condition(struct ledger *l, uint32_t id)
 int ledger_condition_set(struct ledger *l, uint32_t id, uint32_t owner, struct slice text,
                          bool *ret_same)
 {
-    int err = eval_check_text(text.data, text.len, NULL);
+    struct slice parts[VERDICT_PARTS];
+    int err = eval_check_texts(text.data, text.len, parts);
     struct condition *c = ledger_condition(l, id);
 
     if (err || !id)

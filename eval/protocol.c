@@ -97,9 +97,15 @@ void eval_put_result(struct buf *b, const struct verdict *v, uint32_t condition_
     head[5] = v->level;
     put_u16(head + 6,
             (uint16_t)((texts ? RESULT_TEXTS : 0) | (same_deps ? RESULT_SAME_DEPS : 0) |
-                       (v->reads_clock ? RESULT_CLOCK : 0) | (v->over_budget ? RESULT_OVER : 0)));
+                       (v->reads_clock ? RESULT_CLOCK : 0) | (v->over_budget ? RESULT_OVER : 0) |
+                       (v->asked ? RESULT_PARTS : 0)));
     put_u32(head + 8, v->cost_us);
     buf_bytes(b, head, sizeof head);
+    if (v->asked) {
+        buf_u8(b, v->asked);
+        buf_u8(b, v->holds);
+        buf_u8(b, v->failed);
+    }
     if (texts) {
         buf_str(b, v->value);
         buf_str(b, v->message);
@@ -262,13 +268,21 @@ static bool deps_rise(const uint8_t *deps, uint16_t n)
     return true;
 }
 
+/* What is true or failed was asked, and only one of these. */
+static bool parts_make_sense(const struct eval_result *v)
+{
+    return v->asked < 1 << VERDICT_PARTS && !(v->holds & ~v->asked) && !(v->failed & ~v->asked) &&
+           !(v->holds & v->failed);
+}
+
 static bool result_makes_sense(const struct eval_result *v)
 {
     bool level_ok = v->kind == VERDICT_LEVEL ? v->level >= 1 && v->level <= 5 : v->level == 0;
 
     return v->kind <= VERDICT_ERROR && level_ok && !(v->flags & ~RESULT_FLAGS_ALL) &&
-           v->value.len <= VERDICT_VALUE_MAX && v->message.len <= VERDICT_MESSAGE_MAX &&
-           v->error.len <= VERDICT_ERROR_MAX && deps_rise(v->deps, v->ndeps);
+           parts_make_sense(v) && v->value.len <= VERDICT_VALUE_MAX &&
+           v->message.len <= VERDICT_MESSAGE_MAX && v->error.len <= VERDICT_ERROR_MAX &&
+           deps_rise(v->deps, v->ndeps);
 }
 
 int eval_get_result(struct rd *r, struct eval_result *ret)
@@ -283,7 +297,12 @@ int eval_get_result(struct rd *r, struct eval_result *ret)
     ret->level = head.data[5];
     ret->flags = get_u16(head.data + 6);
     ret->cost_us = get_u32(head.data + 8);
-    bool texts = ret->flags & RESULT_TEXTS;
+    bool texts = ret->flags & RESULT_TEXTS, parts = ret->flags & RESULT_PARTS;
+    ret->asked = parts ? rd_u8(r) : 0;
+    ret->holds = parts ? rd_u8(r) : 0;
+    ret->failed = parts ? rd_u8(r) : 0;
+    if (parts && !ret->asked)
+        return ERR_PROTOCOL;
     ret->value = texts ? rd_blob(r) : none;
     ret->message = texts ? rd_blob(r) : none;
     ret->error = texts ? rd_blob(r) : none;
@@ -353,4 +372,26 @@ int eval_check_text(const void *text, size_t len, struct err *e)
     if (((const uint8_t *)text)[bad] == 0)
         return err_set(e, ERR_WRONG_VALUE, "line %u: the script holds a 0 octet", line);
     return err_set(e, ERR_WRONG_VALUE, "line %u: the script is not valid UTF-8", line);
+}
+
+int eval_check_texts(const void *texts, size_t len, struct slice ret[VERDICT_PARTS])
+{
+    const uint8_t *at = texts, *end = at + len;
+    size_t n = 0;
+
+    memset(ret, 0, VERDICT_PARTS * sizeof *ret);
+    for (; n < VERDICT_PARTS; n++) {
+        const uint8_t *stop = at < end ? memchr(at, 0, (size_t)(end - at)) : NULL;
+        size_t most = n == PART_CONDITION ? EVAL_SCRIPT_MAX : EVAL_LEVEL_MAX;
+
+        ret[n] = (struct slice){at, (size_t)((stop ? stop : end) - at)};
+        if (ret[n].len > most)
+            return ERR_WRONG_LENGTH;
+        if (!utf8_valid((const char *)ret[n].data, ret[n].len))
+            return ERR_WRONG_VALUE;
+        if (!stop)
+            break;
+        at = stop + 1;
+    }
+    return n == 0 || n == VERDICT_PARTS - 1 ? 0 : ERR_WRONG_VALUE;
 }

@@ -6,7 +6,7 @@
  *   TOPIC     a topic's sample, with text     HELLO       once, first
  *   SAME      a sample with the same text     RESULTS     answers of EVAL, one by one, in order
  *   DROP      forget a topic                  BUSY        this condition takes long
- *   DEFINE    a condition's text              TOPIC_ERROR a TOPIC did not parse
+ *   DEFINE    a condition's texts              TOPIC_ERROR a TOPIC did not parse
  *   UNDEFINE  forget a condition              COMPILED    answer of COMPILE
  *   EVAL      evaluate these
  *   COMPILE   compile this, never run it
@@ -18,13 +18,15 @@
  *   TOPIC       u32 topic, u64 version, u64 taken_ms, str name, u32 n, u32 owner*, blob json
  *   SAME        u32 topic, u64 taken_ms
  *   DROP        u32 topic
- *   DEFINE      u32 condition, u32 owner, blob text
+ *   DEFINE      u32 condition, u32 owner, blob texts: one, or one for each enum verdict_part, with
+ *               a 0 octet between them; of those, empty ones are none
  *   UNDEFINE    u32 condition
  *   EVAL        u64 now_wall_ms, u64 now_mono_ms, u32 n, u32 condition*
  *   COMPILE     u32 tag, blob text
  *   EVENT       u32 condition, blob json: an object
  *   BUNDLE      frames, whole, one after the other; no BUNDLE among them
  *   RESULTS     result*: u32 condition, u8 kind, u8 level, u16 flags, u32 cost_us,
+ *               if RESULT_PARTS: u8 asked, u8 holds, u8 failed
  *               if RESULT_TEXTS: blob value, blob message, blob error
  *               unless RESULT_SAME_DEPS: u16 n, u64 dependency*
  *   BUSY        u32 condition
@@ -50,11 +52,13 @@ enum {
 enum {
     EVAL_SCRIPT_MAX = 16 << 10, /* octets of one condition */
     EVAL_EVENT_MAX = 32 << 10,  /* octets of what one condition sees as globals */
-    EVAL_NAME_MAX = 255,        /* octets of a topic's name */
-    EVAL_TOPIC_MAX = 8 << 20,   /* octets of one topic's JSON */
-    EVAL_READERS_MAX = 4096,    /* owners that one topic lists */
-    EVAL_BATCH_MAX = 512,       /* conditions of one EVAL */
-    EVAL_DEPS_MAX = 4096,       /* dependencies told one by one; beyond: EVAL_DEP_ANY */
+    EVAL_LEVEL_MAX = 1 << 10,   /* of each other part */
+    EVAL_TEXTS_MAX = EVAL_SCRIPT_MAX + (VERDICT_PARTS - 1) * (EVAL_LEVEL_MAX + 1),
+    EVAL_NAME_MAX = 255,      /* octets of a topic's name */
+    EVAL_TOPIC_MAX = 8 << 20, /* octets of one topic's JSON */
+    EVAL_READERS_MAX = 4096,  /* owners that one topic lists */
+    EVAL_BATCH_MAX = 512,     /* conditions of one EVAL */
+    EVAL_DEPS_MAX = 4096,     /* dependencies told one by one; beyond: EVAL_DEP_ANY */
     EVAL_REQUEST_MAX = EVAL_TOPIC_MAX + (64 << 10), /* payload to the evaluator */
     EVAL_BUNDLE_FULL = 64 << 10,                    /* a bundle as large as this is sent */
     EVAL_REPLY_MAX = 128 << 10,                     /* payload from it */
@@ -107,8 +111,9 @@ enum eval_result_flags {
     RESULT_SAME_DEPS = 2, /* as this evaluator said last about this condition */
     RESULT_CLOCK = 4,     /* read the clock */
     RESULT_OVER = 8,      /* over its budget */
+    RESULT_PARTS = 16,    /* there are expressions of levels */
 };
-enum { RESULT_FLAGS_ALL = 15 };
+enum { RESULT_FLAGS_ALL = 31 };
 
 /* Borrowed from the payload. */
 struct eval_topic {
@@ -123,7 +128,7 @@ struct eval_topic {
 
 struct eval_result {
     uint32_t condition_id;
-    uint8_t kind, level;
+    uint8_t kind, level, asked, holds, failed;
     uint16_t flags;
     uint32_t cost_us;
     struct slice value, message, error;
@@ -178,5 +183,7 @@ int eval_get_compiled(const void *p, size_t n, uint32_t *ret_tag, bool *ret_ok,
 /* May TEXT be a condition? 0; ERR_WRONG_LENGTH; ERR_WRONG_VALUE (a 0 octet, invalid UTF-8) with the
  * line. */
 int eval_check_text(const void *text, size_t len, struct err *e);
+/* Likewise of what DEFINE has; RET[part]: their places, empty ones where there is none. */
+int eval_check_texts(const void *texts, size_t len, struct slice ret[VERDICT_PARTS]);
 
 #endif

@@ -25,12 +25,34 @@ void record_begin(bool after_abort)
     overflow = false;
 }
 
-void record_read(eval_dep dep)
+/* Where DEP is, or belongs. */
+static size_t find_slot(eval_dep dep)
 {
     size_t i = (size_t)((dep * 0x9e3779b97f4a7c15u) >> 40) & (SLOTS - 1);
 
     while (set[i] && set[i] != dep)
         i = (i + 1) & (SLOTS - 1);
+    return i;
+}
+
+/* Of the list all but its last entry is in the set for certain. */
+void record_go_on(bool after_abort)
+{
+    if (!after_abort)
+        return;
+    memset(set, 0, sizeof set);
+    for (size_t n = 0; n < count; n++) {
+        size_t i = find_slot(list[n]);
+
+        slot_of[n] = (uint16_t)i;
+        set[i] = list[n];
+    }
+}
+
+void record_read(eval_dep dep)
+{
+    size_t i = find_slot(dep);
+
     if (set[i])
         return;
     if (count == EVAL_DEPS_MAX) {

@@ -83,6 +83,23 @@ unsigned script_scan(const char *text)
     return needs;
 }
 
+static void find_parts(struct script *s, size_t len)
+{
+    size_t at = 0;
+
+    for (size_t part = 0; part < VERDICT_PARTS && at <= len; part++) {
+        size_t n = strlen(s->text + at);
+
+        s->at[part] = (uint16_t)at;
+        s->needs |= script_scan(s->text + at);
+        if (n)
+            s->asked |= 1U << part;
+        at += n + 1;
+    }
+    if (!(s->asked & PARTS_LEVELS))
+        s->asked = 0;
+}
+
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text)
 {
     struct script *s = malloc(sizeof *s + text.len + 1);
@@ -93,7 +110,7 @@ struct script *script_new(uint32_t id, uint32_t owner, struct slice text)
     if (text.len)
         memcpy(s->text, text.data, text.len);
     s->text[text.len] = 0;
-    s->needs = script_scan(s->text);
+    find_parts(s, text.len);
     return s;
 }
 

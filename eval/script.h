@@ -27,15 +27,17 @@ enum { SCRIPT_TOLD_NEAR = 4 };
 
 struct script {
     uint32_t id, owner;
-    unsigned needs; /* enum script_needs */
+    unsigned needs;             /* enum script_needs, of all parts */
+    unsigned asked;             /* parts that there are; 0: the condition alone */
+    uint16_t at[VERDICT_PARTS]; /* where the text of each is, terminated */
     bool has_told;
     size_t told_n; /* the dependencies last told to the client; few of them near, or all far */
     eval_dep near[SCRIPT_TOLD_NEAR], *far;
     char *event; /* JSON of an object whose members it sees as globals; NULL: none */
-    char text[]; /* terminated */
+    char text[]; /* of the condition, and behind it those of the other parts */
 };
 
-/* NULL: out of memory. */
+/* TEXT: as DEFINE has it, checked. NULL: out of memory. */
 struct script *script_new(uint32_t id, uint32_t owner, struct slice text);
 void script_free(struct script *s);
 int script_event(struct script *s, struct slice json); /* ERR_NOMEM */

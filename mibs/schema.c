@@ -65,7 +65,7 @@
     }
 #define FILE_CELLS(n, s)                                                                           \
     {                                                                                              \
-        NUMBER(n, s, SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 4096), .help = file_help                 \
+        NUMBER(n, s, SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 16384), .help = file_help                 \
     }
 
 #define NAME_PART(s, x)                                                                            \
@@ -703,6 +703,24 @@ static const struct sa_column definition_columns[] = {
     {UNSIGNED(DEFINITION_FLAP_HIGH, "saDefinitionFlapHighPercent", SA_READ_CREATE, SA_DURABLE, 0, 100),
      .xml = "flapHighPercent", .def = 50,
      .help = "An alert is flapping when its changes are more than this."},
+    {TEXT(DEFINITION_CRIT, "saDefinitionCritCondition", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "critCondition",
+     .help = "Is the level critical? JavaScript whose last expression is true or false."},
+    {TEXT(DEFINITION_CRIT_RESET, "saDefinitionCritReset", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "critReset",
+     .help = "May the alert fall from the level critical? JavaScript whose last expression is true or false."},
+    {TEXT(DEFINITION_WARN, "saDefinitionWarnCondition", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "warnCondition",
+     .help = "Is the level warning? JavaScript whose last expression is true or false."},
+    {TEXT(DEFINITION_WARN_RESET, "saDefinitionWarnReset", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "warnReset",
+     .help = "May the alert fall from the level warning? JavaScript whose last expression is true or false."},
+    {TEXT(DEFINITION_INFO, "saDefinitionInfoCondition", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "infoCondition",
+     .help = "Is the level info? JavaScript whose last expression is true or false."},
+    {TEXT(DEFINITION_INFO_RESET, "saDefinitionInfoReset", SA_READ_CREATE, SA_DURABLE, 1024),
+     .xml = "infoReset",
+     .help = "May the alert fall from the level info? JavaScript whose last expression is true or false."},
     FILE_CELLS(DEFINITION_FILE, "saDefinitionFile"),
 };
 static const struct sa_table definition_table = {

@@ -298,6 +298,12 @@ enum { /* saDefinitionTable (owner, definition) */
     DEFINITION_FLAP_HISTORY = 35, /* 0..100, default 0: off */
     DEFINITION_FLAP_LOW = 36, /* percent, default 25 */
     DEFINITION_FLAP_HIGH = 37, /* percent, default 50 */
+    DEFINITION_CRIT = 38, /* JavaScript, 0..1024; empty: none, as those below */
+    DEFINITION_CRIT_RESET = 39,
+    DEFINITION_WARN = 40,
+    DEFINITION_WARN_RESET = 41,
+    DEFINITION_INFO = 42,
+    DEFINITION_INFO_RESET = 43,
     DEFINITION_FILE = 210,
 };
 

@@ -36,7 +36,7 @@ enum {
     KV_NAME_MAX = 31,  /* octets of a name that is remembered */
     KV_HINTS = 257,
     READ_TXN_MAX = 4,  /* read transactions at once in this process */
-    HIDDEN_MAX = 4096, /* octets of a hidden cell */
+    HIDDEN_MAX = 16384, /* octets of a hidden cell */
     ROW_MAX = 262144,  /* octets of a row's part */
     FULL_PERCENT = 90,
     RESERVE_BYTES = 2 << 20, /* of the disk, for when it is full */

@@ -157,6 +157,38 @@ def test_soft_until_it_was_seen_often_enough_and_clearing_before_it_is_over(make
     assert list(site.manager.column("saHistoryFirmness").values()) == ["soft", "hard"]
 
 
+def test_levels_with_resets_go_as_kapacitors_do(make_site):
+    value = "_topic['cluster.metrics'].numAppsRunning"
+    levels = (("crit", 80, 70), ("warn", 70, 60), ("info", 60, 50))
+    row = "".join(f"<{k}Condition><![CDATA[{value} > {above}]]></{k}Condition>"
+                  f"<{k}Reset><![CDATA[{value} < {below}]]></{k}Reset>"
+                  for k, above, below in levels)
+    site = make_site('<definition name="busy" staleMultiplier="100" override="yes">'
+                     f"{row}</definition>" + TRAPS)
+    m = site.manager
+
+    def evaluations():
+        return int(m.get('saDefinitionEvaluations."admin"."busy"'))
+    for n, level in zip((61, 73, 64, 85, 62, 56, 47),
+                        "info warning warning critical info info ok".split()):
+        before = evaluations()
+        apps_run(site, n)
+        wait_for(lambda: evaluations() > before, "an evaluation")
+        wait_alert(site, "busy", level, "inactive" if level == "ok" else "active")
+    assert list(m.column("saHistoryTo").values()) == ["info", "warning", "critical", "info", "ok"]
+    # One that cannot be compiled is refused; one that fails counts as false, and says so.
+    crit = 'saDefinitionCritCondition."admin"."busy"'
+    with pytest.raises(SetRefused) as refused:
+        m.set((crit, "s", "1 +"))
+    assert refused.value.error == "wrongValue"
+    m.set((crit, "s", "1;\nnope > 1"))
+    wait_for(lambda: m.get('saDefinitionErrorLine."admin"."busy"') == "2", "the error")
+    assert m.get('saDefinitionError."admin"."busy"') == \
+        "critCondition: line 2: ReferenceError: 'nope' is not defined"
+    apps_run(site, 99)
+    wait_alert(site, "busy", "warning", "active")
+
+
 def test_flapping_is_told_twice_and_in_between_is_history(make_site):
     site = make_site(definition("busy", flapHistory=5, intervalMillis="1s") + TRAPS)
     for n, level in ((7, "critical"), (2, "ok"), (7, "critical"), (2, "ok")):

@@ -140,6 +140,25 @@ static void assert_text(struct txn *t, const char *want)
     buf_release(&b);
 }
 
+static void test_the_texts_of_levels(void **state)
+{
+    static const char all[] = "\0crit\0\0\0warn reset\0\0";
+    struct txn *t = begin(*state);
+    struct key k = key_of_names("alice", "one");
+    struct buf b;
+    struct row r;
+
+    PUT(t, SA_DEFINITION, k, {DEFINITION_CONDITION, 0, ""}, {DEFINITION_CRIT, 0, "crit"},
+        {DEFINITION_WARN_RESET, 0, "warn reset"});
+    buf_init(&b, 16 << 10);
+    assert_int_equal(row_get(t, sa_table_by_id(SA_DEFINITION), &k, &r), 0);
+    assert_int_equal(definition_text(t, &r, &b), 0);
+    assert_int_equal(b.len, sizeof all - 1);
+    assert_memory_equal(b.data, all, b.len);
+    buf_release(&b);
+    done(t);
+}
+
 static void test_the_text_to_run(void **state)
 {
     struct txn *t = begin(*state);
@@ -939,6 +958,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_a_definition_as_it_is_read),
         IN_WORLD(test_the_text_to_run),
+        IN_WORLD(test_the_texts_of_levels),
         IN_WORLD(test_a_verdict_becomes_row_history_and_notice),
         IN_WORLD(test_all_or_nothing),
         IN_WORLD(test_looking_writes_nothing_and_foretells),

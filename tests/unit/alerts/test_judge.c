@@ -30,6 +30,7 @@ struct scenario {
     struct step steps[12];
 };
 
+#define SAYS(k, l) (&(struct judge_said){.kind = (k), .level = (l)})
 #define RULES(severity_, hold, stale, no_data_, on_error_, ...)                                    \
     {                                                                                              \
         .severity = (severity_), .hold_ms = (hold), .stale_ms = (stale), .no_data = (no_data_),    \
@@ -220,7 +221,7 @@ static void play(const struct scenario *sc)
 
         print_message("%s: step %zu\n", sc->name, i);
         now = (struct judge_now){WALL + st->at, 1 + st->at};
-        t = judge(&s, &sc->rules, st->kind, st->level, &now, &due);
+        t = judge(&s, &sc->rules, SAYS(st->kind, st->level), &now, &due);
         check_invariants(&s);
         assert_int_equal(s.level, st->want);
         assert_int_equal(judge_place(&s), st->want_place);
@@ -253,16 +254,16 @@ static void test_hold_is_frozen_over_a_restart(void **state)
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &held, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &held, SAYS(VERDICT_TRUE, 0), &now, &due);
     /* Alive for 3 s of the hold, then away for an hour; a new boot's clock may start anywhere. */
     judge_resume(&s, 4000, 500);
     assert_int_equal(s.held_ms, 3000);
     now.mono_ms = 500 + 1999;
-    judge(&s, &held, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &held, SAYS(VERDICT_TRUE, 0), &now, &due);
     assert_int_equal(s.level, LEVEL_OK);
     assert_int_equal(due, 2500);
     now.mono_ms = 2500;
-    assert_true(judge(&s, &held, VERDICT_TRUE, 0, &now, &due).happened);
+    assert_true(judge(&s, &held, SAYS(VERDICT_TRUE, 0), &now, &due).happened);
     assert_int_equal(s.level, LEVEL_CRITICAL);
 }
 
@@ -274,7 +275,7 @@ static void test_a_restart_that_lost_the_alive_mark_counts_nothing(void **state)
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &held, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &held, SAYS(VERDICT_TRUE, 0), &now, &due);
     judge_resume(&s, 0, 77);
     assert_int_equal(s.held_ms, 0);
     assert_int_equal(s.pending_since_mono, 77);
@@ -291,15 +292,15 @@ static void test_in_and_out_times(void **state)
     (void)state;
     r.hold_ms = 0;
     judge_init(&s, &now);
-    t = judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    t = judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     assert_int_equal(t.in_ms, WALL);
     assert_int_equal(t.out_ms, 0);
     now = (struct judge_now){WALL + 700, 701};
-    t = judge(&s, &r, VERDICT_LEVEL, LEVEL_WARNING, &now, &due);
+    t = judge(&s, &r, SAYS(VERDICT_LEVEL, LEVEL_WARNING), &now, &due);
     assert_int_equal(t.kind, KIND_CHANGE);
     assert_int_equal(t.in_ms, WALL);
     now = (struct judge_now){WALL + 900, 901};
-    t = judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    t = judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due);
     assert_int_equal(t.in_ms, WALL);
     assert_int_equal(t.out_ms, WALL + 900);
     assert_int_equal(s.previous_level, LEVEL_WARNING);
@@ -315,13 +316,13 @@ static void test_close(void **state)
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due); /* pending */
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due); /* pending */
     t = judge_close(&s, REASON_DISABLED, &now);
     check_invariants(&s);
     assert_false(t.happened);
     assert_int_equal(s.flags, ALERT_FLAG_DISABLED);
     r.hold_ms = 0;
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     assert_int_equal(s.flags, 0);
     t = judge_close(&s, REASON_DELETED, &now);
     check_invariants(&s);
@@ -339,12 +340,12 @@ static void test_an_edit_drops_what_is_pending_and_keeps_what_is_active(void **s
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     judge_edited(&s);
     check_invariants(&s);
     assert_int_equal(s.phase, PHASE_INACTIVE);
     r.hold_ms = 0;
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     judge_edited(&s);
     check_invariants(&s);
     assert_int_equal(s.level, LEVEL_CRITICAL);
@@ -362,12 +363,12 @@ static void test_an_edit_starts_counting_anew(void **state)
     r.tolerance = 2;
     r.clear_ms = 1000;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     judge_edited(&s);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     assert_int_equal(judge_place(&s), AT_SOFT);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
-    judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
+    judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due);
     assert_int_equal(judge_place(&s), AT_CLEARING);
     judge_edited(&s);
     check_invariants(&s);
@@ -386,15 +387,15 @@ static void test_the_clear_time_is_frozen_over_a_restart(void **state)
     r.hold_ms = 0;
     r.clear_ms = 5000;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
-    judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
+    judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due);
     judge_resume(&s, 4000, 500);
     now.mono_ms = 2499;
-    judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due);
     assert_int_equal(judge_place(&s), AT_CLEARING);
     assert_int_equal(due, 2500);
     now.mono_ms = 2500;
-    assert_int_equal(judge(&s, &r, VERDICT_FALSE, 0, &now, &due).kind, KIND_CLEAR);
+    assert_int_equal(judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due).kind, KIND_CLEAR);
 }
 
 static void test_closing_what_is_soft_tells_nobody(void **state)
@@ -409,7 +410,7 @@ static void test_closing_what_is_soft_tells_nobody(void **state)
     r.hold_ms = 0;
     r.tolerance = 2;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
     t = judge_close(&s, REASON_DELETED, &now);
     check_invariants(&s);
     assert_true(t.happened);
@@ -452,6 +453,111 @@ static void test_the_drawings_are_the_table(void **state)
     assert_drawn("man/snmpalertd.8.in", "    ");
 }
 
+/* ---- expressions of levels ---- */
+
+/* What crit > 80, warn > 70 and info > 60 say of VALUE, with the resets of Kapacitor's manual
+ * (crit < 70, warn < 60, info < 50) if RESETS. */
+static struct judge_said levels_of(int value, bool with_resets)
+{
+    static const struct {
+        enum verdict_part part;
+        int above, below;
+    } parts[] = {{PART_CRIT, 80, 70}, {PART_WARN, 70, 60}, {PART_INFO, 60, 50}};
+    struct judge_said said = {.kind = VERDICT_FALSE};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        unsigned raise = 1U << parts[i].part, reset = raise << 1;
+
+        said.asked |= raise | (with_resets ? reset : 0);
+        said.holds |= value > parts[i].above ? raise : 0;
+        said.holds |= with_resets && value < parts[i].below ? reset : 0;
+    }
+    return said;
+}
+
+struct reading {
+    int value;
+    enum sa_level want;
+};
+
+static void assert_levels(const struct reading *readings, size_t n, bool with_resets)
+{
+    struct judge_rules r = held;
+    struct judge_now now = {WALL, 1};
+    struct judge_state s;
+    int64_t due;
+
+    r.hold_ms = 0;
+    judge_init(&s, &now);
+    for (size_t i = 0; i < n; i++) {
+        struct judge_said said = levels_of(readings[i].value, with_resets);
+
+        judge(&s, &r, &said, &now, &due);
+        check_invariants(&s);
+        assert_int_equal(s.level, readings[i].want);
+    }
+}
+
+/* The sequence of the manual of Kapacitor's alert node. */
+static void test_kapacitors_sequence(void **state)
+{
+    static const struct reading with_resets[] = {
+        {61, LEVEL_INFO}, {73, LEVEL_WARNING}, {64, LEVEL_WARNING}, {85, LEVEL_CRITICAL},
+        {62, LEVEL_INFO}, {56, LEVEL_INFO},    {47, LEVEL_OK}};
+    static const struct reading without[] = {
+        {61, LEVEL_INFO}, {73, LEVEL_WARNING}, {64, LEVEL_INFO}, {85, LEVEL_CRITICAL},
+        {62, LEVEL_INFO}, {56, LEVEL_OK},      {47, LEVEL_OK}};
+
+    (void)state;
+    assert_levels(with_resets, 7, true);
+    assert_levels(without, 7, false);
+}
+
+static void test_levels_after_unknown_go_on_where_they_were(void **state)
+{
+    struct judge_said warning = levels_of(73, true), still = levels_of(64, true);
+    struct judge_rules r = held;
+    struct judge_now now = {WALL, 1};
+    struct judge_state s;
+    int64_t due;
+
+    (void)state;
+    r.hold_ms = 0;
+    judge_init(&s, &now);
+    judge(&s, &r, &warning, &now, &due);
+    judge(&s, &r, SAYS(VERDICT_ERROR, 0), &now, &due);
+    assert_int_equal(s.level, LEVEL_UNKNOWN);
+    judge(&s, &r, &still, &now, &due);
+    assert_int_equal(s.level, LEVEL_WARNING);
+}
+
+static void test_beside_a_condition_the_higher_counts(void **state)
+{
+    struct judge_said said = levels_of(64, true);
+    struct judge_rules r = held;
+    struct judge_now now = {WALL, 1};
+    struct judge_state s;
+    int64_t due;
+
+    (void)state;
+    r.hold_ms = 0;
+    judge_init(&s, &now);
+    said.kind = VERDICT_LEVEL;
+    said.level = LEVEL_WARNING;
+    judge(&s, &r, &said, &now, &due);
+    assert_int_equal(s.level, LEVEL_WARNING);
+    said = levels_of(90, true);
+    judge(&s, &r, &said, &now, &due);
+    assert_int_equal(s.level, LEVEL_CRITICAL);
+    said.kind = VERDICT_SKIPPED;
+    said.holds = 0;
+    judge(&s, &r, &said, &now, &due);
+    assert_int_equal(s.level, LEVEL_CRITICAL);
+    said.kind = VERDICT_ERROR; /* the condition's: its policy counts, they do not */
+    judge(&s, &r, &said, &now, &due);
+    assert_int_equal(s.level, LEVEL_UNKNOWN);
+}
+
 /* ---- flapping ---- */
 
 static const struct judge_rules flappy =
@@ -474,7 +580,7 @@ static void assert_flow(const struct judge_rules *r, const char *results, const 
 
         now.wall_ms++;
         now.mono_ms++;
-        t = judge(&s, r, *p == 'c' ? VERDICT_TRUE : VERDICT_FALSE, 0, &now, &due);
+        t = judge(&s, r, SAYS(*p == 'c' ? VERDICT_TRUE : VERDICT_FALSE, 0), &now, &due);
         check_invariants(&s);
         if (t.flap)
             got[n++] = t.flap == FLAP_BEGAN ? '(' : ')';
@@ -528,12 +634,12 @@ static void test_flapping_ends_when_it_is_asked_for_no_more(void **state)
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &r, VERDICT_TRUE, 0, &now, &due);
-    assert_int_equal(judge(&s, &r, VERDICT_FALSE, 0, &now, &due).flap, FLAP_BEGAN);
+    judge(&s, &r, SAYS(VERDICT_TRUE, 0), &now, &due);
+    assert_int_equal(judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due).flap, FLAP_BEGAN);
     assert_int_equal(s.flags, ALERT_FLAG_FLAPPING);
     r.flap_history = 0;
-    assert_int_equal(judge(&s, &r, VERDICT_SKIPPED, 0, &now, &due).flap, FLAP_NONE);
-    t = judge(&s, &r, VERDICT_FALSE, 0, &now, &due);
+    assert_int_equal(judge(&s, &r, SAYS(VERDICT_SKIPPED, 0), &now, &due).flap, FLAP_NONE);
+    t = judge(&s, &r, SAYS(VERDICT_FALSE, 0), &now, &due);
     assert_int_equal(t.flap, FLAP_ENDED);
     assert_int_equal(t.kind, KIND_CLEAR);
     assert_int_equal(s.ring_len, 0);
@@ -548,8 +654,8 @@ static void test_closing_what_flaps_tells_the_end(void **state)
 
     (void)state;
     judge_init(&s, &now);
-    judge(&s, &flappy, VERDICT_TRUE, 0, &now, &due);
-    judge(&s, &flappy, VERDICT_FALSE, 0, &now, &due);
+    judge(&s, &flappy, SAYS(VERDICT_TRUE, 0), &now, &due);
+    judge(&s, &flappy, SAYS(VERDICT_FALSE, 0), &now, &due);
     t = judge_close(&s, REASON_DELETED, &now);
     assert_false(t.happened);
     assert_int_equal(t.kind, KIND_CLEAR);
@@ -580,6 +686,9 @@ int main(void)
         cmocka_unit_test(test_the_clear_time_is_frozen_over_a_restart),
         cmocka_unit_test(test_closing_what_is_soft_tells_nobody),
         cmocka_unit_test(test_the_drawings_are_the_table),
+        cmocka_unit_test(test_kapacitors_sequence),
+        cmocka_unit_test(test_levels_after_unknown_go_on_where_they_were),
+        cmocka_unit_test(test_beside_a_condition_the_higher_counts),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_what_flaps_is_hard),
         cmocka_unit_test(test_flapping_ends_when_it_is_asked_for_no_more),

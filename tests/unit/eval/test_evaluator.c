@@ -110,6 +110,120 @@ static void the_clock_is_noticed(void **state)
     assert_false(world_eval(*state, "false && Date.now()")->reads_clock);
 }
 
+/* ---- expressions of levels ---- */
+
+/* Their bits: crit 2, its reset 4, warn 8, 16, info 32, 64; the condition 1. */
+static const struct {
+    const char *parts[VERDICT_PARTS]; /* NULL: none */
+    enum verdict_kind kind;
+    uint8_t asked, holds, failed;
+    const char *error;
+} levels[] = {
+    {{NULL, "true", "false", "true", NULL, "1 > 2", "3 > 2"},
+     VERDICT_FALSE,
+     126 - 16,
+     2 + 8 + 64,
+     0,
+     ""},
+    {{"'INFO'", "false"}, VERDICT_LEVEL, 3, 0, 0, ""},
+    {{NULL, NULL, NULL, "_topic.t.x > 6"}, VERDICT_FALSE, 8, 8, 0, ""},
+    {{NULL, "1;\nnope", NULL, "true"},
+     VERDICT_FALSE,
+     2 + 8,
+     8,
+     2,
+     "critCondition: line 2: ReferenceError: 'nope' is not defined"},
+    {{NULL, "false", NULL, "'WARNING'", "({level: true})", "7"},
+     VERDICT_FALSE,
+     2 + 8 + 16 + 32,
+     16,
+     8 + 32,
+     "warnCondition: the value is not true or false"},
+    {{NULL, "false", "nope", "null.x"}, VERDICT_FALSE, 2 + 4 + 8, 0, 4 + 8, "critReset: line 1: "},
+    {{NULL, "undefined", NULL, "NaN"}, VERDICT_NODATA, 2 + 8, 0, 0, ""},
+    {{NULL, "undefined", NULL, "true"}, VERDICT_FALSE, 2 + 8, 8, 0, ""},
+    {{NULL, "false", "undefined"}, VERDICT_FALSE, 2 + 4, 0, 0, ""}, /* of a reset it is no data */
+    {{"nope", "true"}, VERDICT_ERROR, 3, 2, 0, "line 1: ReferenceError"},
+    {{NULL, "leak = 1; true", NULL, "typeof leak === 'undefined'"},
+     VERDICT_FALSE,
+     2 + 8,
+     2 + 8,
+     0,
+     ""},
+};
+
+static void define_levels(struct world *w, uint32_t id, const char *const *parts)
+{
+    char text[1024];
+    size_t len = 0;
+
+    for (size_t i = 0; i < VERDICT_PARTS; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s", parts[i] ? parts[i] : "") + 1;
+    assert_int_equal(eval_client_condition_set(w->client, id, 1, text, len - 1), 0);
+}
+
+static void every_part_is_asked(void **state)
+{
+    struct world *w = *state;
+
+    define_topic(w);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        const struct verdict *v = &w->verdicts[1].last;
+
+        define_levels(w, 1, levels[i].parts);
+        world_run(w);
+        if (v->kind != levels[i].kind || v->asked != levels[i].asked ||
+            v->holds != levels[i].holds || v->failed != levels[i].failed ||
+            !strstr(v->error, levels[i].error) || !levels[i].error[0] != !v->error[0])
+            fail_msg("%zu gives kind %d asked %d holds %d failed %d error '%s'", i, v->kind,
+                     v->asked, v->holds, v->failed, v->error);
+    }
+}
+
+static void each_part_has_a_budget_of_its_own(void **state)
+{
+    static const char *const parts[VERDICT_PARTS] = {
+        NULL, "while (true);",   NULL, "var a = []; while (true) a.push(a.slice());",
+        NULL, "_topic.t.x === 7"};
+    struct world *w = *state;
+    const struct verdict *v = &w->verdicts[1].last;
+
+    define_topic(w);
+    define_levels(w, 1, parts);
+    world_run(w);
+    assert_int_equal(v->kind, VERDICT_FALSE);
+    assert_int_equal(v->failed, 2 + 8);
+    assert_int_equal(v->holds, 32);
+    assert_true(v->over_budget);
+    assert_in_range(v->cost_us, 10000, 199999);
+    assert_non_null(strstr(v->error, "critCondition: stopped: over 10 ms"));
+}
+
+/* What any of the parts read concerns all, also behind one that was left in the middle. */
+static void what_the_parts_read_is_added_up(void **state)
+{
+    static const char *const parts[VERDICT_PARTS] = {NULL, "_topic.a.x; while (true);", NULL,
+                                                     "_topic.b.x > 1", "_topic.c.x > 1"};
+    struct world *w = *state;
+
+    world_topic(w, 2, "a", "{\"x\":1}");
+    world_topic(w, 3, "b", "{\"x\":1}");
+    world_topic(w, 4, "c", "{\"x\":1}");
+    define_levels(w, 1, parts);
+    world_run(w);
+    for (uint32_t id = 2; id <= 4; id++) {
+        static const char *const names[] = {"a", "b", "c"};
+        struct eval_stats before, after;
+
+        eval_client_stats(w->client, &before);
+        world_topic(w, id, names[id - 2], "{\"x\":2}");
+        world_run(w);
+        eval_client_stats(w->client, &after);
+        assert_int_equal(after.evaluations, before.evaluations + 1);
+    }
+    assert_int_equal(w->verdicts[1].last.holds, 8 + 16);
+}
+
 /* What one evaluation does to the interpreter, the next must not see. */
 static const struct {
     const char *vandal, *witness;
@@ -337,6 +451,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_kind_of_outcome, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(every_part_is_asked, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(each_part_has_a_budget_of_its_own, world_setup,
+                                        world_teardown),
+        cmocka_unit_test_setup_teardown(what_the_parts_read_is_added_up, world_setup,
+                                        world_teardown),
         cmocka_unit_test_setup_teardown(long_texts_are_cut_between_characters, world_setup,
                                         world_teardown),
         cmocka_unit_test_setup_teardown(the_clock_is_noticed, world_setup, world_teardown),

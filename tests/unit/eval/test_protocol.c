@@ -96,7 +96,7 @@ static void put_results(void)
     eval_put_result(&out, &v, 1, false, deps, 2);
     v = (struct verdict){.kind = VERDICT_ERROR, .over_budget = true, .error = "stopped"};
     eval_put_result(&out, &v, 2, true, NULL, 0);
-    v = (struct verdict){.kind = VERDICT_FALSE};
+    v = (struct verdict){.kind = VERDICT_FALSE, .asked = 14, .holds = 8, .failed = 2};
     eval_put_result(&out, &v, 3, false, NULL, 0);
 }
 
@@ -121,9 +121,63 @@ static void results_go_there_and_back(void **state)
     assert_int_equal(r.flags, RESULT_TEXTS | RESULT_SAME_DEPS | RESULT_OVER);
     assert_int_equal(eval_get_result(&rd, &r), 0);
     assert_int_equal(r.condition_id, 3);
+    assert_int_equal(r.flags, RESULT_PARTS);
+    assert_int_equal(r.asked, 14);
+    assert_int_equal(r.holds, 8);
+    assert_int_equal(r.failed, 2);
     assert_int_equal(r.ndeps, 0);
     assert_int_equal(rd.left, 0);
     assert_int_equal(eval_get_result(&rd, &r), ERR_PROTOCOL);
+}
+
+static int get_parts(uint8_t asked, uint8_t holds, uint8_t failed)
+{
+    struct verdict v = {.kind = VERDICT_FALSE, .asked = asked, .holds = holds, .failed = failed};
+    struct eval_result r;
+    struct rd rd;
+
+    buf_clear(&out);
+    eval_put_result(&out, &v, 3, false, NULL, 0);
+    rd_init(&rd, out.data, out.len);
+    return eval_get_result(&rd, &r);
+}
+
+static void parts_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(get_parts(14, 8, 2), 0);
+    assert_int_equal(get_parts(14, 1, 0), ERR_PROTOCOL); /* it was not asked */
+    assert_int_equal(get_parts(14, 0, 32), ERR_PROTOCOL);
+    assert_int_equal(get_parts(14, 2, 2), ERR_PROTOCOL); /* true, and failed */
+    assert_int_equal(get_parts(128, 0, 0), ERR_PROTOCOL);
+}
+
+static int check_texts(const char *text, size_t len, struct slice parts[VERDICT_PARTS])
+{
+    return eval_check_texts(text, len, parts);
+}
+
+static void texts_are_one_or_all(void **state)
+{
+    static char longest[EVAL_TEXTS_MAX + 1];
+    struct slice parts[VERDICT_PARTS];
+
+    (void)state;
+    assert_int_equal(check_texts("", 0, parts), 0);
+    assert_int_equal(check_texts("ab", 2, parts), 0);
+    assert_int_equal(parts[0].len, 2);
+    assert_int_equal(check_texts("a\0b\0\0\0\0\0c", 9, parts), 0);
+    assert_int_equal(parts[PART_CRIT].len, 1);
+    assert_int_equal(parts[PART_CRIT_RESET].len, 0);
+    assert_memory_equal(parts[PART_INFO_RESET].data, "c", 1);
+    assert_int_equal(check_texts("a\0b", 3, parts), ERR_WRONG_VALUE);
+    assert_int_equal(check_texts("a\0b\0\0\0\0\0c\0", 10, parts), ERR_WRONG_VALUE);
+    assert_int_equal(check_texts("\xff", 1, parts), ERR_WRONG_VALUE);
+    memset(longest, ' ', sizeof longest);
+    for (size_t i = 0; i < VERDICT_PARTS - 1; i++)
+        longest[EVAL_SCRIPT_MAX + i * (EVAL_LEVEL_MAX + 1)] = 0;
+    assert_int_equal(check_texts(longest, EVAL_TEXTS_MAX, parts), 0);
+    assert_int_equal(check_texts(longest, EVAL_TEXTS_MAX + 1, parts), ERR_WRONG_LENGTH);
 }
 
 /* Read a copy of exactly this size, so that a tool that watches memory sees any step beyond. */
@@ -221,9 +275,14 @@ static void texts_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BUFFER(a_topic_goes_there_and_back), WITH_BUFFER(an_event_goes_there_and_back),
-        WITH_BUFFER(results_go_there_and_back),   WITH_BUFFER(damaged_results_are_borne),
-        WITH_BUFFER(bundles_hold_whole_frames),   WITH_BUFFER(a_greeting_names_the_build),
+        WITH_BUFFER(a_topic_goes_there_and_back),
+        WITH_BUFFER(an_event_goes_there_and_back),
+        WITH_BUFFER(results_go_there_and_back),
+        WITH_BUFFER(parts_that_make_no_sense_are_refused),
+        WITH_BUFFER(texts_are_one_or_all),
+        WITH_BUFFER(damaged_results_are_borne),
+        WITH_BUFFER(bundles_hold_whole_frames),
+        WITH_BUFFER(a_greeting_names_the_build),
         WITH_BUFFER(texts_are_checked),
     };
 

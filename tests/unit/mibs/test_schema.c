@@ -162,7 +162,7 @@ static void column_is_sane(const struct sa_table *t, const struct sa_column *c)
     sentence_is_sane(c->help);
     names_are_sane(c);
     if (is_text(c->syntax)) {
-        assert_true(c->min >= 0 && c->max <= (c->access == SA_HIDDEN ? 4096 : SA_CELL_MAX));
+        assert_true(c->min >= 0 && c->max <= (c->access == SA_HIDDEN ? 16384 : SA_CELL_MAX));
         assert_true(!c->def_text || strlen(c->def_text) <= (size_t)c->max);
         assert_int_equal(c->def, 0);
     } else {
