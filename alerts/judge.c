@@ -433,6 +433,12 @@ static struct judge_transition follow(struct judge_state *s, const struct judge_
     return t;
 }
 
+/* A moment that is past (a hold that lasts while there is no data) waits for the interval. */
+static int64_t ahead(int64_t due_mono, const struct judge_now *now)
+{
+    return due_mono > now->mono_ms ? due_mono : 0;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     if (!a || !b)
@@ -464,9 +470,7 @@ struct judge_transition judge(struct judge_state *s, const struct judge_rules *r
     if (to)
         flap(s, rules, &t, reason);
     set_phase(s);
-    due = earlier(due, pending_due(s, rules));
-    /* A moment that is past (a hold that lasts while there is no data) waits for the interval. */
-    *ret_due_mono = due > now->mono_ms ? due : 0;
+    *ret_due_mono = earlier(ahead(due, now), ahead(pending_due(s, rules), now));
     return t;
 }
 

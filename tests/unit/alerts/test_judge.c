@@ -115,7 +115,7 @@ static const struct scenario scenarios[] = {
      RULES(LEVEL_WARNING, 1000, 60000, POLICY_KEEP_LAST, POLICY_UNKNOWN),
      {{1, T, 0, LEVEL_OK, AT_PENDING, NONE, 1001},
       {500, N, 0, LEVEL_OK, AT_PENDING, NONE, 1001},
-      {1500, N, 0, LEVEL_OK, AT_PENDING, NONE, NONE},
+      {1500, N, 0, LEVEL_OK, AT_PENDING, NONE, 60500},
       {1600, T, 0, LEVEL_WARNING, AT_HARD, KIND_RAISE, NONE}}},
     {"over only when it was clear for long enough, and nobody hears of what was in between",
      RULES(LEVEL_CRITICAL, 0, 60000, POLICY_KEEP_LAST, POLICY_UNKNOWN, .clear_ms = 1000),
