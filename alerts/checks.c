@@ -12,7 +12,7 @@
 #include "config/leads.h"
 #include "store/view.h"
 
-enum { SCRIPT_MAX = 16 * 1024 };
+enum { SCRIPT_MAX = 16 * 1024, TRIALS_PER_OWNER = 100 };
 
 static const char ADMIN[] = "admin";
 
@@ -348,6 +348,55 @@ static int check_definition(void *arg, const struct set_check_context *c, unsign
     if (!err)
         err = check_flapping(c, ret_column, e);
     return err ? err : check_condition(arg, c, n[0], ret_column, e);
+}
+
+/* ---- trials ---- */
+
+static int check_trial_text(const struct checks *k, const struct set_check_context *c,
+                            const char *owner, unsigned *ret_column, struct err *e)
+{
+    struct slice condition = row_text(c->after, TRIAL_CONDITION);
+    char script[33];
+    struct row r;
+
+    row_str(c->after, TRIAL_SCRIPT, script, sizeof script);
+    *ret_column = TRIAL_SCRIPT;
+    if (script[0] && condition.len)
+        return err_set(e, ERR_INCONSISTENT_VALUE, "both a condition and a script ('%s') are given",
+                       script);
+    if (script[0] && cell_differs(c, TRIAL_SCRIPT) && look_ref(c, SA_SCRIPT, owner, script, &r))
+        return no_such(e, "script", script, owner);
+    *ret_column = TRIAL_CONDITION;
+    if (condition.len && !c->final && k->compile && cell_differs(c, TRIAL_CONDITION))
+        return k->compile(k->arg, condition.data, condition.len, e);
+    return 0;
+}
+
+/* Names are looked at when they are set: what they name may go afterwards, and the trial fails. */
+static int check_trial(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                       struct err *e)
+{
+    char n[2][33], definition[33];
+    struct row r;
+
+    *ret_column = 0;
+    if (c->gone || !key_read_names(&c->after->key, n, 2))
+        return 0;
+    if (!c->before && set_look_count(c->look, sa_table_by_id(SA_TRIAL), n[0]) > TRIALS_PER_OWNER)
+        return err_set(e, ERR_RESOURCE_UNAVAILABLE, "owner %s may have %d trials at most", n[0],
+                       TRIALS_PER_OWNER);
+    row_str(c->after, TRIAL_DEFINITION, definition, sizeof definition);
+    *ret_column = TRIAL_DEFINITION;
+    if (definition[0] && cell_differs(c, TRIAL_DEFINITION) &&
+        look_own(c, SA_DEFINITION, n[0], definition, &r))
+        return err_set(e, ERR_INCONSISTENT_VALUE, "owner %s has no definition '%s'", n[0],
+                       definition);
+    *ret_column = TRIAL_STATUS;
+    if (row_active(c->after) && !definition[0] && !row_text(c->after, TRIAL_CONDITION).len &&
+        !row_text(c->after, TRIAL_SCRIPT).len)
+        return err_set(e, ERR_INCONSISTENT_VALUE,
+                       "neither a condition nor a script nor a definition is given");
+    return check_trial_text(arg, c, n[0], ret_column, e);
 }
 
 /* ---- groups, targets, links ---- */
@@ -725,6 +774,7 @@ int checks_register(struct store *s, const struct checks *c)
         {SA_NOTICE, check_notice},
         {SA_HANDLER_PROPERTY, check_handler_property},
         {SA_TEST_OPTION, check_test_option},
+        {SA_TRIAL, check_trial},
     };
     int err = 0;
 

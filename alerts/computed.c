@@ -105,22 +105,44 @@ static void target_told(void *arg, struct txn *t, const struct row *r, struct ce
     ret->number = notice_told(t, (uint32_t)row_int(r, TARGET_INCARNATION));
 }
 
-/* "line 3: ..." */
-static void definition_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+/* "line 3: ...", or "critCondition: line 3: ..." */
+static unsigned line_of(const struct row *r, unsigned column)
 {
     char text[40], part[16];
     unsigned line;
 
+    row_str(r, column, text, sizeof text);
+    if (sscanf(text, "line %9u:", &line) == 1)
+        return line;
+    return sscanf(text, "%15[a-zA-Z]: line %9u:", part, &line) == 2 &&
+                   sa_column_by_xml(sa_table_by_id(SA_DEFINITION), part)
+               ? line
+               : 0;
+}
+
+static void definition_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
     (void)arg;
     (void)t;
-    row_str(r, DEFINITION_ERROR, text, sizeof text);
-    if (sscanf(text, "line %9u:", &line) == 1)
-        ret->number = line;
-    else if (sscanf(text, "%15[a-zA-Z]: line %9u:", part, &line) == 2 &&
-             sa_column_by_xml(sa_table_by_id(SA_DEFINITION), part))
-        ret->number = line; /* of critCondition, or its like */
-    else
-        ret->number = 0;
+    ret->number = line_of(r, DEFINITION_ERROR);
+}
+
+static void trial_error_line(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    (void)arg;
+    (void)t;
+    ret->number = line_of(r, TRIAL_ERROR);
+}
+
+static void trial_state(void *arg, struct txn *t, const struct row *r, struct cell *ret)
+{
+    int64_t ended = row_int(r, TRIAL_ENDED);
+
+    (void)arg;
+    (void)t;
+    ret->number = row_int(r, TRIAL_RUN) != row_int(r, TRIAL_ANSWERED) ? TRIAL_RUNNING
+                  : ended                                             ? ended
+                                                                      : TRIAL_IDLE;
 }
 
 static void group_service(void *arg, struct txn *t, const struct row *r, struct cell *ret)
@@ -242,6 +264,8 @@ int computed_register(struct store *s, const struct kinds *kinds)
         {SA_HANDLER, HANDLER_CHECK, handler_check},
         {SA_TARGET, TARGET_CHECK, target_check},
         {SA_SCRIPT, SCRIPT_SIZE, script_size},
+        {SA_TRIAL, TRIAL_STATE, trial_state},
+        {SA_TRIAL, TRIAL_ERROR_LINE, trial_error_line},
         {SA_TARGET, TARGET_TOLD, target_told},
         {SA_TARGET_PROPERTY, TARGET_PROPERTY_VALUE, property_value},
     };

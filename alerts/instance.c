@@ -79,25 +79,20 @@ static int find_script(struct txn *t, const char *owner, const char *name, struc
     return row_active(&r) ? 0 : ERR_NOTFOUND;
 }
 
-static int condition_text(struct txn *t, const struct row *definition, struct buf *b)
+int condition_text(struct txn *t, const char *owner, struct slice condition, const char *script,
+                   struct buf *b)
 {
-    char owner[33], name[33];
-    struct slice condition = row_text(definition, DEFINITION_CONDITION);
-    struct key script;
-    size_t pos = 0;
+    struct key k;
     int err;
 
     buf_clear(b);
-    row_str(definition, DEFINITION_SCRIPT, name, sizeof name);
-    if (!name[0]) {
+    if (!script[0]) {
         buf_bytes(b, condition.data, condition.len);
         return b->err;
     }
-    if (!key_read_name(&definition->key, &pos, owner))
-        return ERR_CORRUPT;
-    err = find_script(t, owner, name, &script);
+    err = find_script(t, owner, script, &k);
     if (!err)
-        err = script_text(t, &script, b);
+        err = script_text(t, &k, b);
     return err || b->len ? err : ERR_NOTFOUND;
 }
 
@@ -111,8 +106,14 @@ bool definition_has_levels(const struct row *definition)
 
 int definition_text(struct txn *t, const struct row *definition, struct buf *b)
 {
-    int err = condition_text(t, definition, b);
+    char owner[33], script[33];
+    size_t pos = 0;
+    int err;
 
+    if (!key_read_name(&definition->key, &pos, owner))
+        return ERR_CORRUPT;
+    row_str(definition, DEFINITION_SCRIPT, script, sizeof script);
+    err = condition_text(t, owner, row_text(definition, DEFINITION_CONDITION), script, b);
     if (err || !definition_has_levels(definition))
         return err;
     for (unsigned c = DEFINITION_CRIT; c <= DEFINITION_INFO_RESET; c++) { /* enum verdict_part */

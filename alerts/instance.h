@@ -23,9 +23,13 @@ bool definition_read(struct definition *ret, const struct row *r);
 int script_text(struct txn *t, const struct key *script, struct buf *b);
 /* Has it expressions of levels (critCondition and its like)? */
 bool definition_has_levels(const struct row *definition);
-/* The text that is to be run: the condition, or that of its script, into B; and, if it has any,
- * behind it the expressions of levels, as eval_client_condition_set() takes them. ERR_NOTFOUND: it
- * names a script that is not there, not active, or without text. */
+/* The text that is to be run, into B: CONDITION, or, unless SCRIPT is empty, that script's, which
+ * is OWNER's or admin's. ERR_NOTFOUND: it names a script that is not there, not active, or without
+ * text. */
+int condition_text(struct txn *t, const char *owner, struct slice condition, const char *script,
+                   struct buf *b);
+/* Likewise, of a definition; and, if it has any, behind it the expressions of levels, as
+ * eval_client_condition_set() takes them. */
 int definition_text(struct txn *t, const struct row *definition, struct buf *b);
 
 /* A verdict with its texts, borrowed. */

@@ -28,8 +28,8 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
 
     *ret_apply = core_verdicts_look(c, t, now);
     return *ret_apply || c->nmatched || c->noutcomes || c->nlost || c->unsort_wanted ||
-           core_changes_waiting(t) || core_checks_wait(c) || (ack && ack <= now->wall_ms) ||
-           (due && due <= now->wall_ms);
+           core_changes_waiting(t) || core_checks_wait(c) || core_trials_wait(c) ||
+           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -66,6 +66,8 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
         err = core_checks_recover(c, t, now->wall_ms);
     if (!err)
         err = core_checks_apply(c, t, now->wall_ms);
+    if (!err)
+        err = core_trials_apply(c, t, now->wall_ms);
     if (!err)
         err = ack_expire(t, now->wall_ms, core_digest_ms, c);
     if (!err)
@@ -133,11 +135,13 @@ static void core_turn(void *arg)
         core_outcomes_clear(c);
         core_checks_clear(c);
         core_match_clear(c);
+        core_trials_clear(c);
         core_parts_follow(c);
         core_checks_send(c);
         core_jobs_send(c, jobs);
         core_jobs_call_back(c, touched.called_back, touched.ncalled_back);
         reload_touched(c, &touched);
+        core_trials_next(c);
         arm_due(c);
         c->match_wanted = true;
     }
@@ -570,6 +574,8 @@ static int core_start(struct core *c, struct err *e)
     if (!err)
         err = core_defs_load(c);
     if (!err)
+        err = core_trials_load(c);
+    if (!err)
         err = core_retention_start(c);
     core_clock_start(c);
     if (!err)
@@ -593,6 +599,7 @@ static void core_stop(struct core *c)
         core_jobs_free(c->jobs[i]);
     core_outcomes_clear(c);
     core_checks_free(c);
+    core_trials_free(c);
     if (c->eval)
         core_defs_free(c);
     core_retention_stop(c);

@@ -32,6 +32,9 @@ enum {
     CORE_UNREADY_MS = 5 * 60 * 1000, /* a row that is never activated goes (RFC 2579) */
 };
 
+/* The evaluator's id of the condition of a trial; definitions count from 1. */
+#define CORE_TRIAL_CONDITION UINT32_MAX
+
 /* A definition in force. */
 struct core_def {
     struct definition d;
@@ -193,6 +196,7 @@ struct core {
     struct dispatch_engine engine;
 
     struct core_retention *retention;
+    struct core_trials *tryouts; /* saTrialTable; NULL: not loaded */
 
     struct stage_process processes[STAGE_LAST + 1];
     int stats[STAGE_LAST + 1];               /* /proc/PID/stat of each; 0: not known */
@@ -270,6 +274,10 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v);
 size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now *now);
 int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct judge_now *now);
 void core_verdicts_clear(struct core *c);
+/* How old is what it read? Sets `stale` and `stale_ms`, by the settings of D. */
+void core_verdict_age(struct core *c, struct core_verdict *cv, const struct definition *d);
+/* The verdict as it is judged; its texts are those of CV. */
+struct instance_verdict core_verdict_judged(const struct core_verdict *cv);
 /* Volatile cells of definitions and sources. */
 int core_flush_defs(struct core *c, struct txn *t);
 int core_flush_sources(struct core *c, struct txn *t);
@@ -333,6 +341,20 @@ int core_checks_recover(struct core *c, struct txn *t, int64_t now_ms);
 int core_checks_apply(struct core *c, struct txn *t, int64_t now_ms);
 void core_checks_clear(struct core *c);
 void core_checks_free(struct core *c);
+
+/* core_trial.c: saTrialTable. Trials are evaluated one at a time, beside the definitions. load: at
+ * the start, which also finds those that an earlier core did not answer; each of the others does
+ * nothing before. mark: within the transaction that consumes the change; next: behind its commit,
+ * the one whose turn it is. */
+int core_trials_load(struct core *c);
+void core_trials_free(struct core *c);
+int core_trials_mark(struct core *c, struct txn *t, const struct change *ch, int64_t now_ms);
+void core_trials_next(struct core *c);
+void core_trials_verdict(struct core *c, const struct verdict *v); /* of CORE_TRIAL_CONDITION */
+/* Is there a result to write? Clear: what was applied has been committed. */
+bool core_trials_wait(const struct core *c);
+int core_trials_apply(struct core *c, struct txn *t, int64_t now_ms);
+void core_trials_clear(struct core *c);
 
 /* Of the handler that a notice was made for; when that is gone, of the one that its target has. */
 const struct config_handler *core_handler_for(struct core *c, const char *target_owner,

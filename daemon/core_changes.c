@@ -295,6 +295,8 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     } else if (ch->table == SA_SOURCE || ch->table == SA_HANDLER ||
                ch->table == SA_HANDLER_PROPERTY) {
         err = core_parts_mark(c, t, ch, now->wall_ms);
+    } else if (ch->table == SA_TRIAL) {
+        err = core_trials_mark(c, t, ch, now->wall_ms);
     } else if (ch->table == SA_SYSTEM && change_has(ch, SYSTEM_RELOAD)) {
         touched->reload = ch->seq;
     }

@@ -119,11 +119,11 @@ static void take_reading(void *arg, uint32_t topic_id)
         x->longest_ms = allowed;
 }
 
-static struct reading read_topics(const struct core_def *def)
+static struct reading read_topics(struct core *c, uint32_t condition, int64_t multiplier)
 {
-    struct reading x = {.c = def->core, .multiplier = def->d.stale_multiplier};
+    struct reading x = {.c = c, .multiplier = multiplier};
 
-    eval_client_reads(def->core->eval, def->condition, take_reading, &x);
+    eval_client_reads(c->eval, condition, take_reading, &x);
     return x;
 }
 
@@ -142,7 +142,7 @@ static void def_arm(struct core_def *def)
 /* When to look again whether its topics still come. Looking costs no evaluation. */
 static bool arm_stale(struct core_def *def)
 {
-    struct reading x = read_topics(def);
+    struct reading x = read_topics(def->core, def->condition, def->d.stale_multiplier);
     bool fresh = x.longest_ms && x.stale_at_ms > clock_mono_ms();
 
     def->stale_mono = fresh ? x.stale_at_ms : 0;
@@ -486,6 +486,10 @@ void core_on_verdict(void *arg, uint32_t condition, const struct verdict *v)
 {
     struct core *c = arg;
 
+    if (condition == CORE_TRIAL_CONDITION) {
+        core_trials_verdict(c, v);
+        return;
+    }
     if (core_is_match(condition)) {
         core_match_verdict(c, condition, v);
         return;
@@ -536,7 +540,7 @@ static bool failed(const struct verdict *v)
     return v->kind == VERDICT_ERROR;
 }
 
-static struct instance_verdict as_instance_verdict(const struct core_verdict *cv)
+struct instance_verdict core_verdict_judged(const struct core_verdict *cv)
 {
     const struct verdict *v = &cv->v;
     enum verdict_kind kind = v->kind;
@@ -566,12 +570,12 @@ static struct definition judged_by(const struct core_def *def, const struct core
 }
 
 /* What was read is old already: then it has been stale for long enough. */
-static void judge_age(struct core_def *def, struct core_verdict *cv)
+void core_verdict_age(struct core *c, struct core_verdict *cv, const struct definition *d)
 {
-    struct reading x = read_topics(def);
+    struct reading x = read_topics(c, cv->condition, d->stale_multiplier);
 
     cv->stale = x.longest_ms && x.stale_at_ms <= clock_mono_ms();
-    cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : def->d.rules.stale_ms;
+    cv->stale_ms = cv->stale ? 0 : x.longest_ms ? x.longest_ms : d->rules.stale_ms;
 }
 
 /* An expression of a level that fails counts as false: nothing else tells of it. Once, while it
@@ -620,8 +624,8 @@ size_t core_verdicts_look(struct core *c, struct txn *t, const struct judge_now 
 
         if (!def)
             continue;
-        judge_age(def, cv);
-        iv = as_instance_verdict(cv);
+        core_verdict_age(c, cv, &def->d);
+        iv = core_verdict_judged(cv);
         d = judged_by(def, cv);
         if (instance_look(t, &d, "", &iv, now, &result))
             continue;
@@ -670,7 +674,7 @@ int core_verdicts_apply(struct core *c, struct txn *t, size_t n, const struct ju
     for (size_t i = 0; i < n; i++) {
         struct core_verdict *cv = &c->verdicts[c->to_apply[i]];
         struct core_def *def = def_at(c, cv->condition);
-        struct instance_verdict iv = as_instance_verdict(cv);
+        struct instance_verdict iv = core_verdict_judged(cv);
         struct instance_result result;
         struct definition d;
         int err;

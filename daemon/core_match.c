@@ -11,7 +11,7 @@
 #include "alerts/match.h"
 #include "base/log.h"
 
-enum { MATCH_BIT = 1u << 30 }; /* in ids of conditions: definitions have lower ones */
+enum { MATCH_BIT = 1u << 30 }; /* ids of conditions: definitions have lower ones, a trial a higher */
 
 struct core_match {
     struct notice_ref notice; /* its id is 0: free */
@@ -22,7 +22,7 @@ struct core_match {
 
 bool core_is_match(uint32_t condition)
 {
-    return condition & MATCH_BIT;
+    return condition >> 30 == 1;
 }
 
 static struct core_match *match_free_slot(struct core *c)

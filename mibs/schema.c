@@ -160,6 +160,15 @@ static const struct sa_name check_names[] = {
     {"succeeded", CHECK_SUCCEEDED}, {"failed", CHECK_FAILED},
     {NULL, 0},
 };
+static const struct sa_name trial_state_names[] = {
+    {"idle", TRIAL_IDLE}, {"running", TRIAL_RUNNING}, {"done", TRIAL_DONE}, {"failed", TRIAL_FAILED},
+    {NULL, 0},
+};
+static const struct sa_name trial_outcome_names[] = {
+    {"false", ANSWER_FALSE},     {"true", ANSWER_TRUE},      {"level", ANSWER_LEVEL},
+    {"skipped", ANSWER_SKIPPED}, {"noData", ANSWER_NO_DATA}, {"error", ANSWER_ERROR},
+    {NULL, 0},
+};
 static const struct sa_name trigger_names[] = {
     {"idle", TRIGGER_IDLE},
     {"run", TRIGGER_RUN},
@@ -1248,6 +1257,70 @@ static const struct sa_table notice_recipient_table = {
     .help = "The recipients of each notice and what became of it for each of them.",
 };
 
+/* ---- saTrialTable ------------------------------------------------------------------------ */
+
+static const struct sa_index trial_index[] = {
+    NAME_PART("saOwner", "owner"),
+    NAME_PART("saTrialName", "name"),
+};
+static const struct sa_column trial_columns[] = {
+    {OWN_NAME(TRIAL_NAME, "saTrialName", SA_NOT_ACCESSIBLE), .help = "Name of the trial."},
+    {TEXT(TRIAL_CONDITION, "saTrialCondition", SA_READ_CREATE, SA_DURABLE, 1024),
+     .help = "The condition that is tried: JavaScript, as saDefinitionCondition."},
+    {NAME_OR_EMPTY(TRIAL_SCRIPT, "saTrialScript", SA_READ_CREATE, SA_DURABLE),
+     .help = "Name of a script of saScriptTable that is tried, instead of saTrialCondition."},
+    {NAME_OR_EMPTY(TRIAL_DEFINITION, "saTrialDefinition", SA_READ_CREATE, SA_DURABLE),
+     .help = "Name of a definition of the owner's whose settings count, and whose condition is "
+             "tried where saTrialCondition and saTrialScript are empty."},
+    {TEST_AND_INCR(TRIAL_RUN, "saTrialRun", SA_READ_CREATE),
+     .help = "Setting this object to the value that it has evaluates the condition once, over the "
+             "topics as they are."},
+    {ENUM(TRIAL_STATE, "saTrialState", SA_READ_ONLY, SA_COMPUTED, TRIAL_IDLE, TRIAL_FAILED,
+          trial_state_names),
+     .def = TRIAL_IDLE,
+     .help = "Whether the last use of saTrialRun has ended, and whether anything was evaluated."},
+    {ENUM(TRIAL_OUTCOME, "saTrialOutcome", SA_READ_ONLY, SA_DURABLE, ANSWER_FALSE, ANSWER_ERROR,
+          trial_outcome_names),
+     .def = ANSWER_FALSE, .help = "What the condition answered."},
+    {ENUM(TRIAL_LEVEL, "saTrialLevel", SA_READ_ONLY, SA_DURABLE, LEVEL_OK, LEVEL_UNKNOWN,
+          level_names),
+     .def = LEVEL_OK,
+     .help = "The level that the answer gives to an alert that was ok, when it holds for long "
+             "enough."},
+    {TEXT(TRIAL_VALUE, "saTrialValue", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "The value that the condition found, as text."},
+    {TEXT(TRIAL_MESSAGE, "saTrialMessage", SA_READ_ONLY, SA_DURABLE, 1024),
+     .help = "The message that the condition gave."},
+    {TEXT(TRIAL_ERROR, "saTrialError", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "Why the evaluation ended in an error, or could not be made, in words; empty when "
+             "neither."},
+    {UNSIGNED(TRIAL_ERROR_LINE, "saTrialErrorLine", SA_READ_ONLY, SA_COMPUTED, 0, U32_MAX),
+     .help = "Line of the condition where the evaluation ended in an error; 0 when it did not, or "
+             "not at a line."},
+    {TEXT(TRIAL_TOPICS, "saTrialTopics", SA_READ_ONLY, SA_DURABLE, 1024),
+     .help = "Names of the topics whose content the condition read, a line each."},
+    {TRUTH(TRIAL_MISSED, "saTrialMissed", SA_READ_ONLY, SA_DURABLE), .def = TRUTH_FALSE,
+     .help = "Whether the condition looked for a topic that was not there."},
+    {UNSIGNED(TRIAL_COST, "saTrialCost", SA_READ_ONLY, SA_DURABLE, 0, U32_MAX),
+     .help = "Processor time that the evaluation took."},
+    {DATE(TRIAL_TIME, "saTrialTime", SA_DURABLE), .help = "When the last trial ended."},
+    STORAGE(TRIAL_STORAGE, "saTrialStorage"),
+    STATUS(TRIAL_STATUS, "saTrialStatus"),
+    {HIDDEN(TRIAL_ANSWERED, "saTrialAnswered", SA_DURABLE),
+     .help = "The value of saTrialRun that has been answered."},
+    {HIDDEN(TRIAL_ENDED, "saTrialEnded", SA_DURABLE), .help = "How the last trial ended."},
+};
+static const struct sa_table trial_table = {
+    .id = SA_TRIAL,
+    .name = "saTrialTable",
+    .keep = SA_DURABLE,
+    .row_status = TRIAL_STATUS,
+    .storage_type = TRIAL_STORAGE,
+    INDEX(trial_index),
+    COLUMNS(trial_columns),
+    .help = "Trials of conditions, before they are used.",
+};
+
 /* ---- saTestTable ------------------------------------------------------------------------- */
 
 static const struct sa_index test_option_index[] = {
@@ -1300,6 +1373,7 @@ const struct sa_table *const sa_tables[] = {
     &history_table,
     &notice_table,
     &notice_recipient_table,
+    &trial_table,
     &test_option_table,
 };
 const size_t sa_ntables = COUNT(sa_tables);

@@ -120,7 +120,8 @@ enum sa_table_id {
     SA_HISTORY = 19, /* 18 is kept for saRaiseTable */
     SA_NOTICE = 20,
     SA_NOTICE_RECIPIENT = 21,
-    SA_TEST_OPTION = 23, /* 22 is kept */
+    SA_TRIAL = 22,
+    SA_TEST_OPTION = 23,
 };
 
 /* All tables, ascending by id. */
@@ -487,6 +488,30 @@ enum { /* saNoticeRecipientTable (owner, noticeId, recipient 1..) */
 
 /* ---- enumerations that code switches on ------------------------------------------------------ */
 
+enum { /* saTrialTable (owner, trial) */
+    TRIAL_NAME = 1,
+    TRIAL_CONDITION = 2,  /* JavaScript, 0..1024 */
+    TRIAL_SCRIPT = 3,     /* name of a saScriptTable row, or empty */
+    TRIAL_DEFINITION = 4, /* name of a saDefinitionTable row, or empty: its settings, and its
+                           * condition where neither of the two is given */
+    TRIAL_RUN = 5,        /* TestAndIncr: each SET evaluates once */
+    TRIAL_STATE = 6,      /* computed: idle(1), running(2), done(3), failed(4) */
+    TRIAL_OUTCOME = 7,    /* enum sa_answer; durable, as all of the result */
+    TRIAL_LEVEL = 8,      /* SaLevel: of an alert that was ok, without hold time */
+    TRIAL_VALUE = 9,      /* 0..255 */
+    TRIAL_MESSAGE = 10,   /* 0..1024 */
+    TRIAL_ERROR = 11,     /* 0..255 */
+    TRIAL_ERROR_LINE = 12, /* computed */
+    TRIAL_TOPICS = 13,    /* 0..1024: names, a line each */
+    TRIAL_MISSED = 14,    /* TruthValue: it looked for a topic that was not there */
+    TRIAL_COST = 15,      /* Unsigned32, microseconds of CPU */
+    TRIAL_TIME = 16,      /* DateAndTime */
+    TRIAL_STORAGE = 17,
+    TRIAL_STATUS = 18,
+    TRIAL_ANSWERED = 200, /* hidden: of TRIAL_RUN, what has been answered */
+    TRIAL_ENDED = 201,    /* hidden: TRIAL_STATE of the one that ended last, 0: none did */
+};
+
 enum { /* saTestTable (owner, handler, option) */
     TEST_OPTION = 1,
     TEST_OPTION_VALUE = 2, /* read-write; as in the live configuration unless set */
@@ -495,6 +520,15 @@ enum { /* saTestTable (owner, handler, option) */
     TEST_OPTION_FILE = 210, /* what the live configuration says */
 };
 
+enum sa_trial_state { TRIAL_IDLE = 1, TRIAL_RUNNING, TRIAL_DONE, TRIAL_FAILED };
+enum sa_answer { /* 1 + enum verdict_kind */
+    ANSWER_FALSE = 1,
+    ANSWER_TRUE,
+    ANSWER_LEVEL,
+    ANSWER_SKIPPED,
+    ANSWER_NO_DATA,
+    ANSWER_ERROR
+};
 enum sa_check { CHECK_NONE = 1, CHECK_RUNNING, CHECK_SUCCEEDED, CHECK_FAILED };
 enum sa_level { LEVEL_OK = 1, LEVEL_INFO, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };
 enum sa_phase { PHASE_INACTIVE = 1, PHASE_PENDING, PHASE_ACTIVE, PHASE_CLEARING };

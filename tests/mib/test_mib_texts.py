@@ -11,7 +11,8 @@ from test_mib import columns, entry_name, mib, parsed, schema, text, whole_type 
 
 NUMBERS = ("integer", "unsigned", "gauge", "counter", "millis", "gauge64")
 # Numbers that count nothing: names of rows, places in an order, and values of any unit.
-NO_UNITS = {"saProcessPid", "saMetricInteger", "saMetricGauge", "saDefinitionErrorLine", "saAlertHistory",
+NO_UNITS = {"saProcessPid", "saMetricInteger", "saMetricGauge", "saDefinitionErrorLine",
+            "saTrialErrorLine", "saAlertHistory",
             "saHistoryAlert", "saNoticeAlert", "saNoticeHistory", "saNoticeTargetSequence"}
 # Scalars and columns that are not named after their table.
 OTHER_PREFIX = {"saConfigReload"}
