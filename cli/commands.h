@@ -23,7 +23,7 @@ int command_find(const struct command **ret, const char *name, struct err *e);
 
 command_run command_status, command_list, command_show, command_tables; /* read.c */
 command_run command_set, command_delete, command_enable, command_disable, command_acknowledge,
-    command_cancel, command_resend, command_test; /* change.c */
-command_run command_validate, command_try;        /* trial.c */
+    command_cancel, command_resend, command_test;            /* change.c */
+command_run command_validate, command_try, command_evaluate; /* trial.c */
 
 #endif

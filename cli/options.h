@@ -12,7 +12,7 @@ struct options {
     struct print_options print;
     const char *owner;        /* NULL: none was named */
     const char *columns;      /* --columns, divided by commas, or NULL */
-    uint32_t wait_ms;         /* of `test', `try' and `validate' */
+    uint32_t wait_ms;         /* of `test', `try', `evaluate' and `validate' */
     const char *const *words; /* the command and what belongs to it */
     size_t nwords;
     bool help, version;

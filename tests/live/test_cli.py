@@ -217,6 +217,16 @@ def test_a_handler_and_a_target_are_validated(cli, site):
         cli.ok("set", "handlerProperty", "mail", "port", "revert=run")
 
 
+def test_a_condition_is_evaluated(cli, site):
+    seen = cli.json("evaluate", "_topic['cluster.metrics'].numAppsRunning >= 0")
+    assert (seen["state"], seen["outcome"], seen["level"]) == ("done", "true", "critical")
+    assert seen["topics"] == "cluster.metrics"
+    status, out, errors = cli.run("evaluate", "admin", "var a;\na.b")
+    assert (status, errors) == (1, "") and "line 2: TypeError" in out
+    assert "line 1" in cli.refused(1, "evaluate", "1 +")
+    assert cli.run("list", "trials")[1].count("snmpalert-") == 0
+
+
 def test_a_handler_is_tried(cli, site):
     before = len(site.mail.mails)
     cli.ok("set", "test", "mail", "message", "value=Tried.")
