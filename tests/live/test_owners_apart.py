@@ -15,7 +15,9 @@ from lib.snmpclient import index as subidentifiers
 from lib.usm import Manual
 from lib.wait import wait_for
 
-DEFINITION, TOPIC, METRIC, ALERT, NOTICE = 9, 7, 8, 17, 20
+DEFINITION, TOPIC, METRIC, ALERT, NOTICE, TRIAL = 9, 7, 8, 17, 20, 22
+TRIAL_RUN, TRIAL_STATE, TRIAL_MESSAGE, TRIAL_TOPICS, TRIAL_STATUS = 5, 6, 10, 13, 18
+TRIAL_RUNNING = 2
 CONDITION, STATUS, ERROR = 2, 15, 16
 CREATE_AND_GO = 4
 OWNERS = '<owner name="alice"/><owner name="bob"/>'
@@ -143,6 +145,28 @@ def test_conditions_see_the_topics_of_their_owner_alone(make_owners):
     owners.publish("secret", 1)
     wait_for(lambda: message("bob").endswith("true true 2"), "bob to see both")
     assert message("alice") == SEES_NOT
+
+
+def test_trials_see_the_topics_of_their_owner_alone(make_owners):
+    owners = make_owners()
+    for user in ("alice", "bob"):
+        wait_for(lambda: b"shared" in owners.column(user, TOPIC, 2), "the topics")
+    wait_for(lambda: b"secret" in owners.column("bob", TOPIC, 2), "bob's topic")
+
+    def attempt(user):
+        owners.tools(user).set((owners.oid(TRIAL, CONDITION, user, "look"), "s", LOOK),
+                               (owners.oid(TRIAL, TRIAL_STATUS, user, "look"), "i", CREATE_AND_GO),
+                               (owners.oid(TRIAL, TRIAL_RUN, user, "look"), "i", 0))
+        wait_for(lambda: owners.cell(user, TRIAL, TRIAL_STATE, "look") != TRIAL_RUNNING,
+                 "the trial's end")
+        return (owners.cell(user, TRIAL, TRIAL_MESSAGE, "look").decode(),
+                owners.cell(user, TRIAL, TRIAL_TOPICS, "look").decode().split("\n"))
+    message, topics = attempt("alice")
+    assert message == SEES_NOT and topics == ["shared"]
+    message, topics = attempt("bob")
+    assert message.startswith("object true secret,shared ") and "secret" in topics
+    # and nothing of the other's row
+    assert len(owners.column("alice", TRIAL, TRIAL_STATE)) == 1
 
 
 def test_topics_are_shown_to_readers_alone(make_owners):
