@@ -20,7 +20,7 @@ enum {
     TRIALS_MAX = 1000,   /* that wait */
     TRIAL_MS = 30000,    /* for an answer, whatever the evaluator has to do before */
     TRIAL_PAUSE = 9,     /* after each, so many times what it took: a tenth for trials at most */
-    TRIAL_KILL_MS = 200, /* what one that had to be killed took, at least */
+    TRIAL_KILL_MS = 200, /* what one took whose evaluator had to be ended, or died */
 };
 
 struct trial { /* asked for */
@@ -151,7 +151,7 @@ void core_trials_verdict(struct core *c, const struct verdict *v)
     snprintf(x->v.value, sizeof x->v.value, "%s", iv.value);
     x->answer = (enum sa_answer)(ANSWER_FALSE + iv.kind);
     x->level = level_of(&x->d, &cv, &iv);
-    end(x, TRIAL_DONE, v->over_budget && !v->cost_us ? TRIAL_KILL_MS * 1000 : v->cost_us);
+    end(x, TRIAL_DONE, v->kind == VERDICT_ERROR && !v->cost_us ? TRIAL_KILL_MS * 1000 : v->cost_us);
 }
 
 static int write_result(struct txn *t, const struct key *k, int64_t value,

@@ -290,7 +290,7 @@ static void test_the_settings_are_those_of_the_definition(void **state)
     assert_int_equal(SETS(b, "one", &e, {TRIAL_CONDITION, 0, "another()"}, {TRIAL_RUN, 1, NULL}),
                      0);
     turn(b);
-    say(b, (struct verdict){.kind = VERDICT_ERROR, .error = "no"});
+    say(b, (struct verdict){.kind = VERDICT_ERROR, .error = "no", .cost_us = 9});
     expect(b, "one", ANSWER_ERROR, LEVEL_INFO, "");
     IN(&b->w, drop_row(t, SA_DEFINITION, key_of("d")));
     assert_int_equal(SETS(b, "one", &e, {TRIAL_RUN, 2, NULL}), 0);
@@ -315,6 +315,21 @@ static void test_one_at_a_time_and_in_order(void **state)
     assert_true(runs(b));
     say(b, (struct verdict){.kind = VERDICT_TRUE});
     expect(b, "a", ANSWER_TRUE, LEVEL_CRITICAL, "true");
+}
+
+/* Nobody knows what one took that brought the evaluator down. */
+static void test_behind_an_evaluator_that_died_there_is_a_pause(void **state)
+{
+    struct bench *b = *state;
+
+    tries(b, "one", "1");
+    tries(b, "two", "2");
+    turn(b);
+    say(b, (struct verdict){.kind = VERDICT_ERROR, .error = "the evaluator died"});
+    pass(b, 1799);
+    assert_false(runs(b));
+    pass(b, 1);
+    assert_true(runs(b));
 }
 
 static void test_whoever_asks_again_gets_the_later_answer(void **state)
@@ -446,6 +461,7 @@ int main(void)
         TEST(test_answers_become_levels),
         TEST(test_the_settings_are_those_of_the_definition),
         TEST(test_one_at_a_time_and_in_order),
+        TEST(test_behind_an_evaluator_that_died_there_is_a_pause),
         TEST(test_whoever_asks_again_gets_the_later_answer),
         TEST(test_a_row_that_goes_takes_its_trial_with_it),
         TEST(test_an_evaluator_that_is_away_is_not_waited_for_for_ever),
