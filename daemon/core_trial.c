@@ -34,6 +34,7 @@ struct core_trials {
     struct loop_timer *timer; /* the end of patience, or of the pause */
     struct trial *first;      /* the one that runs, or whose turn is next */
     size_t n;
+    bool more;                         /* rows wait that found no room */
     enum { RESTS, RUNS, ENDED } state; /* of the first */
     int64_t next_mono;                 /* the next starts then; of one that runs: time is up */
     struct definition d;               /* by which the first is judged */
@@ -196,17 +197,6 @@ int core_trials_apply(struct core *c, struct txn *t, int64_t now_ms)
     return err ? err : write_result(t, &k, x->first->value, x, now_ms);
 }
 
-void core_trials_clear(struct core *c)
-{
-    struct core_trials *x = c->tryouts;
-
-    if (!core_trials_wait(c))
-        return;
-    log_info(x->first->name, "owner=%s trial: %s", x->first->owner,
-             x->ended == TRIAL_FAILED ? x->v.error : "done");
-    drop(x, &x->first);
-}
-
 /* ---- what is asked for ---- */
 
 static int want(struct core_trials *x, const char *owner, const char *name, int64_t value)
@@ -240,6 +230,25 @@ static int look(struct core_trials *x, const struct row *r)
     return asks && key_read_names(&r->key, n, 2) ? want(x, n[0], n[1], row_int(r, TRIAL_RUN)) : 0;
 }
 
+/* Rows of which an earlier core has not answered: as many as there is room for. */
+static int find_waiting(struct core_trials *x)
+{
+    struct txn *t = txn_begin(x->core->store, TXN_READ);
+    struct cursor cur;
+    struct row r;
+    int err = 0;
+
+    for (cursor_first(&cur, t, sa_table_by_id(SA_TRIAL), NULL); cursor_row(&cur, &r) && !err;
+         cursor_next(&cur))
+        err = look(x, &r);
+    cursor_close(&cur);
+    x->more = err == ERR_FULL;
+    if (!err || x->more)
+        err = txn_error(t);
+    txn_abort(t);
+    return err;
+}
+
 static int refuse(struct txn *t, const struct key *k, int64_t value, int64_t now_ms)
 {
     static const struct core_trials busy = {
@@ -270,6 +279,19 @@ int core_trials_mark(struct core *c, struct txn *t, const struct change *ch, int
         return err == ERR_NOTFOUND ? txn_error(t) : err;
     err = look(x, &r);
     return err == ERR_FULL ? refuse(t, &k, row_int(&r, TRIAL_RUN), now_ms) : err;
+}
+
+void core_trials_clear(struct core *c)
+{
+    struct core_trials *x = c->tryouts;
+
+    if (!core_trials_wait(c))
+        return;
+    log_info(x->first->name, "owner=%s trial: %s", x->first->owner,
+             x->ended == TRIAL_FAILED ? x->v.error : "done");
+    drop(x, &x->first);
+    if (!x->first && x->more && find_waiting(x))
+        log_error(NULL, "trials that wait cannot be read");
 }
 
 /* ---- to the evaluator ---- */
@@ -366,10 +388,6 @@ static void on_timer(void *arg)
 int core_trials_load(struct core *c)
 {
     struct core_trials *x = calloc(1, sizeof *x);
-    struct txn *t;
-    struct cursor cur;
-    struct row r;
-    int err = 0;
 
     if (!x)
         return ERR_NOMEM;
@@ -378,16 +396,8 @@ int core_trials_load(struct core *c)
     x->timer = loop_timer_new(c->loop, on_timer, x);
     if (!x->timer)
         return ERR_NOMEM;
-    t = txn_begin(c->store, TXN_READ);
-    for (cursor_first(&cur, t, sa_table_by_id(SA_TRIAL), NULL); cursor_row(&cur, &r) && !err;
-         cursor_next(&cur))
-        err = look(x, &r);
-    cursor_close(&cur);
-    if (!err || err == ERR_FULL) /* those beyond are found by the next core */
-        err = txn_error(t);
-    txn_abort(t);
     loop_timer_set(x->timer, 0);
-    return err;
+    return find_waiting(x);
 }
 
 void core_trials_free(struct core *c)

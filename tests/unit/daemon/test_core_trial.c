@@ -394,6 +394,33 @@ static void test_what_a_core_left_is_run_by_the_next(void **state)
     expect(b, "one", ANSWER_TRUE, LEVEL_CRITICAL, "true");
 }
 
+static void test_what_finds_no_room_at_a_start_has_its_turn(void **state)
+{
+    enum { ROWS = 1001 };
+    struct bench *b = *state;
+    struct txn *t = begin(&b->w);
+    char name[8];
+
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        PUT(t, SA_TRIAL, key_of(name), {TRIAL_CONDITION, 0, "1"}, {TRIAL_RUN, 1, NULL});
+    }
+    take_in(t, 1);
+    done(t);
+    stop(b);
+    start(b);
+    turn(b);
+    for (int i = 0; i < ROWS; i++) {
+        assert_true(runs(b));
+        say(b, (struct verdict){.kind = VERDICT_FALSE});
+    }
+    for (int i = 0; i < ROWS; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        expect(b, name, ANSWER_FALSE, LEVEL_OK, "false");
+    }
+    assert_false(runs(b));
+}
+
 static void test_a_row_that_is_not_active_fails(void **state)
 {
     struct bench *b = *state;
@@ -466,6 +493,7 @@ int main(void)
         TEST(test_a_row_that_goes_takes_its_trial_with_it),
         TEST(test_an_evaluator_that_is_away_is_not_waited_for_for_ever),
         TEST(test_what_a_core_left_is_run_by_the_next),
+        TEST(test_what_finds_no_room_at_a_start_has_its_turn),
         TEST(test_a_row_that_is_not_active_fails),
         TEST(test_what_is_wrong_is_refused_with_words),
         TEST(test_an_owner_has_a_hundred_at_most),
