@@ -141,10 +141,11 @@ struct cell_of_set {
     const char *text;
 };
 
-static int set_cells(struct bench *b, const char *name, const struct cell_of_set *cells, size_t n,
-                     struct err *e)
+/* The SET is kept: it can be undone. */
+static int begin_set(struct bench *b, struct set **ret, const char *name,
+                     const struct cell_of_set *cells, size_t n, struct err *e)
 {
-    struct set *x = set_new(b->w.store, SET_SNMP);
+    struct set *x = *ret = set_new(b->w.store, SET_SNMP);
     struct key k = key_of(name);
     struct slice key = key_slice(&k);
     int tag, err = 0;
@@ -164,6 +165,15 @@ static int set_cells(struct bench *b, const char *name, const struct cell_of_set
         err = set_check(x, &tag, e);
     if (!err)
         err = set_commit(x, &tag, e);
+    return err;
+}
+
+static int set_cells(struct bench *b, const char *name, const struct cell_of_set *cells, size_t n,
+                     struct err *e)
+{
+    struct set *x;
+    int err = begin_set(b, &x, name, cells, n, e);
+
     set_free(x);
     return err;
 }
@@ -349,6 +359,25 @@ static void test_whoever_asks_again_gets_the_later_answer(void **state)
     expect(b, "one", ANSWER_FALSE, LEVEL_OK, "false");
 }
 
+static void test_what_is_undone_has_no_result(void **state)
+{
+    const struct cell_of_set run = {TRIAL_RUN, 0, NULL};
+    struct bench *b = *state;
+    struct set *x;
+    struct err e;
+
+    assert_int_equal(
+        SETS(b, "one", &e, {TRIAL_STATUS, ROW_CREATE_AND_GO, NULL}, {TRIAL_CONDITION, 0, "1"}), 0);
+    assert_int_equal(begin_set(b, &x, "one", &run, 1, &e), 0);
+    turn(b);
+    assert_true(runs(b));
+    assert_int_equal(set_undo(x, &e), 0);
+    set_free(x);
+    say(b, (struct verdict){.kind = VERDICT_TRUE, .value = "v"});
+    assert_int_equal(shown(b, "one", TRIAL_STATE), TRIAL_IDLE);
+    expect_text(b, "one", TRIAL_VALUE, "");
+}
+
 static void test_a_row_that_goes_takes_its_trial_with_it(void **state)
 {
     struct bench *b = *state;
@@ -490,6 +519,7 @@ int main(void)
         TEST(test_one_at_a_time_and_in_order),
         TEST(test_behind_an_evaluator_that_died_there_is_a_pause),
         TEST(test_whoever_asks_again_gets_the_later_answer),
+        TEST(test_what_is_undone_has_no_result),
         TEST(test_a_row_that_goes_takes_its_trial_with_it),
         TEST(test_an_evaluator_that_is_away_is_not_waited_for_for_ever),
         TEST(test_what_a_core_left_is_run_by_the_next),
