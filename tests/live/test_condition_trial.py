@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lib.mainjob import BUSY, apps_run, definition, sites, wait_alert
+from lib.mainjob import BUSY, apps_run, configuration, definition, sites, wait_alert
 from lib.snmp import SetRefused
 from lib.wait import wait_for
 
@@ -96,6 +96,22 @@ def test_the_result_survives_a_restart(make_site):
     site.daemon.start()
     wait_for(lambda: site.manager.column("saTrialState"), "the table")
     assert result(site, "kept") == seen and seen["Outcome"] == "false"
+
+
+def test_what_is_read_is_cut_behind_a_whole_name(make_site):
+    """50 topics of 32 octets each: there is no room for so many lines."""
+    names = [f"t{n}".ljust(32, "x") for n in range(50)]
+    site = make_site("", start=False)
+    url = site.web.url("cluster.json")
+    site.daemon.configure(configuration("")(site).replace("</sources>", "".join(
+        f'<http name="{n}" url="{url}" interval="5s"/>' for n in names) + "</sources>"))
+    site.daemon.start()
+    wait_for(lambda: set(names) <= set(site.manager.column("saTopicName").values()), "the topics")
+    seen = attempt(site, "all", Condition="glob('t*').map(function (n) "
+                   "{ return JSON.stringify(_topic[n]); }).length")
+    lines = seen["Topics"].split("\n")
+    assert lines[-1] == "..." and len(set(lines)) == len(lines)
+    assert set(lines[:-1]) <= set(names) and len(seen["Topics"]) > 1024 - 33 - 4
 
 
 # ---- harm ----
