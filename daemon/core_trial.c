@@ -341,7 +341,7 @@ static int send_first(struct core_trials *x, struct err *e)
     struct buf text;
     int err;
 
-    buf_init(&text, EVAL_TEXTS_MAX);
+    buf_init(&text, EVAL_TEXTS_MAX + 1);
     err = owner ? read_first(x, t, &text, e)
                 : err_set(e, ERR_NOTFOUND, "the configuration has no such owner");
     txn_abort(t);
