@@ -6,6 +6,7 @@
 #include "alerts/acknowledge.h"
 #include "alerts/instance.h"
 #include "alerts/override.h"
+#include "alerts/raise.h"
 #include "alerts/trial.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -756,6 +757,13 @@ static int check_notice(void *arg, const struct set_check_context *c, unsigned *
     return notice_may((enum sa_notice_action)action, c->after, lives ? &target : NULL, e);
 }
 
+static int check_raise(void *arg, const struct set_check_context *c, unsigned *ret_column,
+                       struct err *e)
+{
+    (void)arg;
+    return raise_check(c, ret_column, e);
+}
+
 int checks_register(struct store *s, const struct checks *c)
 {
     static const struct {
@@ -772,6 +780,7 @@ int checks_register(struct store *s, const struct checks *c)
         {SA_GROUP, check_group},
         {SA_ALERT, check_alert},
         {SA_NOTICE, check_notice},
+        {SA_RAISE, check_raise},
         {SA_HANDLER_PROPERTY, check_handler_property},
         {SA_TEST_OPTION, check_test_option},
         {SA_TRIAL, check_trial},

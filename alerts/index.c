@@ -529,8 +529,8 @@ static void each_group(struct txn *t, const char *owner, const char *definition,
     if (!kv_get(t, INDEX_DEF_SERVICE, key_slice(&prefix), &v) && v.len < sizeof service) {
         memcpy(service, v.data, v.len);
         service[v.len] = 0;
-        cb(arg, t, owner, service);
     }
+    cb(arg, t, owner, service[0] ? service : SERVICE_DEFAULT);
     while (!kv_seek(t, INDEX_DEF_GROUPS, key_slice(&at), after, &k, &v) && key_begins(k, &prefix)) {
         at = key_copy(k);
         after = true;

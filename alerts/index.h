@@ -55,7 +55,8 @@ struct route {
 /* Is it active and enabled? TARGET: its row. */
 bool target_in_force(const struct row *target);
 /* Every target in force that DEFINITION leads to: by its default group, by its custom groups, its
- * own recipients, the owner's global targets, admin's global targets; each once. */
+ * own recipients, the owner's global targets, admin's global targets; each once. One that is not in
+ * force, as that of a raised alert may be, leads where one without a service does. */
 int route_find(struct txn *t, const char *owner, const char *definition, struct route *ret);
 
 /* Calls CB for each group in force by which DEFINITION leads to the owner's target TARGET, the

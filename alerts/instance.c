@@ -521,6 +521,64 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
     return err;
 }
 
+/* ---- what others make of an alert ---- */
+
+static struct judge_transition push_state(struct judge_state *s, const struct instance_push *p,
+                                          const struct judge_now *now)
+{
+    static const struct judge_rules at_once = {.hold_ms = 0};
+    struct judge_transition move;
+    int64_t due_mono;
+
+    if (p->to == LEVEL_OK)
+        return judge_close(s, p->reason, now);
+    move = judge(s, &at_once, VERDICT_LEVEL, p->to, now, &due_mono);
+    move.reason = p->reason;
+    return move;
+}
+
+static int push_tell(struct txn *t, const struct step *s, enum sa_reason reason, int64_t now_ms,
+                     notice_digest_fn digest_ms_of, void *arg)
+{
+    return reason == REASON_DISABLED ? notice_forget(t, s->alert)
+                                     : tell(t, s, now_ms, digest_ms_of, arg);
+}
+
+int instance_push(struct txn *t, const struct instance_push *p, const struct judge_now *now,
+                  notice_digest_fn digest_ms_of, void *arg, bool *ret_moved)
+{
+    const struct instance_verdict v = {.kind = VERDICT_LEVEL, .message = p->message};
+    struct key k = key_of_id(p->d->owner, p->alert);
+    struct judge_transition move;
+    struct judge_state before, state;
+    char message[256];
+    struct step s = {.d = p->d,
+                     .instance = p->instance,
+                     .value = "",
+                     .message = message,
+                     .alert = p->alert,
+                     .t = &move};
+    struct row r;
+    int err = row_get(t, alerts(), &k, &r);
+
+    if (err)
+        return err == ERR_NOTFOUND ? txn_fail(t, ERR_CORRUPT) : err;
+    state_read(&before, &r);
+    s.ack = ack_read(&r);
+    state = before;
+    move = push_state(&state, p, now);
+    ack_follow(&s.ack, &move, &state.flags);
+    *ret_moved = move.happened;
+    if (move.happened) {
+        words(p->d, p->instance, &v, &move, message, sizeof message);
+        err = write_history(t, &s, now->wall_ms);
+    }
+    if (!err && !same_state(&before, &state))
+        err = write_alert(t, &s, &state, true, now->wall_ms);
+    return err || !move.happened ? err
+                                 : push_tell(t, &s, p->reason, now->wall_ms, digest_ms_of, arg);
+}
+
 /* ---- all instances of a definition ---- */
 
 int instances_each(struct txn *t, const char *owner, const char *definition,

@@ -56,6 +56,18 @@ int instance_apply(struct txn *t, const struct definition *d, const char *instan
                    const struct instance_verdict *v, const struct judge_now *now,
                    notice_digest_fn digest_ms_of, void *arg, struct instance_result *ret);
 
+/* An alert that is moved by others than a condition (alerts/raise.h). Its row is there, without a
+ * hold that runs. Borrowed. */
+struct instance_push {
+    const struct definition *d;
+    uint32_t alert;
+    const char *instance, *message; /* message "": what is known */
+    enum sa_level to;               /* at once */
+    enum sa_reason reason;          /* disabled: nobody is told, as by instances_close */
+};
+int instance_push(struct txn *t, const struct instance_push *p, const struct judge_now *now,
+                  notice_digest_fn digest_ms_of, void *arg, bool *ret_moved);
+
 /* The definition was disabled: its instances are closed, nobody is told of each (the definition's
  * own notice says it). Deleted: closed with history, and their rows go. *RET_CLOSED: how many were
  * active. */

@@ -7,6 +7,7 @@
 #include "alerts/alarms.h"
 #include "alerts/index.h"
 #include "alerts/notice.h"
+#include "alerts/raise.h"
 #include "base/array.h"
 #include "base/text.h"
 
@@ -232,32 +233,51 @@ static void know_alert(struct rebuild *b, uint32_t id, const struct row *r)
                                                    row_int(r, ALERT_ACTIVE_SINCE)};
 }
 
-static void alert_row(struct rebuild *b, const struct row *r, const struct key *key)
+/* An alert that a condition made. */
+static void evaluated_row(struct rebuild *b, const char *owner, uint32_t id, const struct row *r)
 {
-    char owner[33], definition[33], instance[256];
-    struct slice s = key_slice(key);
-    uint8_t octets[4];
-    uint32_t id;
+    char definition[33], instance[256];
     bool held = row_int(r, ALERT_PENDING_LEVEL) || row_int(r, ALERT_DATA_SINCE);
+    uint8_t octets[4];
+    struct key k, of;
 
-    if (!key_read_id(&s, owner, &id))
-        return;
     row_str(r, ALERT_DEFINITION, definition, sizeof definition);
     row_str(r, ALERT_INSTANCE, instance, sizeof instance);
-    at_least(&b->most_alert, id);
-    at_least(&b->most_history, row_int(r, ALERT_HISTORY));
-    struct key k = instance_key(owner, definition, instance);
-    struct key of = key_of_names(owner, definition);
-
+    k = instance_key(owner, definition, instance);
+    of = key_of_names(owner, definition);
     put_u32(octets, id);
     kv_put(b->t, "instances", key_slice(&k), (struct slice){octets, sizeof octets});
-    ack_watch(b->t, owner, id, row_int(r, ALERT_ACK_DUE));
     if (held)
         kv_put(b->t, "held", (struct slice){octets, sizeof octets},
                (struct slice){(const uint8_t *)owner, strlen(owner)});
+    tell_core(b, &of);
+}
+
+/* One that was raised needs no definition. */
+static void alert_row(struct rebuild *b, const struct row *r, const struct key *key)
+{
+    int64_t ack_due_ms = row_int(r, ALERT_ACK_DUE);
+    struct slice s = key_slice(key);
+    char owner[33];
+    uint32_t id;
+
+    if (!key_read_id(&s, owner, &id))
+        return;
+    at_least(&b->most_alert, id);
+    at_least(&b->most_history, row_int(r, ALERT_HISTORY));
     b->ret->alerts++;
     know_alert(b, id, r);
-    tell_core(b, &of);
+    if (raise_is_raised(r))
+        raise_restore(b->t, r);
+    else
+        evaluated_row(b, owner, id, r);
+    ack_watch(b->t, owner, id, ack_due_ms);
+}
+
+static void command_row(struct rebuild *b, const struct row *r, const struct key *key)
+{
+    (void)key;
+    raise_restore_command(b->t, r);
 }
 
 static int by_id(const void *a, const void *c)
@@ -711,14 +731,16 @@ static void rebuild_alarms(struct rebuild *b)
 
 static void rebuild_all(struct rebuild *b)
 {
-    static const char *const dbs[] = {"instances", "held", "acknowledged", "pending",
-                                      "matching",  "due",  "historyAge",   "noticeAge"};
+    static const char *const dbs[] = {"instances",  "held",      "acknowledged",
+                                      "pending",    "matching",  "due",
+                                      "historyAge", "noticeAge", RAISE_DB};
 
     for (size_t i = 0; i < sizeof dbs / sizeof *dbs; i++)
         kv_clear(b->t, dbs[i]);
     rebuild_disabled(b);
     rebuild_links(b);
     each(b, SA_ALERT, alert_row);
+    each(b, SA_RAISE, command_row);
     if (b->nalerts)
         qsort(b->alerts, b->nalerts, sizeof *b->alerts, by_id);
     each(b, SA_NOTICE, notice_row);

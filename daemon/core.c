@@ -13,6 +13,7 @@
 #include "alerts/alarms.h"
 #include "alerts/checks.h"
 #include "alerts/computed.h"
+#include "alerts/raise.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/confile.h"
@@ -24,12 +25,14 @@
 static bool work_waits(struct core *c, struct txn *t, const struct judge_now *now,
                        size_t *ret_apply)
 {
-    int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t);
+    int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t), raise;
 
+    raise = raise_next_due(t);
     *ret_apply = core_verdicts_look(c, t, now);
     return *ret_apply || c->nmatched || c->noutcomes || c->nlost || c->unsort_wanted ||
            core_changes_waiting(t) || core_checks_wait(c) || core_trials_wait(c) ||
-           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms);
+           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms) ||
+           (raise && raise <= now->wall_ms);
 }
 
 static void reload_touched(struct core *c, const struct core_touched *x)
@@ -52,6 +55,15 @@ static void ask_for_reload(struct core *c, const struct core_touched *x)
         c->reload_asked = x->reload;
 }
 
+static int expire_raised(struct core *c, struct txn *t, const struct judge_now *now)
+{
+    unsigned moved;
+    int err = raise_expire(t, now, core_digest_ms, c, &moved);
+
+    c->transitions += moved;
+    return err;
+}
+
 static int write_turn(struct core *c, size_t napply, const struct judge_now *now,
                       struct core_touched *touched, struct core_job **ret_jobs, struct err *e)
 {
@@ -71,6 +83,8 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
     if (!err)
         err = ack_expire(t, now->wall_ms, core_digest_ms, c);
     if (!err)
+        err = expire_raised(c, t, now);
+    if (!err)
         err = core_outcomes_apply(c, t, now->wall_ms);
     if (!err)
         err = core_verdicts_apply(c, t, napply, now);
@@ -83,15 +97,20 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
     return txn_commit(t, e);
 }
 
-/* A notice that is due, if it can be sent, or the end of an acknowledgement. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+/* A notice that is due, if it can be sent, the end of an acknowledgement, or what becomes of a
+ * raised alert by time. */
 static void arm_due(struct core *c)
 {
     struct txn *t = txn_begin(c->store, TXN_READ);
-    int64_t due = notice_next_due(t, core_room(c)), ack = ack_next_due(t), delay;
+    int64_t due = notice_next_due(t, core_room(c)), delay;
 
+    due = earlier(earlier(due, ack_next_due(t)), raise_next_due(t));
     txn_abort(t);
-    if (!due || (ack && ack < due))
-        due = ack;
     delay = due - clock_wall_ms();
     if (!due)
         loop_timer_cancel(c->due);

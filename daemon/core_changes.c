@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alerts/acknowledge.h"
+#include "alerts/raise.h"
 #include "base/array.h"
 #include "base/log.h"
 
@@ -70,11 +71,20 @@ static int know_disabled(struct txn *t, const struct key *k, bool disabled)
     return err == ERR_NOTFOUND ? 0 : err;
 }
 
+/* Its alerts, whoever made them. *RET_CLOSED: how many were active. */
+static int close_alerts(struct txn *t, const char *owner, const char *name, enum sa_reason reason,
+                        const struct judge_now *now, unsigned *ret_closed)
+{
+    int err = instances_close(t, owner, name, reason, now, ret_closed);
+
+    return err ? err : raise_close(t, owner, name, reason, now, ret_closed);
+}
+
 static int disable(struct core *c, struct txn *t, const struct definition *d,
                    const struct judge_now *now)
 {
     unsigned closed;
-    int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
+    int err = close_alerts(t, d->owner, d->name, REASON_DISABLED, now, &closed);
 
     return err ? err : tell_definition(c, t, d, KIND_DISABLE, "the definition was disabled", now);
 }
@@ -107,7 +117,7 @@ static int apply_out_of_service(struct core *c, struct txn *t, const struct defi
                                 const struct key *k, const struct judge_now *now)
 {
     unsigned closed;
-    int err = instances_close(t, d->owner, d->name, REASON_DISABLED, now, &closed);
+    int err = close_alerts(t, d->owner, d->name, REASON_DISABLED, now, &closed);
 
     if (err || !closed || known_disabled(t, k))
         return err;
@@ -142,7 +152,7 @@ static int apply_definition(struct core *c, struct txn *t, const struct change *
     /* Tell while its targets are still known. A row that is there was made again since: the alerts
      * are those of the old one all the same. */
     if (err == ERR_NOTFOUND || (!err && ch->op == CHANGE_DELETED)) {
-        err = instances_close(t, owner, name, REASON_DELETED, now, &closed);
+        err = close_alerts(t, owner, name, REASON_DELETED, now, &closed);
         return err ? err : know_disabled(t, &k, false);
     }
     if (err || !definition_read(&d, &r))
@@ -243,7 +253,17 @@ static int apply_notice(struct txn *t, const struct notice_ref *n, int64_t now_m
     return err || !wanted ? err : call_back(touched, n);
 }
 
-/* A row that has a number: what managers set of alerts and notices. */
+static int apply_raise(struct core *c, struct txn *t, const struct notice_ref *command,
+                       const struct judge_now *now)
+{
+    bool moved;
+    int err = raise_take_in(t, command->owner, command->id, now, core_digest_ms, c, &moved);
+
+    c->transitions += moved;
+    return err;
+}
+
+/* A row that has a number: what managers set of alerts and notices, and their commands. */
 static int apply_numbered(struct core *c, struct txn *t, const struct change *ch,
                           const struct judge_now *now, struct core_touched *touched)
 {
@@ -251,6 +271,8 @@ static int apply_numbered(struct core *c, struct txn *t, const struct change *ch
 
     if (!key_read_id(&ch->key, ref.owner, &ref.id))
         return 0;
+    if (ch->table == SA_RAISE)
+        return apply_raise(c, t, &ref, now);
     if (ch->table == SA_ALERT)
         return ack_take_in(t, ref.owner, ref.id, now->wall_ms, core_digest_ms, c);
     return apply_notice(t, &ref, now->wall_ms, touched);
@@ -283,7 +305,7 @@ static int apply_one(struct core *c, struct txn *t, const struct change *ch,
     char owner[33] = "", name[33] = "";
     int err = 0;
 
-    if (ch->table == SA_ALERT || ch->table == SA_NOTICE)
+    if (ch->table == SA_ALERT || ch->table == SA_NOTICE || ch->table == SA_RAISE)
         return apply_numbered(c, t, ch, now, touched);
     two_names(&ch->key, owner, name);
     if (ch->table == SA_DEFINITION) {

@@ -3,6 +3,7 @@
  * is moved along, before anything else is done by the new time. */
 #include "daemon/core.h"
 
+#include "alerts/raise.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -13,13 +14,15 @@ void core_clock_start(struct core *c)
     c->wall_offset_ms = clock_wall_ms() - clock_mono_ms();
 }
 
-static int move_notices(struct core *c, int64_t step_ms, struct err *e)
+static int move_timers(struct core *c, int64_t step_ms, struct err *e)
 {
     struct txn *t = txn_begin(c->store, TXN_WRITE);
     int err;
 
     txn_allow_growth(t);
     err = notice_shift(t, step_ms);
+    if (err >= 0)
+        err = raise_shift(t, step_ms);
     if (err < 0)
         txn_fail(t, err);
     return txn_commit(t, e);
@@ -36,7 +39,7 @@ int core_clock_follow(struct core *c, const struct judge_now *now)
         c->wall_offset_ms = offset_ms;
         return 0;
     }
-    err = move_notices(c, step_ms, &e);
+    err = move_timers(c, step_ms, &e);
     if (err) {
         log_error("store", "cannot move what waits as the clock was set: %s", e.text);
         return err;

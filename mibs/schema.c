@@ -10,11 +10,14 @@
 #include "config.h"
 
 #define U32_MAX  4294967295
+/* Type and id of a resource, and a slash, fit the instance that they make. */
+#define RESOURCE_ID_MAX (255 - 32 - 1)
 #define DATE_MAX 253402300799999 /* the year 9999's last millisecond */
 /* How long and how much is kept unless a manager says otherwise: 90 days. */
 #define KEEP_SECONDS     (90 * 24 * 60 * 60)
 #define KEEP_SECONDS_MAX (36500LL * 24 * 60 * 60)
 #define KEEP_ROWS        100000
+#define KEEP_CLEARED     (12 * 60 * 60)
 #define COUNT(a)         (sizeof(a) / sizeof((a)[0]))
 
 /* ---- shapes of columns, to be completed by .xml, .def, .help, ... ------------------------ */
@@ -196,7 +199,20 @@ static const struct sa_name acknowledge_names[] = {
 };
 static const struct sa_name reason_names[] = {
     {"condition", REASON_CONDITION}, {"noData", REASON_NO_DATA},  {"error", REASON_ERROR},
-    {"disabled", REASON_DISABLED},   {"deleted", REASON_DELETED}, {NULL, 0},
+    {"disabled", REASON_DISABLED},   {"deleted", REASON_DELETED}, {"raised", REASON_RAISED},
+    {"cleared", REASON_CLEARED},     {"expired", REASON_EXPIRED}, {NULL, 0},
+};
+static const struct sa_name raise_verb_names[] = {
+    {"raise", VERB_RAISE},
+    {"clear", VERB_CLEAR},
+    {"delete", VERB_DELETE},
+    {NULL, 0},
+};
+static const struct sa_name raise_result_names[] = {
+    {"queued", RAISE_QUEUED},
+    {"done", RAISE_DONE},
+    {"refused", RAISE_REFUSED},
+    {NULL, 0},
 };
 static const struct sa_name notice_kind_names[] = {
     {"raise", KIND_RAISE},
@@ -326,6 +342,10 @@ static const struct sa_column system_columns[] = {
     {UNSIGNED(SYSTEM_REPEAT_TOLERANCE, "saSystemRepeatTolerance", SA_READ_WRITE, SA_DURABLE, 1, 1000),
      .def = 1,
      .help = "What stands for saDefinitionRepeatTolerance where that is 0."},
+    {UNSIGNED(SYSTEM_CLEARED_TTL, "saSystemClearedTtl", SA_READ_WRITE, SA_DURABLE, 0,
+              KEEP_SECONDS_MAX),
+     .def = KEEP_CLEARED,
+     .help = "How long raised alerts are kept after they were cleared; 0 is no limit."},
     {HIDDEN(SYSTEM_ALIVE_MONO, "saSystemAliveMono", SA_VOLATILE),
      .help = "When the core was last alive, by the monotonic clock."},
     {NUMBER(SYSTEM_ENGINE_ID, "saSystemEngineId", SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 32),
@@ -1059,6 +1079,26 @@ static const struct sa_column alert_columns[] = {
           firmness_names),
      .def = FIRMNESS_HARD,
      .help = "Whether the alert has been seen often enough to be told."},
+    {NAME_OR_EMPTY(ALERT_RESOURCE_TYPE, "saAlertResourceType", SA_READ_ONLY, SA_DURABLE),
+     .help = "What kind of thing a raised alert is about; empty when a condition made the alert."},
+    {NAME_OR_EMPTY(ALERT_TYPE, "saAlertType", SA_READ_ONLY, SA_DURABLE),
+     .help = "What kind of alert it is, as whoever raised it says; empty when a condition made the "
+             "alert."},
+    {TEXT(ALERT_RESOURCE_ID, "saAlertResourceId", SA_READ_ONLY, SA_DURABLE, RESOURCE_ID_MAX),
+     .help = "Which of these things a raised alert is about."},
+    {COUNTER(ALERT_COUNT, "saAlertCount", SA_DURABLE),
+     .help = "How often the alert was raised; 0 when a condition made it."},
+    {DATE(ALERT_FIRST_SEEN, "saAlertFirstSeen", SA_DURABLE),
+     .help = "When the alert was raised for the first time; eight zero octets when a condition made "
+             "it."},
+    {DATE(ALERT_LAST_SEEN, "saAlertLastSeen", SA_DURABLE),
+     .help = "When the alert was raised last; eight zero octets when a condition made it."},
+    {TRUTH(ALERT_CLEARED, "saAlertIsCleared", SA_READ_ONLY, SA_DURABLE),
+     .def = TRUTH_FALSE, .help = "Whether a raised alert is over and waits to be purged."},
+    {DATE(ALERT_CLEARED_AT, "saAlertClearedAt", SA_DURABLE),
+     .help = "When a raised alert was cleared; eight zero octets while it is not."},
+    {UNSIGNED(ALERT_TTL, "saAlertTtl", SA_READ_ONLY, SA_DURABLE, 0, KEEP_SECONDS_MAX),
+     .help = "How long after its last raise a raised alert clears itself; 0 is never."},
     {HIDDEN(ALERT_PENDING_LEVEL, "saAlertPendingLevel", SA_DURABLE),
      .help = "Level whose hold time runs, 0 when none does."},
     {HIDDEN(ALERT_HELD, "saAlertHeld", SA_DURABLE),
@@ -1077,6 +1117,8 @@ static const struct sa_column alert_columns[] = {
      .help = "Results in a row that were not ok, while the alert is pending or soft; else 0."},
     {NUMBER(ALERT_RING, "saAlertRing", SA_OCTETS, SA_HIDDEN, SA_DURABLE, 0, 100),
      .help = "Levels of the last results, an octet each, the oldest that is not ok first."},
+    {MILLIS(ALERT_RAISE_TIMER, "saAlertRaiseTimer", SA_HIDDEN, SA_DURABLE),
+     .help = "When a raised alert expires or was cleared, as its timer has it; 0 without one."},
 };
 static const struct sa_table alert_table = {
     .id = SA_ALERT,
@@ -1085,6 +1127,56 @@ static const struct sa_table alert_table = {
     INDEX(alert_index),
     COLUMNS(alert_columns),
     .help = "The alerts: the state of each thing that a definition watches.",
+};
+
+/* ---- saRaiseTable ------------------------------------------------------------------------ */
+
+static const struct sa_index raise_index[] = {
+    NAME_PART("saOwner", "owner"),
+    ID_PART("saRaiseId", "raise"),
+};
+static const struct sa_column raise_columns[] = {
+    {OWN_NUMBER(RAISE_ID, "saRaiseId", 1, U32_MAX),
+     .help = "Number of the command, which the manager chooses."},
+    {ENUM(RAISE_VERB, "saRaiseVerb", SA_READ_CREATE, SA_DURABLE, VERB_RAISE, VERB_DELETE,
+          raise_verb_names),
+     .def = VERB_RAISE, .frozen = true, .help = "What is to be done with the alert."},
+    {NAME(RAISE_RESOURCE_TYPE, "saRaiseResourceType", SA_READ_CREATE, SA_DURABLE),
+     .required = true, .frozen = true, .help = "What kind of thing the alert is about."},
+    {NAME(RAISE_ALERT_TYPE, "saRaiseAlertType", SA_READ_CREATE, SA_DURABLE),
+     .required = true, .frozen = true, .help = "What kind of alert it is."},
+    {TEXT(RAISE_RESOURCE_ID, "saRaiseResourceId", SA_READ_CREATE, SA_DURABLE, RESOURCE_ID_MAX),
+     .frozen = true, .help = "Which of these things the alert is about."},
+    {ENUM(RAISE_SEVERITY, "saRaiseSeverity", SA_READ_CREATE, SA_DURABLE, LEVEL_INFO, LEVEL_CRITICAL,
+          severity_names),
+     .def = LEVEL_CRITICAL, .frozen = true, .help = "Level of the alert that is raised."},
+    {TEXT(RAISE_MESSAGE, "saRaiseMessage", SA_READ_CREATE, SA_DURABLE, 255),
+     .frozen = true, .help = "What there is to say about the alert."},
+    {UNSIGNED(RAISE_TTL, "saRaiseTtl", SA_READ_CREATE, SA_DURABLE, 0, KEEP_SECONDS_MAX),
+     .frozen = true,
+     .help = "How long after this raise the alert clears itself, unless it is raised again; 0 is "
+             "never."},
+    {ENUM(RAISE_RESULT, "saRaiseResult", SA_READ_ONLY, SA_DURABLE, RAISE_QUEUED, RAISE_REFUSED,
+          raise_result_names),
+     .def = RAISE_QUEUED, .help = "What became of the command."},
+    {TEXT(RAISE_ERROR, "saRaiseError", SA_READ_ONLY, SA_DURABLE, 255),
+     .help = "Why the command was refused, in words; empty when it was not."},
+    {UNSIGNED(RAISE_ALERT, "saRaiseAlert", SA_READ_ONLY, SA_DURABLE, 0, U32_MAX),
+     .help = "The saAlertId of the alert, 0 while the command is queued or when it was refused."},
+    {DATE(RAISE_DONE_AT, "saRaiseDoneAt", SA_DURABLE),
+     .help = "When the command was done or refused; eight zero octets while it is queued."},
+    STATUS(RAISE_STATUS, "saRaiseStatus"),
+    {MILLIS(RAISE_TIMER, "saRaiseTimer", SA_HIDDEN, SA_DURABLE),
+     .help = "When the command was done, as its timer has it; 0 without one."},
+};
+static const struct sa_table raise_table = {
+    .id = SA_RAISE,
+    .name = "saRaiseTable",
+    .keep = SA_DURABLE,
+    .row_status = RAISE_STATUS,
+    INDEX(raise_index),
+    COLUMNS(raise_columns),
+    .help = "Commands by which outside systems raise, clear and delete alerts.",
 };
 
 /* ---- saHistoryTable ---------------------------------------------------------------------- */
@@ -1114,7 +1206,7 @@ static const struct sa_column history_columns[] = {
     {MILLIS(HISTORY_OUT_TIME, "saHistoryOutTime", SA_READ_ONLY, SA_DURABLE),
      .help = "When the alert came back to ok, 0 while it has not."},
     {ENUM(HISTORY_REASON, "saHistoryReason", SA_READ_ONLY, SA_DURABLE, REASON_CONDITION,
-          REASON_DELETED, reason_names),
+          REASON_EXPIRED, reason_names),
      .def = REASON_CONDITION, .help = "What the transition came from."},
     {TEXT(HISTORY_VALUE, "saHistoryValue", SA_READ_ONLY, SA_DURABLE, 255),
      .help = "Value that the condition gave, as text."},
@@ -1370,6 +1462,7 @@ const struct sa_table *const sa_tables[] = {
     &target_table,
     &target_property_table,
     &alert_table,
+    &raise_table,
     &history_table,
     &notice_table,
     &notice_recipient_table,

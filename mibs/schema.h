@@ -117,7 +117,8 @@ enum sa_table_id {
     SA_TARGET = 15,
     SA_TARGET_PROPERTY = 16,
     SA_ALERT = 17,
-    SA_HISTORY = 19, /* 18 is kept for saRaiseTable */
+    SA_RAISE = 18,
+    SA_HISTORY = 19,
     SA_NOTICE = 20,
     SA_NOTICE_RECIPIENT = 21,
     SA_TRIAL = 22,
@@ -174,6 +175,7 @@ enum { /* saSystem: scalars, index 0 */
     SYSTEM_NOTICES_SUPPRESSED = 26, /* Counter32, durable, as is the next */
     SYSTEM_NOTICES_CANCELLED = 27,
     SYSTEM_REPEAT_TOLERANCE = 28, /* Unsigned32, read-write */
+    SYSTEM_CLEARED_TTL = 31, /* Unsigned32, seconds, read-write, 0: no limit */
     SYSTEM_ALIVE_MONO = 200,  /* hidden, volatile, 64 bits: clock_mono_ms() when last alive */
     SYSTEM_ENGINE_ID = 201,   /* hidden, durable: SnmpEngineID of the daemon */
     SYSTEM_ENGINE_BOOTS = 202, /* hidden, durable: snmpEngineBoots of the core that runs */
@@ -411,6 +413,16 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_ACK_UNTIL = 16,   /* DateAndTime, for until(4) */
     ALERT_ACK_AT = 17,      /* DateAndTime: when the core took it in */
     ALERT_FIRMNESS = 18, /* soft(1), hard(2) */
+    /* of raised alerts (alerts/raise.h) */
+    ALERT_RESOURCE_TYPE = 25, /* 0..32; empty: it is evaluated, not raised, */
+    ALERT_TYPE = 26,          /* 0..32; as is this */
+    ALERT_RESOURCE_ID = 27,   /* 0..222 */
+    ALERT_COUNT = 28,         /* Counter32: how often it was raised */
+    ALERT_FIRST_SEEN = 29,    /* DateAndTime, as the next */
+    ALERT_LAST_SEEN = 30,
+    ALERT_CLEARED = 31,       /* TruthValue */
+    ALERT_CLEARED_AT = 32,    /* DateAndTime */
+    ALERT_TTL = 33,           /* seconds without a raise after which it clears itself, 0: never */
     /* hidden, durable, SA_INTEGER of 64 bits: struct judge_state (alerts/judge.h) */
     ALERT_PENDING_LEVEL = 200, /* level whose hold time runs (ok: the clear delay), 0 */
     ALERT_HELD = 201,          /* ms held before the present run (frozen while down) */
@@ -421,6 +433,24 @@ enum { /* saAlertTable (owner, alertId) */
     ALERT_ACK_DUE = 206,       /* wall ms of its end, as alerts/acknowledge.c waits for it, 0 */
     ALERT_RESULTS = 207, /* results in a row that were not ok, while it is not hard */
     ALERT_RING = 208, /* levels of the last results, an octet each, the oldest first */
+    ALERT_RAISE_TIMER = 220,   /* wall ms by which alerts/raise.c has its timer, 0: it has none */
+};
+
+enum { /* saRaiseTable (owner, raiseId): commands, which go some minutes after they were done */
+    RAISE_ID = 1,
+    RAISE_VERB = 2,          /* raise(1), clear(2), delete(3) */
+    RAISE_RESOURCE_TYPE = 3, /* 1..32 */
+    RAISE_ALERT_TYPE = 4,    /* 1..32 */
+    RAISE_RESOURCE_ID = 5,   /* 0..222 */
+    RAISE_SEVERITY = 6,
+    RAISE_MESSAGE = 7, /* 0..255 */
+    RAISE_TTL = 8,     /* seconds */
+    RAISE_RESULT = 9,  /* queued(1), done(2), refused(3) */
+    RAISE_ERROR = 10,  /* 0..255 */
+    RAISE_ALERT = 11,  /* saAlertId, 0 */
+    RAISE_DONE_AT = 12, /* DateAndTime */
+    RAISE_STATUS = 13,
+    RAISE_TIMER = 200, /* hidden: wall ms by which alerts/raise.c has its timer, 0: it has none */
 };
 
 enum { /* saHistoryTable (owner, historyId) */
@@ -433,7 +463,8 @@ enum { /* saHistoryTable (owner, historyId) */
     HISTORY_AT = 7,       /* DateAndTime */
     HISTORY_IN_TIME = 8,  /* SaMillis: when it left OK */
     HISTORY_OUT_TIME = 9, /* SaMillis: when it came back, 0 while active */
-    HISTORY_REASON = 10,  /* condition(1), noData(2), error(3), disabled(4), deleted(5) */
+    HISTORY_REASON = 10,  /* condition(1), noData(2), error(3), disabled(4), deleted(5), ...,
+                           * raised(20), cleared(21), expired(22) */
     HISTORY_VALUE = 11,   /* 0..255 */
     HISTORY_MESSAGE = 12, /* 0..255 */
     HISTORY_FIRMNESS = 13, /* soft(1), hard(2) */
@@ -539,7 +570,10 @@ enum sa_reason {
     REASON_NO_DATA,
     REASON_ERROR,
     REASON_DISABLED,
-    REASON_DELETED
+    REASON_DELETED,
+    REASON_RAISED = 20, /* by an outside system, which: */
+    REASON_CLEARED,
+    REASON_EXPIRED /* or did not raise it again in time */
 };
 enum sa_notice_kind {
     KIND_RAISE = 1,
@@ -561,6 +595,8 @@ enum sa_notice_state {
     NOTICE_CANCELLED,
     NOTICE_SUPPRESSED
 };
+enum sa_raise_verb { VERB_RAISE = 1, VERB_CLEAR, VERB_DELETE };
+enum sa_raise_result { RAISE_QUEUED = 1, RAISE_DONE, RAISE_REFUSED };
 enum sa_acknowledge { ACK_NONE = 1, ACK_NORMAL, ACK_STICKY, ACK_UNTIL };
 enum sa_notice_action { ACTION_IDLE = 1, ACTION_CANCEL, ACTION_RESEND };
 enum sa_suppression {

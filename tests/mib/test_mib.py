@@ -176,8 +176,8 @@ def test_types_ranges_and_enumerations(schema, parsed):
         syntax, ours = column["syntax"], (column["min"], column["max"])
         assert numbers == column["names"], column["name"]
         if syntax == "enum":
-            assert name in ("Enumeration", "SaCheck", "SaFirmness", "SaLevel",
-                            "SaPolicy"), column["name"]
+            assert name in ("Enumeration", "SaCheck", "SaFirmness", "SaLevel", "SaPolicy",
+                            "SaSeverity"), column["name"]
             assert (min(numbers.values()), max(numbers.values())) == ours, column["name"]
             continue
         assert name == TYPES[syntax], column["name"]

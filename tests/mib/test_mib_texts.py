@@ -13,7 +13,8 @@ NUMBERS = ("integer", "unsigned", "gauge", "counter", "millis", "gauge64")
 # Numbers that count nothing: names of rows, places in an order, and values of any unit.
 NO_UNITS = {"saProcessPid", "saMetricInteger", "saMetricGauge", "saDefinitionErrorLine",
             "saTrialErrorLine", "saAlertHistory",
-            "saHistoryAlert", "saNoticeAlert", "saNoticeHistory", "saNoticeTargetSequence"}
+            "saHistoryAlert", "saNoticeAlert", "saNoticeHistory", "saNoticeTargetSequence",
+            "saRaiseAlert"}
 # Scalars and columns that are not named after their table.
 OTHER_PREFIX = {"saConfigReload"}
 
