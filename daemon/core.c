@@ -31,7 +31,7 @@ static bool work_waits(struct core *c, struct txn *t, const struct judge_now *no
     *ret_apply = core_verdicts_look(c, t, now);
     return *ret_apply || c->nmatched || c->noutcomes || c->nlost || c->unsort_wanted ||
            core_changes_waiting(t) || core_checks_wait(c) || core_trials_wait(c) ||
-           (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms) ||
+           core_door_waits(c) || (ack && ack <= now->wall_ms) || (due && due <= now->wall_ms) ||
            (raise && raise <= now->wall_ms);
 }
 
@@ -84,6 +84,8 @@ static int write_turn(struct core *c, size_t napply, const struct judge_now *now
         err = ack_expire(t, now->wall_ms, core_digest_ms, c);
     if (!err)
         err = expire_raised(c, t, now);
+    if (!err)
+        err = core_door_apply(c, t, now);
     if (!err)
         err = core_outcomes_apply(c, t, now->wall_ms);
     if (!err)
@@ -157,6 +159,7 @@ static void core_turn(void *arg)
         core_trials_clear(c);
         core_parts_follow(c);
         core_checks_send(c);
+        core_door_answer(c);
         core_jobs_send(c, jobs);
         core_jobs_call_back(c, touched.called_back, touched.ncalled_back);
         reload_touched(c, &touched);
@@ -596,6 +599,8 @@ static int core_start(struct core *c, struct err *e)
         err = core_trials_load(c);
     if (!err)
         err = core_retention_start(c);
+    if (!err)
+        err = core_door_open(c);
     core_clock_start(c);
     if (!err)
         err = loop_turn_hook(c->loop, turn_hook, c);
@@ -610,6 +615,7 @@ static void core_stop(struct core *c)
         flush(c);
         store_mark_clean(c->store);
     }
+    core_door_close(c);
     chan_free(c->dispatcher);
     chan_free(c->runner);
     chan_free(c->poller);

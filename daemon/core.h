@@ -197,6 +197,7 @@ struct core {
 
     struct core_retention *retention;
     struct core_trials *tryouts; /* saTrialTable; NULL: not loaded */
+    struct core_door *door; /* NULL: none yet */
 
     struct stage_process processes[STAGE_LAST + 1];
     int stats[STAGE_LAST + 1];               /* /proc/PID/stat of each; 0: not known */
@@ -399,6 +400,14 @@ int64_t core_gathers_ms(struct core *c, struct txn *t, const struct route_target
 /* core_retention.c: purges history and finished notices in the background. */
 int core_retention_start(struct core *c);
 void core_retention_stop(struct core *c); /* also when it was not started */
+
+/* core_door.c: commands to raise alerts that come by the local door. apply: in the turn's
+ * transaction; answer: behind its commit. close: also when it was not opened. */
+int core_door_open(struct core *c);
+bool core_door_waits(const struct core *c);
+int core_door_apply(struct core *c, struct txn *t, const struct judge_now *now);
+void core_door_answer(struct core *c);
+void core_door_close(struct core *c);
 
 /* core_clock.c: the wall clock is set. At each turn, before it does anything by the wall clock. */
 void core_clock_start(struct core *c);

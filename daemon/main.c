@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/confine.h"
+#include "daemon/door.h"
 #include "daemon/repair.h"
 #include "daemon/stage.h"
 #include "daemon/trial_command.h"
@@ -23,6 +24,7 @@ static const char usage[] =
     "Usage: snmpalertd [OPTION]...\n"
     "       snmpalertd [OPTION]... --validate HANDLER\n"
     "       snmpalertd [OPTION]... --test HANDLER [NAME=VALUE]...\n"
+    "       snmpalertd [OPTION]... --raise [NAME=VALUE]...\n"
     "Alert manager for SNMP: polls, evaluates conditions, and sends traps, informs and mail.\n"
     "It runs in the foreground; a service manager or the shell puts it elsewhere.\n"
     "\n"
@@ -35,6 +37,9 @@ static const char usage[] =
     "                         deliver: connect, authenticate, send nothing; say so, and end\n"
     "      --test=HANDLER     send a test by HANDLER, say what became of it, and end; options of\n"
     "                         the test follow as NAME=VALUE (message, level, recipients, ...)\n"
+    "      --raise            tell the daemon that runs of an alert: owner, resourceType,\n"
+    "                         alertType, ... follow as NAME=VALUE; without, each line of standard\n"
+    "                         input is a JSON object of these\n"
     "      --log-level=LEVEL  error, warning, info (default) or debug\n"
     "      --evaluator=FILE   program that runs conditions (default %s;\n"
     "                         the environment's SNMPALERTD_EVALUATOR goes before that)\n"
@@ -51,8 +56,9 @@ static const char usage[] =
     "      --help             print this and end\n"
     "\n"
     "Exit status: 0, 64 for wrong options, 65 if the store is damaged, 66 if there is none to\n"
-    "check, 67 if there is no such user, 75 if it should be started again or the store is in use,\n"
-    "78 if the configuration is refused, 1 for other failures.\n";
+    "check, 67 if there is no such user, 69 if no daemon runs that could be told, 75 if it should\n"
+    "be started again or the store is in use, 78 if the configuration is refused, 1 for other\n"
+    "failures.\n";
 
 enum {
     OPT_CHECK = 256,
@@ -70,6 +76,7 @@ enum {
     OPT_VALIDATE,
     OPT_TEST,
     OPT_PROGRAM_USER,
+    OPT_RAISE,
 };
 
 static const struct option options[] = {
@@ -79,6 +86,7 @@ static const struct option options[] = {
     {"repair-store", no_argument, NULL, OPT_REPAIR_STORE},
     {"validate", required_argument, NULL, OPT_VALIDATE},
     {"test", required_argument, NULL, OPT_TEST},
+    {"raise", no_argument, NULL, OPT_RAISE},
     {"log-level", required_argument, NULL, OPT_LEVEL},
     {"evaluator", required_argument, NULL, OPT_EVALUATOR},
     {"user", required_argument, NULL, OPT_USER},
@@ -97,7 +105,7 @@ static const char *const level_names[] = {"error", "warning", "info", "debug", N
 struct command {
     struct parent_options parent;
     enum stage_id stage;
-    bool check, verify_store, check_store, repair_store;
+    bool check, verify_store, check_store, repair_store, raise;
     const char *validate, *test; /* a handler */
     struct confine_names names;
     struct confine confine;
@@ -163,6 +171,9 @@ static int take_option(struct command *c, int opt)
         return -1;
     case OPT_TEST:
         c->test = optarg;
+        return -1;
+    case OPT_RAISE:
+        c->raise = true;
         return -1;
     case OPT_VERIFY:
         c->verify_store = true;
@@ -245,6 +256,16 @@ static int try_handler(const struct command *c, char *const *given, int n)
     return trial_command(&t);
 }
 
+static int raise_alerts(const struct command *c, char *const *given, int n)
+{
+    const struct raise_command r = {.config_file = c->parent.config_file,
+                                    .options = given,
+                                    .noptions = n,
+                                    .confine = &c->confine};
+
+    return raise_command(&r);
+}
+
 static int run_stage(const struct command *c)
 {
     struct stage_options o = {c->parent.evaluator, c->parent.unconfined, c->verify_store};
@@ -271,14 +292,14 @@ int main(int argc, char **argv)
         if (status >= 0)
             return status;
     }
-    if (optind < argc && !c.test) {
+    if (optind < argc && !c.test && !c.raise) {
         fprintf(stderr, "snmpalertd: unexpected argument '%s'\nTry 'snmpalertd --help'.\n",
                 argv[optind]);
         return 64;
     }
-    if (c.check + c.check_store + c.repair_store + !!c.validate + !!c.test > 1) {
+    if (c.check + c.check_store + c.repair_store + c.raise + !!c.validate + !!c.test > 1) {
         fprintf(stderr, "snmpalertd: only one of --check-config, --check-store, --repair-store, "
-                        "--validate and --test at a time\n");
+                        "--validate, --test and --raise at a time\n");
         return 64;
     }
     log_open(c.stage ? stage_name(c.stage) : "parent", c.level);
@@ -293,6 +314,8 @@ int main(int argc, char **argv)
         return store_only(&c);
     if (c.validate || c.test)
         return try_handler(&c, argv + optind, argc - optind);
+    if (c.raise)
+        return raise_alerts(&c, argv + optind, argc - optind);
     if (n < 0) {
         fprintf(stderr, "snmpalertd: /proc/self/exe cannot be read\n");
         return 1;

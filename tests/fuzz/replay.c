@@ -13,7 +13,7 @@ enum { SEED_MAX = 64 << 10, COPIES = 400, COPIES_SLOW = 10 };
 /* clang-format off */
 #define TARGETS(X) \
     X(agent) X(alerts) X(dispatch) X(eval) X(frame) X(http) X(jobs) X(json) X(keys) \
-    X(log) X(mail) X(poll) X(row) X(set) X(smtp) X(snmp) X(stage) X(standard) X(template) X(usm) \
+    X(log) X(mail) X(poll) X(raise) X(row) X(set) X(smtp) X(snmp) X(stage) X(standard) X(template) X(usm) \
     X(values) X(verify) X(view) X(walk) X(webhook) X(xml) X(core)
 /* clang-format on */
 
