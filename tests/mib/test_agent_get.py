@@ -18,7 +18,7 @@ SYSTEM = [(1, TEXT, b""), (2, TEXT, NEVER), (3, TEXT, b""), (4, TEXT, NEVER), (5
           (17, INT, 0)]
 SYSTEM += [(18, GAUGE, 90 * 24 * 3600), (19, GAUGE, 100000), (20, COUNTER, 0), (21, TEXT, NEVER),
            (22, GAUGE, 90 * 24 * 3600), (23, GAUGE, 100000), (24, COUNTER, 0), (25, TEXT, NEVER),
-           (26, COUNTER, 0), (27, COUNTER, 0), (28, GAUGE, 1)]
+           (26, COUNTER, 0), (27, COUNTER, 0), (28, GAUGE, 1), (31, GAUGE, 12 * 3600)]
 PROCESS = [(2, TEXT, b""), (3, INT, 0), (4, INT, 1), (5, COUNTER, 0), (6, TEXT, b""),
            (7, COUNTER, 0), (8, GAUGE, 0)]
 METRIC = [(2, TEXT, b""), (3, INT, 1), (4, TEXT, b""), (5, INT, 0), (6, WIDE, 0)]
@@ -29,6 +29,8 @@ TARGET = [(2, TEXT, None), (3, TEXT, b""), (4, INT, 2), (5, INT, 1), (6, TEXT, b
           (13, COUNTER, 0), (14, COUNTER, 0), (15, TEXT, b""), (16, INT, 1),
           (17, GAUGE, 0), (18, INT, 1), (19, TEXT, b""), (20, INT, 0), (21, INT, 1), (22, TEXT, b""),
           (23, TEXT, NEVER), (24, TEXT, b"")]
+RAISE = [(2, INT, 1), (3, TEXT, None), (4, TEXT, None), (5, TEXT, b""), (6, INT, 4), (7, TEXT, b""),
+         (8, GAUGE, 0), (9, INT, 1), (10, TEXT, b""), (11, GAUGE, 0), (12, TEXT, NEVER), (13, INT, 3)]
 HISTORY = [(2, GAUGE, 0), (3, TEXT, None), (4, TEXT, b""), (5, INT, 1), (6, INT, 1),
            (7, TEXT, NEVER), (8, WIDE, 0), (9, WIDE, 0), (10, INT, 1), (11, TEXT, b""),
            (12, TEXT, b""), (13, INT, 2)]
@@ -70,12 +72,16 @@ TABLES = [
     (15, "saTargetTable", TARGET, [
         (("alice", "mail"), {2: "smtp", 3: "alice@example.net bob@example.net", 6: 0b01001, 11: 1}),
         (("alice", "unready"), {})]),
+    (18, "saRaiseTable", RAISE, [
+        (("alice", 1), {}),
+        (("alice", 4294967295), {2: 2, 3: "node", 4: "full", 5: "n1", 8: 3153600000, 9: 2, 11: 12,
+                                 12: NOW_MS, 13: 1})]),
     (19, "saHistoryTable", HISTORY, [
         (("alice", 1), {2: 1, 3: "cpu", 5: 1, 6: 4, 7: NOW_MS, 8: NOW_MS, 12: "hot"}),
         (("alice", 7), {2: 1, 3: "cpu", 5: 4, 6: 1, 7: NOW_MS, 8: NOW_MS, 9: NOW_MS + 1}),
         (("bob", 4294967295), {2: 4294967295, 3: "z", 10: 4, 11: "v" * 255})]),
 ]
-DATES = {(1, 2), (1, 4), (19, 7)}
+DATES = {(1, 2), (1, 4), (18, 12), (19, 7)}
 BITS = {(15, 6)}
 
 
