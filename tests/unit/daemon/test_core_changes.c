@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alerts/raise.h"
 #include "daemon/core.h"
 
 enum { WALL = 5000000, MONO = 70000 };
@@ -426,6 +427,80 @@ static void test_a_kill_in_between_leaves_acknowledgements_and_actions_whole(voi
     done(t);
 }
 
+/* ---- commands to raise alerts ---- */
+
+static void put_command(struct txn *t, uint32_t id, enum sa_raise_verb verb)
+{
+    PUT(t, SA_RAISE, key_of_id("alice", id), {RAISE_VERB, verb, NULL},
+        {RAISE_RESOURCE_TYPE, 0, "node"}, {RAISE_ALERT_TYPE, 0, "one"});
+}
+
+static int64_t command_cell(struct txn *t, uint32_t id, unsigned column)
+{
+    return cell_of(t, SA_RAISE, key_of_id("alice", id), column);
+}
+
+static void test_commands_are_done_in_their_order_and_once(void **state)
+{
+    struct txn *t = begin(*state);
+
+    put_command(t, 9, VERB_RAISE);
+    put_command(t, 3, VERB_CLEAR);
+    put_command(t, 5, VERB_RAISE);
+    put_command(t, 5, VERB_RAISE); /* told twice */
+    apply_changes(t);
+    put_command(t, 5, VERB_RAISE); /* told again */
+    apply_changes(t);
+    for (uint32_t id = 3; id <= 9; id += 2)
+        if (id != 7)
+            assert_int_equal(command_cell(t, id, RAISE_RESULT), RAISE_DONE);
+    assert_int_equal(cell_of(t, SA_ALERT, key_of_id("alice", 1), ALERT_COUNT), 2);
+    assert_int_equal(rows_in(t, SA_HISTORY), 3);
+    assert_int_equal(notice_cell(t, 1, NOTICE_KIND), KIND_RAISE);
+    assert_int_equal(notice_cell(t, 2, NOTICE_KIND), KIND_CLEAR);
+    assert_int_equal(notice_cell(t, 3, NOTICE_KIND), KIND_RAISE);
+    done(t);
+}
+
+static void test_a_command_that_was_taken_back_is_not_done(void **state)
+{
+    struct txn *t = begin(*state);
+
+    put_command(t, 9, VERB_RAISE);
+    drop_row(t, SA_RAISE, key_of_id("alice", 9));
+    apply_changes(t);
+    assert_int_equal(rows_in(t, SA_ALERT), 0);
+    done(t);
+}
+
+static void test_raised_alerts_end_with_their_definition(void **state)
+{
+    struct txn *t = begin(*state);
+
+    judge_instance(t, "", VERDICT_TRUE);
+    put_command(t, 1, VERB_RAISE);
+    apply_changes(t);
+    assert_int_equal(level_of(t, 2), LEVEL_CRITICAL);
+    set(t, DEFINITION_DISABLED, TRUTH_TRUE);
+    apply_changes(t);
+    assert_int_equal(level_of(t, 2), LEVEL_OK);
+    assert_int_equal(rows_in(t, SA_NOTICE), 3); /* both, and the definition's own */
+    put_command(t, 2, VERB_RAISE);
+    apply_changes(t);
+    assert_int_equal(command_cell(t, 2, RAISE_RESULT), RAISE_REFUSED);
+    set(t, DEFINITION_DISABLED, TRUTH_FALSE);
+    put_command(t, 3, VERB_RAISE);
+    apply_changes(t);
+    assert_int_equal(command_cell(t, 3, RAISE_ALERT), 2);
+    drop_row(t, SA_DEFINITION, key_of_names("alice", "one"));
+    apply_changes(t);
+    /* What the condition made went with it; what was raised is over, and told so. */
+    assert_false(is_there(t, SA_ALERT, key_of_id("alice", 1)));
+    assert_int_equal(level_of(t, 2), LEVEL_OK);
+    assert_int_equal(notice_cell(t, (uint32_t)rows_in(t, SA_NOTICE), NOTICE_KIND), KIND_CLEAR);
+    done(t);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -445,6 +520,9 @@ int main(void)
         IN_WORLD(test_a_kill_in_between_leaves_acknowledgements_and_actions_whole),
         IN_WORLD(test_what_is_read_again),
         IN_WORLD(test_a_kill_in_between_loses_nothing_and_doubles_nothing),
+        IN_WORLD(test_commands_are_done_in_their_order_and_once),
+        IN_WORLD(test_a_command_that_was_taken_back_is_not_done),
+        IN_WORLD(test_raised_alerts_end_with_their_definition),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
