@@ -435,7 +435,8 @@ int raise_do(struct txn *t, const struct raise *c, const struct judge_now *now,
     struct key k = key_of_name(c->owner);
 
     *ret = (struct raise_result){.result = RAISE_DONE};
-    if (!row_exists(t, sa_table_by_id(SA_OWNER), &k))
+    /* What an owner who is gone has left can still be cleared away. */
+    if (c->verb == VERB_RAISE && !row_exists(t, sa_table_by_id(SA_OWNER), &k))
         return txn_error(t) ? txn_error(t) : refuse(ret, "there is no owner '%s'", c->owner);
     switch (c->verb) {
     case VERB_RAISE:
@@ -606,9 +607,11 @@ static int64_t delay_of(struct txn *t, enum part part)
 static int first_due(struct txn *t, enum part part, int64_t *ret_due_ms, int64_t *ret_at_ms,
                      struct key *ret_row)
 {
-    int64_t delay_ms = delay_of(t, part);
-    int err = delay_ms < 0 ? ERR_NOTFOUND : timer_first(t, part, ret_at_ms, ret_row);
+    int err = timer_first(t, part, ret_at_ms, ret_row);
+    int64_t delay_ms = err ? 0 : delay_of(t, part);
 
+    if (delay_ms < 0)
+        return ERR_NOTFOUND;
     if (!err)
         *ret_due_ms = *ret_at_ms + delay_ms;
     return err;

@@ -389,6 +389,20 @@ static void test_nobody_elses(void **state)
     done(t);
 }
 
+static void test_who_is_gone_leaves_what_can_be_cleared_away(void **state)
+{
+    struct txn *t = begin(*state);
+    struct raise c = command(VERB_RAISE, "full", "n1");
+    uint32_t id = run(t, &c, 0).alert;
+
+    drop_row(t, SA_OWNER, key_of_name("alice"));
+    assert_string_equal(run(t, &c, 0).error, "there is no owner 'alice'");
+    assert_int_equal(must(t, VERB_CLEAR, "full", "n1", 0), id);
+    assert_int_equal(must(t, VERB_DELETE, "full", "n1", 0), id);
+    assert_false(alert_lives(t, id));
+    done(t);
+}
+
 /* ---- rows of saRaiseTable ---- */
 
 static bool take_in_row(struct txn *t, uint32_t id, int64_t ms)
@@ -629,6 +643,7 @@ int main(void)
         WITH(test_it_belongs_to_the_definition_of_its_type),
         WITH(test_a_deleted_definition_clears_and_tells),
         WITH(test_nobody_elses),
+        WITH(test_who_is_gone_leaves_what_can_be_cleared_away),
         WITH(test_a_row_is_done_once_and_goes),
         WITH(test_a_row_that_is_not_active_waits),
         WITH(test_a_refused_row_says_why),
