@@ -473,6 +473,29 @@ static void test_a_command_that_was_taken_back_is_not_done(void **state)
     done(t);
 }
 
+static void test_a_clock_that_is_set_moves_the_end_of_an_alert(void **state)
+{
+    struct world *w = *state;
+    struct core c = {.store = w->store, .wall_offset_ms = WALL - MONO};
+    const struct judge_now ahead = {WALL + 3600000, MONO}, back = {WALL, MONO};
+    struct txn *t = begin(w);
+
+    put_command(t, 1, VERB_RAISE);
+    PUT(t, SA_RAISE, key_of_id("alice", 1), {RAISE_TTL, 60, NULL});
+    apply_changes(t);
+    assert_int_equal(raise_next_due(t), WALL + 60000);
+    done(t);
+    assert_int_equal(core_clock_follow(&c, &ahead), 0);
+    t = begin(w);
+    assert_int_equal(raise_next_due(t), WALL + 60000 + 3600000);
+    assert_int_equal(command_cell(t, 1, RAISE_TIMER), WALL + 3600000);
+    done(t);
+    assert_int_equal(core_clock_follow(&c, &back), 0);
+    t = begin(w);
+    assert_int_equal(raise_next_due(t), WALL + 60000);
+    done(t);
+}
+
 static void test_raised_alerts_end_with_their_definition(void **state)
 {
     struct txn *t = begin(*state);
@@ -522,6 +545,7 @@ int main(void)
         IN_WORLD(test_a_kill_in_between_loses_nothing_and_doubles_nothing),
         IN_WORLD(test_commands_are_done_in_their_order_and_once),
         IN_WORLD(test_a_command_that_was_taken_back_is_not_done),
+        IN_WORLD(test_a_clock_that_is_set_moves_the_end_of_an_alert),
         IN_WORLD(test_raised_alerts_end_with_their_definition),
     };
 
