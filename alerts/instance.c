@@ -527,12 +527,13 @@ static struct judge_transition push_state(struct judge_state *s, const struct in
                                           const struct judge_now *now)
 {
     static const struct judge_rules at_once = {.hold_ms = 0};
+    const struct judge_said said = {.kind = VERDICT_LEVEL, .level = p->to};
     struct judge_transition move;
     int64_t due_mono;
 
     if (p->to == LEVEL_OK)
         return judge_close(s, p->reason, now);
-    move = judge(s, &at_once, VERDICT_LEVEL, p->to, now, &due_mono);
+    move = judge(s, &at_once, &said, now, &due_mono);
     move.reason = p->reason;
     return move;
 }
@@ -575,8 +576,8 @@ int instance_push(struct txn *t, const struct instance_push *p, const struct jud
     }
     if (!err && !same_state(&before, &state))
         err = write_alert(t, &s, &state, true, now->wall_ms);
-    return err || !move.happened ? err
-                                 : push_tell(t, &s, p->reason, now->wall_ms, digest_ms_of, arg);
+    return err || !is_told(&move) ? err
+                                  : push_tell(t, &s, p->reason, now->wall_ms, digest_ms_of, arg);
 }
 
 /* ---- all instances of a definition ---- */

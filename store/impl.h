@@ -31,7 +31,7 @@ enum {
 /* Limits. */
 enum {
     SLOT_MAX = 64,     /* tables */
-    KV_MAX = 24,       /* own databases */
+    KV_MAX = 32,       /* own databases */
     META_KEY_MAX = 80, /* with a nul */
     KV_NAME_MAX = 31,  /* octets of a name that is remembered */
     KV_HINTS = 257,
