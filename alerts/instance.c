@@ -558,7 +558,8 @@ int instance_push(struct txn *t, const struct instance_push *p, const struct jud
                      .value = "",
                      .message = message,
                      .alert = p->alert,
-                     .t = &move};
+                     .t = &move,
+                     .after = &state};
     struct row r;
     int err = row_get(t, alerts(), &k, &r);
 

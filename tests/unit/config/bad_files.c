@@ -515,7 +515,8 @@ const struct bad_file bad_files[] = {
           "<severity>info</severity></definition>\n"
           "</rows>\n"),
      "t.xml:5: unknown element <severity> in <definition>; expected one of <condition>, "
-     "<description>, <url>, <recipients>"},
+     "<description>, <url>, <recipients>, <critCondition>, <critReset>, <warnCondition>, "
+     "<warnReset>, <infoCondition>, <infoReset>"},
     {true,
      WRAP("<rows>\n"
           "<definition name=\"d\">\n"

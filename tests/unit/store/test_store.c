@@ -527,7 +527,7 @@ static void own_databases_hold_pairs(void **state)
     assert_int_equal(txn_commit(t, NULL), 0);
     char name[32];
     t = txn_begin(w->store, TXN_WRITE);
-    for (int i = 0; i < 22; i++) {
+    for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "db%d", i);
         assert_int_equal(kv_put(t, name, text("a"), text("1")), 0);
     }
